@@ -1,0 +1,116 @@
+"""Every exception that this library raises on purpose; imports nothing.
+
+::
+
+    ConstrainedError
+    ├─ SpecError (also ValueError)     where (JSON pointer, or line:column), hint
+    │   ├─ InvalidSpec                 malformed
+    │   ├─ UnsupportedSpec             well formed, but not enforceable exactly: names the feature
+    │   └─ UnsatisfiableSpec           nothing can match, and why
+    ├─ LimitExceeded                   a bound of `Limits` was reached: limit, value
+    ├─ VocabularyError                 the tokenizer cannot spell the spec, or widths disagree
+    ├─ TokenRejected                   a token outside the mask: state, token, expected
+    ├─ GenerationError                 partial text, finish reason
+    │   └─ Truncated                   the token budget ended before the output was complete
+    └─ RecordError                     consistency data damaged or of another version
+
+A message says what is wrong, where, and what to do about it. The parts are attributes too, so a
+program never has to read the text.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConstrainedError",
+    "GenerationError",
+    "InvalidSpec",
+    "LimitExceeded",
+    "RecordError",
+    "SpecError",
+    "TokenRejected",
+    "Truncated",
+    "UnsatisfiableSpec",
+    "UnsupportedSpec",
+    "VocabularyError",
+]
+
+
+class ConstrainedError(Exception):
+    """The root: catch it to catch everything this library raises on purpose."""
+
+
+class SpecError(ConstrainedError, ValueError):
+    """A spec cannot be used.
+
+    `where` is a JSON pointer (``#/properties/score``) for schemas and ``line:column`` or a
+    position for texts; empty when the whole spec is meant. `hint` is one sentence on the remedy.
+    """
+
+    def __init__(self, problem: str, *, where: str = "", hint: str = "") -> None:
+        self.problem = problem
+        self.where = where
+        self.hint = hint
+        message = f"at {where}: {problem}" if where else problem
+        super().__init__(f"{message} ({hint})" if hint else message)
+
+
+class InvalidSpec(SpecError):
+    """The spec is malformed: a regex that does not parse, a schema of the wrong shape."""
+
+
+class UnsupportedSpec(SpecError):
+    """The spec is well formed, but `feature` cannot be enforced exactly, so it is refused."""
+
+    def __init__(self, feature: str, problem: str, *, where: str = "", hint: str = "") -> None:
+        self.feature = feature
+        super().__init__(problem, where=where, hint=hint)
+
+
+class UnsatisfiableSpec(SpecError):
+    """No output at all matches the spec; `where` points at the cause."""
+
+
+class LimitExceeded(ConstrainedError):
+    """A bound of `Limits` was reached. `limit` is its field name, `value` its setting."""
+
+    def __init__(self, limit: str, value: int, doing: str = "") -> None:
+        self.limit = limit
+        self.value = value
+        what = f" while {doing}" if doing else ""
+        super().__init__(
+            f"limit {limit}={value:,} reached{what} (simplify the spec, or pass Limits({limit}=...))"
+        )
+
+
+class VocabularyError(ConstrainedError):
+    """The tokenizer cannot spell what the spec wants, or widths and ids do not fit."""
+
+
+class TokenRejected(ConstrainedError):
+    """`token` is not allowed in `state`; `expected` describes what is."""
+
+    def __init__(self, state: int, token: int, expected: str) -> None:
+        self.state = state
+        self.token = token
+        self.expected = expected
+        super().__init__(f"token {token} is not allowed in state {state}: expected {expected}")
+
+
+class GenerationError(ConstrainedError):
+    """Generation failed; `text` is the partial output, `finish_reason` why it ended."""
+
+    def __init__(self, problem: str, *, text: str = "", finish_reason: str = "error") -> None:
+        self.text = text
+        self.finish_reason = finish_reason
+        super().__init__(problem)
+
+
+class Truncated(GenerationError):
+    """The token budget ended before the output was complete."""
+
+    def __init__(self, problem: str, *, text: str = "") -> None:
+        super().__init__(problem, text=text, finish_reason="length")
+
+
+class RecordError(ConstrainedError):
+    """Stored consistency data is damaged or of another version."""

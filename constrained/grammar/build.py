@@ -1,0 +1,205 @@
+"""Functions that build normalised nodes; front ends use these, never the classes directly.
+
+Normal form: no `Cat` inside `Cat`, no `Alt` inside `Alt`, no `Nothing` or `Empty` where it can be
+absorbed, adjacent `Literal` parts joined, ranges sorted and merged. All functions are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from constrained.grammar.nodes import (
+    Alt,
+    And,
+    Bytes,
+    Cat,
+    Chars,
+    Empty,
+    Lexeme,
+    Literal,
+    Literals,
+    Node,
+    Not,
+    Nothing,
+    Ranges,
+    Repeat,
+)
+
+__all__ = [
+    "ANY_BYTE",
+    "ANY_CHAR",
+    "EMPTY",
+    "NOTHING",
+    "alt",
+    "byte_class",
+    "cat",
+    "char_class",
+    "complement",
+    "intersect",
+    "lexeme",
+    "literal",
+    "literals",
+    "minus",
+    "optional",
+    "ranges_minus",
+    "ranges_of",
+    "repeat",
+]
+
+NOTHING = Nothing()
+EMPTY = Empty()
+MAX_CODE_POINT = 0x10FFFF
+SURROGATES = (0xD800, 0xDFFF)
+
+
+def ranges_of(pairs: Iterable[tuple[int, int]]) -> Ranges:
+    """Sort, drop the empty ones and merge overlapping or adjacent ranges."""
+    merged: list[tuple[int, int]] = []
+    for low, high in sorted(pairs):
+        if high < low:
+            continue
+        if merged and low <= merged[-1][1] + 1:
+            if high > merged[-1][1]:
+                merged[-1] = (merged[-1][0], high)
+        else:
+            merged.append((low, high))
+    return tuple(merged)
+
+
+def ranges_minus(ranges: Ranges, removed: Ranges) -> Ranges:
+    """The values in `ranges` that are not in `removed`; both normalised."""
+    kept: list[tuple[int, int]] = []
+    for low, high in ranges:
+        for cut_low, cut_high in removed:
+            if cut_high < low:
+                continue
+            if cut_low > high:
+                break
+            if cut_low > low:
+                kept.append((low, cut_low - 1))
+            low = cut_high + 1
+            if low > high:
+                break
+        if low <= high:
+            kept.append((low, high))
+    return tuple(kept)
+
+
+def literal(text: str | bytes) -> Node:
+    """Exactly this text (UTF-8) or these bytes; the empty text is `Empty`."""
+    data = text.encode("utf-8") if isinstance(text, str) else bytes(text)
+    return Literal(data) if data else EMPTY
+
+
+def literals(texts: Iterable[str | bytes]) -> Node:
+    """Exactly one of these texts."""
+    options = sorted({t.encode("utf-8") if isinstance(t, str) else bytes(t) for t in texts})
+    if not options:
+        return NOTHING
+    return Literals(tuple(options)) if len(options) > 1 else literal(options[0])
+
+
+@lru_cache(maxsize=4096)
+def _chars(ranges: Ranges) -> Node:
+    return Chars(ranges) if ranges else NOTHING
+
+
+def char_class(*pairs: tuple[int, int] | str) -> Node:
+    """One character from code point ranges, or from the characters of a text.
+
+    Surrogates are left out: UTF-8 cannot encode them.
+    """
+    flat: list[tuple[int, int]] = []
+    for pair in pairs:
+        if isinstance(pair, str):
+            flat.extend((ord(c), ord(c)) for c in pair)
+        else:
+            flat.append(pair)
+    return _chars(ranges_minus(ranges_of(flat), (SURROGATES,)))
+
+
+def byte_class(*pairs: tuple[int, int]) -> Node:
+    """One byte from the ranges."""
+    ranges = ranges_of(pairs)
+    return Bytes(ranges) if ranges else NOTHING
+
+
+ANY_CHAR = char_class((0, MAX_CODE_POINT))
+ANY_BYTE = byte_class((0, 255))
+
+
+def cat(*parts: Node) -> Node:
+    """Concatenation."""
+    flat: list[Node] = []
+    for part in parts:
+        if isinstance(part, Nothing):
+            return NOTHING
+        if isinstance(part, Empty):
+            continue
+        for piece in part.parts if isinstance(part, Cat) else (part,):
+            if flat and isinstance(piece, Literal) and isinstance(flat[-1], Literal):
+                flat[-1] = Literal(flat[-1].data + piece.data)
+            else:
+                flat.append(piece)
+    if not flat:
+        return EMPTY
+    return flat[0] if len(flat) == 1 else Cat(tuple(flat))
+
+
+def alt(*parts: Node) -> Node:
+    """Union; duplicates go, order is kept."""
+    flat: dict[Node, None] = {}
+    for part in parts:
+        if isinstance(part, Alt):
+            flat.update(dict.fromkeys(part.parts))
+        elif not isinstance(part, Nothing):
+            flat[part] = None
+    if not flat:
+        return NOTHING
+    return next(iter(flat)) if len(flat) == 1 else Alt(tuple(flat))
+
+
+def repeat(body: Node, least: int = 0, most: int | None = None) -> Node:
+    """`least` to `most` copies of `body`; no upper bound when `most` is None."""
+    if least < 0 or (most is not None and most < least):
+        raise ValueError(f"repeat needs 0 <= least <= most, got {least} and {most}")
+    if most == 0 or isinstance(body, Empty):
+        return EMPTY
+    if isinstance(body, Nothing):
+        return EMPTY if least == 0 else NOTHING
+    return body if (least, most) == (1, 1) else Repeat(body, least, most)
+
+
+def optional(body: Node) -> Node:
+    """`body` or the empty string."""
+    return repeat(body, 0, 1)
+
+
+def intersect(*parts: Node) -> Node:
+    """Intersection of regular nodes."""
+    flat: dict[Node, None] = {}
+    for part in parts:
+        if isinstance(part, Nothing):
+            return NOTHING
+        flat.update(dict.fromkeys(part.parts if isinstance(part, And) else (part,)))
+    if not flat:
+        raise ValueError("intersect needs at least one node")
+    return next(iter(flat)) if len(flat) == 1 else And(tuple(flat))
+
+
+def complement(body: Node) -> Node:
+    """All byte strings (valid UTF-8 or not) that `body` does not match; body must be regular."""
+    return body.body if isinstance(body, Not) else Not(body)
+
+
+def minus(body: Node, *removed: Node) -> Node:
+    """What `body` matches and none of `removed` does; all regular."""
+    gone = alt(*removed)
+    return body if isinstance(gone, Nothing) else intersect(body, complement(gone))
+
+
+def lexeme(body: Node) -> Node:
+    """Mark a piece (string, number) whose masks are shared between places and grammars."""
+    trivial = isinstance(body, (Nothing, Empty, Literal, Chars, Bytes, Lexeme))
+    return body if trivial else Lexeme(body)

@@ -1,0 +1,40 @@
+"""`Limits`: the bounds that keep a hostile or careless spec from eating the machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["DEFAULT_LIMITS", "Limits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds on what one engine may use; reaching one raises `LimitExceeded` with its name.
+
+    Counts, not seconds, so that the same spec fails the same way on every machine. The defaults
+    keep any single call under about a second and 1 GiB on one core.
+
+    >>> Limits(max_terms=10_000).max_terms
+    10000
+    """
+
+    max_nodes: int = 1_000_000
+    """Grammar nodes (each option of a choice counts as one) that a spec may compile to."""
+
+    max_terms: int = 3_000_000
+    """Terms (the engine's states and their parts) that one engine may create in its life."""
+
+    max_steps: int = 3_000_000
+    """Units of derivation work inside one call (`fill_mask`, `advance`, `distance`, ...)."""
+
+    max_depth: int = 4_000
+    """Nesting of derivations inside one call: how deep rules may open without consuming a byte."""
+
+    max_mask_bytes: int = 256 * 2**20
+    """Memory for memoised masks; the oldest are dropped beyond it (never an error)."""
+
+    max_outputs: int = 100_000
+    """Outputs that `Spec.enumerate` and exact distributions may list."""
+
+
+DEFAULT_LIMITS = Limits()
