@@ -1,0 +1,3 @@
+"""`Engine`: pure functions over integer states, for one grammar and one vocabulary."""
+
+from __future__ import annotations
