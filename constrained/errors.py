@@ -10,6 +10,7 @@
     ├─ LimitExceeded                   a bound of `Limits` was reached: limit, value
     ├─ VocabularyError                 the tokenizer cannot spell the spec, or widths disagree
     ├─ TokenRejected                   a token outside the mask: state, token, expected
+    ├─ TextRejected (also ValueError)  a text that does not match a spec: text, position, expected
     ├─ GenerationError                 partial text, finish reason
     │   └─ Truncated                   the token budget ended before the output was complete
     └─ RecordError                     consistency data damaged or of another version
@@ -27,6 +28,7 @@ __all__ = [
     "LimitExceeded",
     "RecordError",
     "SpecError",
+    "TextRejected",
     "TokenRejected",
     "Truncated",
     "UnsatisfiableSpec",
@@ -94,6 +96,17 @@ class TokenRejected(ConstrainedError):
         self.token = token
         self.expected = expected
         super().__init__(f"token {token} is not allowed in state {state}: expected {expected}")
+
+
+class TextRejected(ConstrainedError, ValueError):
+    """`text` does not match a spec from byte `position` on; `expected` describes what would."""
+
+    def __init__(self, text: str, position: int, expected: str) -> None:
+        self.text = text
+        self.position = position
+        self.expected = expected
+        shown = text if len(text) <= 80 else text[:77] + "..."
+        super().__init__(f"{shown!r} does not match at byte {position}: expected {expected}")
 
 
 class GenerationError(ConstrainedError):
