@@ -13,7 +13,9 @@
     ├─ TextRejected (also ValueError)  a text that does not match a spec: text, position, expected
     ├─ GenerationError                 partial text, finish reason
     │   └─ Truncated                   the token budget ended before the output was complete
-    └─ RecordError                     consistency data damaged or of another version
+    ├─ RecordError                     consistency data damaged or of another version
+    ├─ ModelError                      a model or adapter cannot be got or loaded: name, hint
+    └─ MissingPackage (also ImportError)   an optional package is not installed: package, install
 
 A message says what is wrong, where, and what to do about it. The parts are attributes too, so a
 program never has to read the text.
@@ -26,6 +28,8 @@ __all__ = [
     "GenerationError",
     "InvalidSpec",
     "LimitExceeded",
+    "MissingPackage",
+    "ModelError",
     "RecordError",
     "SpecError",
     "TextRejected",
@@ -127,3 +131,23 @@ class Truncated(GenerationError):
 
 class RecordError(ConstrainedError):
     """Stored consistency data is damaged or of another version."""
+
+
+class ModelError(ConstrainedError):
+    """The model or adapter `name` cannot be got or loaded; `hint` is one sentence on the remedy."""
+
+    def __init__(self, name: str, problem: str, *, hint: str = "") -> None:
+        self.name = name
+        self.problem = problem
+        self.hint = hint
+        message = f"model {name!r}: {problem}"
+        super().__init__(f"{message} ({hint})" if hint else message)
+
+
+class MissingPackage(ConstrainedError, ImportError):
+    """The optional `package` is not installed; `install` is the command that adds it."""
+
+    def __init__(self, package: str, doing: str, *, install: str) -> None:
+        self.package = package
+        self.install = install
+        super().__init__(f"{doing} needs the package {package} (run: {install})")
