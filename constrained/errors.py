@@ -84,7 +84,8 @@ class LimitExceeded(ConstrainedError):
         self.value = value
         what = f" while {doing}" if doing else ""
         super().__init__(
-            f"limit {limit}={value:,} reached{what} (simplify the spec, or pass Limits({limit}=...))"
+            f"limit {limit}={value:,} reached{what} "
+            f"(simplify the spec, or pass Limits({limit}=...))"
         )
 
 

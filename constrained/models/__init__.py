@@ -1,0 +1,13 @@
+"""Get and load models: any local folder, any hub name, and `smollm2`, which needs no model hub.
+
+>>> from constrained.models import load_model
+>>> model, tokenizer = load_model("smollm2")             # doctest: +SKIP
+>>> model, tokenizer = load_model("./my-model", adapter="./my-lora")   # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from constrained.models.loading import DEFAULT_MODEL, load_model
+from constrained.models.smollm2 import cache_folder
+
+__all__ = ["DEFAULT_MODEL", "cache_folder", "load_model"]

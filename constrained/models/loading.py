@@ -1,0 +1,187 @@
+"""`load_model`: a model and its tokenizer from a folder, a hub name or the packaged default."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from constrained.errors import MissingPackage, ModelError
+from constrained.models.smollm2 import NAME, Notify, smollm2_folder
+
+__all__ = ["DEFAULT_MODEL", "load_model"]
+
+DEFAULT_MODEL = NAME
+INSTALL = "pip install constrained-lm[hf]"
+
+
+def _silence(_message: str) -> None:
+    """Tell nobody."""
+
+
+def load_model(
+    name_or_path: str = DEFAULT_MODEL,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    adapter: str | None = None,
+    trust_remote_code: bool = False,
+    notify: Notify = _silence,
+) -> tuple[Any, Any]:
+    """Load a transformers model and its tokenizer, in evaluation mode.
+
+    `name_or_path` is ``smollm2`` (see `constrained.models.smollm2`), a local folder, or a name on
+    the model hub. `device` is ``auto`` (the first GPU, else the CPU) or what torch calls it.
+    `dtype` is ``auto`` (the one the weights are stored in) or torch's name (``float32``,
+    ``bfloat16``). `adapter` is the path or hub name of a PEFT adapter for that model. Code that
+    comes with a model runs only with `trust_remote_code`. `notify` is told what takes time.
+
+    Raises `MissingPackage` without torch, transformers or peft, and `ModelError` for everything
+    else that can go wrong, with the remedy.
+
+    >>> model, tokenizer = load_model("smollm2")  # doctest: +SKIP
+    """
+    require("torch", "loading a model")
+    require("transformers", "loading a model")
+    if adapter is not None:
+        require("peft", "loading an adapter", install="pip install peft")
+        adapter = existing_folder(adapter, "adapter_config.json", "an adapter folder")
+    place = torch_device(name_or_path, device)
+    kind = torch_dtype(name_or_path, dtype)
+    with quiet_libraries():
+        if name_or_path == NAME:
+            require("gguf", "converting SmolLM2")
+            folder = str(smollm2_folder(notify))
+        else:
+            folder = existing_folder(name_or_path)
+        notify(f"Loading {name_or_path}")
+        model, tokenizer = read_model(name_or_path, folder, kind, trust_remote_code)
+        if adapter is not None:
+            notify(f"Loading the adapter {adapter}")
+            model = with_adapter(model, adapter)
+        model = model.to(place)
+    model.eval()
+    return model, tokenizer
+
+
+def require(package: str, doing: str, *, install: str = INSTALL) -> None:
+    """Raise `MissingPackage` unless `package` can be imported."""
+    if find_spec(package) is None:
+        raise MissingPackage(package, doing, install=install)
+
+
+def torch_device(name: str, device: str) -> Any:
+    """The torch device that `device` names."""
+    import torch
+
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        place = torch.device(device)
+        torch.empty(0, device=place)
+    except (RuntimeError, AssertionError) as error:
+        reason = shorten(str(error), 80, placeholder="...")
+        hint = "try auto, cpu, cuda or cuda:0"
+        raise ModelError(name, f"device {device!r} cannot be used: {reason}", hint=hint) from error
+    return place
+
+
+def torch_dtype(name: str, dtype: str) -> Any:
+    """The torch dtype that `dtype` names; "auto" stays as it is."""
+    import torch
+
+    kind = dtype if dtype == "auto" else getattr(torch, dtype, None)
+    if kind != "auto" and not (isinstance(kind, torch.dtype) and kind.is_floating_point):
+        hint = "try auto, float32, float16 or bfloat16"
+        raise ModelError(name, f"there is no floating-point type {dtype!r}", hint=hint)
+    return kind
+
+
+def existing_folder(name: str, sign: str = "config.json", what: str = "a model folder") -> str:
+    """`name` itself, with `~` expanded; what is plainly a path has to exist and hold `sign`."""
+    if not name.strip():
+        raise ModelError(name, "the name is empty", hint=f"try {DEFAULT_MODEL}")
+    path = Path(name).expanduser()
+    if path.is_dir():
+        if not (path / sign).is_file():
+            hint = f"{what} is what save_pretrained writes"
+            raise ModelError(name, f"the folder has no {sign}", hint=hint)
+        return str(path)
+    if path.is_file():
+        raise ModelError(name, f"this is a file, not {what}", hint="pass the folder that it is in")
+    if name.startswith((".", "/", "~")) or "\\" in name or name.count("/") > 1:
+        raise ModelError(name, "there is no such folder", hint="check the path")
+    return name
+
+
+def read_model(name: str, folder: str, dtype: Any, trust: bool) -> tuple[Any, Any]:
+    """The model and the tokenizer that transformers reads from a folder or the hub."""
+    import transformers
+    from transformers import AutoConfig, AutoTokenizer
+
+    try:
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
+        kind = "AutoModelForSeq2SeqLM" if config.is_encoder_decoder else "AutoModelForCausalLM"
+        reader = getattr(transformers, kind)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
+        model = reader.from_pretrained(folder, dtype=dtype, trust_remote_code=trust)
+    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+        raise load_error(name, error) from error
+    return model, tokenizer
+
+
+def load_error(name: str, error: Exception) -> ModelError:
+    """What a complaint of transformers means, and what to do about it."""
+    reason = " ".join(str(error).split())
+    if "trust_remote_code" in reason:
+        hint = "read that code, then pass trust_remote_code=True (--trust-remote-code)"
+        return ModelError(name, "it comes with Python code of its own", hint=hint)
+    if Path(name).expanduser().is_dir():
+        return ModelError(name, reason, hint="is the folder complete?")
+    if "couldn't connect" in reason:
+        problem = "it is not a local folder, and the model hub cannot be reached"
+        return ModelError(name, problem, hint="check the path, or the network")
+    if "gated" in reason:
+        return ModelError(
+            name, "the hub gives it to registered users only", hint="run: hf auth login"
+        )
+    if isinstance(error, OSError):
+        problem = "it is neither a local folder nor a model that the hub has"
+        return ModelError(name, problem, hint="check the spelling")
+    return ModelError(name, reason)
+
+
+def with_adapter(model: Any, adapter: str) -> Any:
+    """`model` with the PEFT adapter at a path (or of a hub name) on top."""
+    from peft import PeftModel
+
+    try:
+        return PeftModel.from_pretrained(model, adapter)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = shorten(str(error), 300, placeholder="...")
+        hint = "is it an adapter, and one for this model?"
+        raise ModelError(adapter, f"the adapter cannot be loaded: {reason}", hint=hint) from error
+
+
+@contextmanager
+def quiet_libraries() -> Iterator[None]:
+    """No progress bars and no chatter from transformers and the hub client, then as before."""
+    from transformers.utils import logging as transformers_logging
+
+    bars = transformers_logging.is_progress_bar_enabled()
+    loggers = [logging.getLogger(name) for name in ("transformers", "huggingface_hub")]
+    levels = [logger.level for logger in loggers]
+    transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+        if bars:
+            transformers_logging.enable_progress_bar()  # type: ignore[no-untyped-call]
