@@ -1,3 +1,287 @@
-"""`Engine`: pure functions over integer states, for one grammar and one vocabulary."""
+"""`Engine` and `ByteEngine`: pure functions over integer states, the one wide seam of the library.
+
+A state is an integer that stands for everything that may still follow. States are never changed:
+rolling back is dropping integers from a list, a fork copies the list, a beam reorder indexes it.
+Laws that the tests hold these classes to are in ``docs/explanation/engine.md``.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from constrained._core import native
+from constrained.errors import (
+    InvalidSpec,
+    LimitExceeded,
+    TokenRejected,
+    UnsatisfiableSpec,
+    VocabularyError,
+)
+from constrained.grammar.nodes import Grammar
+from constrained.grammar.program import lower
+from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.vocabulary import Vocabulary
+
+__all__ = ["ByteEngine", "Engine"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_DEAD = 0
+_INFINITE = 2**32 - 1
+
+
+def _describe(data: bytes) -> str:
+    text = data.decode("utf-8", "backslashreplace")
+    return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _describe_class(data: bytes) -> str:
+    """Byte ranges for people: ``'0'-'9'``; bytes of longer characters are summed up."""
+    ascii_bytes = [b for b in data if b < 0x80]
+    parts: list[str] = []
+    begin = 0
+    for i in range(1, len(ascii_bytes) + 1):
+        if i == len(ascii_bytes) or ascii_bytes[i] != ascii_bytes[i - 1] + 1:
+            low, high = chr(ascii_bytes[begin]), chr(ascii_bytes[i - 1])
+            if i - begin > 2:
+                parts.append(f"{low!r}-{high!r}")
+            else:
+                parts.extend(repr(chr(b)) for b in ascii_bytes[begin:i])
+            begin = i
+    if len(ascii_bytes) < len(data):
+        parts.append("non-ASCII characters")
+    return " ".join(parts)
+
+
+class ByteEngine:
+    """A grammar, run byte by byte.
+
+    Raises `UnsatisfiableSpec` when nothing at all matches, `LimitExceeded` when the grammar or a
+    call needs more than `limits`, `InvalidSpec` for a left-recursive rule (rewrite it with
+    `constrained.grammar.passes.without_left_recursion` first).
+
+    >>> from constrained.grammar import Grammar, literals
+    >>> engine = ByteEngine(Grammar(literals(["yes", "no"])))
+    >>> state = engine.advance_bytes(engine.start, b"y")
+    >>> engine.forced(state)
+    b'es'
+    """
+
+    def __init__(self, grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> None:
+        self.grammar = grammar
+        self.limits = limits
+        self._core = self._load(None)
+        self.start: int = self._core.start
+        if self.start == _DEAD:
+            raise UnsatisfiableSpec("no text matches this spec")
+
+    def _load(self, vocabulary: native.Vocabulary | None) -> native.Core:
+        limits = self.limits
+        program = lower(self.grammar, limits)
+        return self._call(
+            native.Core,
+            vocabulary,
+            native.program(program),
+            native.Bounds(
+                limits.max_terms,
+                limits.max_steps,
+                limits.max_nodes,
+                limits.max_depth,
+                limits.max_mask_bytes,
+            ),
+        )
+
+    def _call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return function(*args, **kwargs)
+        except native.CoreError as error:
+            limit, message = error.args
+            if limit:
+                value = getattr(self.limits, limit)
+                raise LimitExceeded(limit, value, message) from None
+            raise InvalidSpec(message) from None
+
+    def advance_bytes(self, state: int, data: bytes) -> int | None:
+        """The state after `data`, or None when no output continues so."""
+        return self._call(self._core.advance_bytes, state, data) or None
+
+    def accepting(self, state: int) -> bool:
+        """Whether the output may end here."""
+        return self._core.accepting(state)
+
+    def final(self, state: int) -> bool:
+        """Whether the output must end here: accepting, and nothing can follow."""
+        return self._call(self._core.final, state)
+
+    def forced(self, state: int) -> bytes:
+        """The longest certain continuation; empty when there is a choice, ending included."""
+        return self._call(self._core.forced, state)
+
+    def distance(self, state: int) -> int:
+        """Fewest bytes to an accepting state."""
+        return self._call(self._core.distance, state)
+
+    def completion(self, state: int) -> bytes:
+        """`distance(state)` bytes that complete the output; always the same ones.
+
+        The completion after a prefix of a completion is the rest of it.
+        """
+        return self._call(self._core.completion, state)
+
+    def transitions(self, state: int) -> list[tuple[bytes, int]]:
+        """All ways on: (the bytes of one class, the state after any of them)."""
+        return self._call(self._core.transitions, state)
+
+    def expected(self, state: int) -> str:
+        """What may follow, for people."""
+        forced = self.forced(state)
+        if forced:
+            return _describe(forced)
+        choices = [_describe_class(data) for data, _ in self.transitions(state)]
+        if self.accepting(state):
+            choices.append("the end")
+        shown = choices[:6] + (["..."] if len(choices) > 6 else [])
+        return " or ".join(shown)
+
+    @property
+    def stats(self) -> dict[str, int]:
+        """Counters: terms made by this engine, terms and bytes of the store it shares."""
+        return self._core.stats()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(expects {self.expected(self.start)})"
+
+
+class Engine(ByteEngine):
+    """A grammar and a vocabulary: token masks.
+
+    Engines of one vocabulary share terms and masks. Raises what `ByteEngine` raises, and
+    `VocabularyError` when the tokenizer cannot spell the format.
+
+    >>> from constrained.grammar import Grammar, literals
+    >>> from constrained.vocabulary import Vocabulary
+    >>> tokens = [b"ye", b"s", b"no", b"n", b"o", b"y", b"e", None]
+    >>> engine = Engine(Grammar(literals(["yes", "no"])), Vocabulary(tokens, end_ids=[7]))
+    >>> engine.allowed(engine.start).tolist()
+    [0, 2, 3, 5]
+    """
+
+    def __init__(
+        self, grammar: Grammar, vocabulary: Vocabulary, limits: Limits = DEFAULT_LIMITS
+    ) -> None:
+        self.vocabulary = vocabulary
+        self.ended = -1
+        if vocabulary.spells is not None:
+            from constrained.grammar.passes import restrict
+            grammar = restrict(grammar, vocabulary.spells)
+        super().__init__(grammar, limits)
+
+    def _load(self, vocabulary: native.Vocabulary | None) -> native.Core:
+        return super()._load(self.vocabulary.native)
+
+    @property
+    def width(self) -> int:
+        """The model's logits width: bits of a mask row."""
+        return self.vocabulary.width
+
+    @property
+    def words(self) -> int:
+        """int32 words of a mask row."""
+        return (self.vocabulary.width + 31) // 32
+
+    def advance(self, state: int, token: int) -> int:
+        """The state after `token`; an end token leads from an accepting state to `ended`.
+
+        Raises `TokenRejected` for a token outside the mask.
+        """
+        if state != self.ended:
+            try:
+                following = self._core.advance(state, token) if token >= 0 else _DEAD
+            except native.CoreError:
+                following = self._call(self._core.advance, state, token)
+            if following:
+                return following
+        if token in self.vocabulary.end_ids and self.accepting(state):
+            return self.ended
+        raise TokenRejected(state, token, self.expected(state))
+
+    def accepting(self, state: int) -> bool:
+        """Whether the output may end here (the ended output has)."""
+        return state == self.ended or self._core.accepting(state)
+
+    def fill_mask(self, state: int, row: NDArray[np.int32]) -> None:
+        """Write the mask of `state`: bit t of the row is set exactly when token t may come next.
+
+        `row`: int32, shape (`words`,), C-contiguous, writable. Bits beyond the width are 0; the
+        bits of the end tokens are set exactly when the state is accepting.
+        """
+        if state == self.ended:
+            row[:] = 0
+            for token in self.vocabulary.end_ids:
+                row.view(np.uint32)[token >> 5] |= np.uint32(1 << (token & 31))
+            return
+        try:
+            self._core.fill_mask(state, row)
+        except native.CoreError:
+            self._call(self._core.fill_mask, state, row)
+
+    def fill_mask_within(self, state: int, row: NDArray[np.int32], budget: int) -> None:
+        """Like `fill_mask`, but only tokens after which `cost` is at most ``budget - 1``.
+
+        While ``cost(state) <= budget`` the row keeps at least one token or the state is accepting,
+        so an output can always be completed inside its budget. `row` as for `fill_mask`.
+        """
+        if state == self.ended:
+            self.fill_mask(state, row)
+        else:
+            self._call(self._core.fill_mask_within, state, row, max(budget, 0))
+
+    def allowed(self, state: int) -> NDArray[np.int32]:
+        """The token ids of the mask, ascending: int32, shape (number of tokens,)."""
+        row = np.zeros(self.words, dtype=np.int32)
+        self.fill_mask(state, row)
+        bits = np.unpackbits(row.view(np.uint8), bitorder="little")
+        return np.flatnonzero(bits).astype(np.int32)
+
+    def cost(self, state: int) -> int:
+        """Fewest tokens that spell `completion(state)`."""
+        tokens = 0 if state == self.ended else self._call(self._core.cost, state)
+        if tokens == _INFINITE:
+            text = _describe(self.completion(state))
+            raise VocabularyError(f"the tokenizer cannot spell {text}")
+        return tokens
+
+    def forced(self, state: int) -> bytes:
+        """The longest certain continuation; empty when there is a choice, ending included."""
+        return b"" if state == self.ended else super().forced(state)
+
+    def final(self, state: int) -> bool:
+        """Whether the output must end here: accepting, and nothing can follow."""
+        return state == self.ended or super().final(state)
+
+    def expected(self, state: int) -> str:
+        """What may follow, for people."""
+        return "the end" if state == self.ended else super().expected(state)
+
+    def distance(self, state: int) -> int:
+        """Fewest bytes to an accepting state."""
+        return 0 if state == self.ended else super().distance(state)
+
+    def completion(self, state: int) -> bytes:
+        """`distance(state)` bytes that complete the output; always the same ones."""
+        return b"" if state == self.ended else super().completion(state)
+
+    def transitions(self, state: int) -> list[tuple[bytes, int]]:
+        """All ways on: (the bytes of one class, the state after any of them)."""
+        return [] if state == self.ended else super().transitions(state)
+
+    def advance_bytes(self, state: int, data: bytes) -> int | None:
+        """The state after `data`, or None when no output continues so."""
+        if state == self.ended:
+            return None if data else state
+        return super().advance_bytes(state, data)

@@ -1,0 +1,1 @@
+"""The native core (C++17): terms, derivatives, masks. `native` is its typed face."""

@@ -1,0 +1,221 @@
+// Python bindings: argument checks and the translation of errors, no logic.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/shared_ptr.h>
+#include <nanobind/stl/vector.h>
+
+#include "masks.h"
+
+namespace nb = nanobind;
+using namespace constrained;
+
+namespace {
+
+using Code = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Row = nb::ndarray<int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+OwnedProgram own(const Code& code, nb::bytes pool, const Code& bodies, int32_t start) {
+  return {{code.data(), code.data() + code.size()},
+          {bodies.data(), bodies.data() + bodies.size()},
+          std::string(pool.c_str(), pool.size()),
+          start};
+}
+
+nb::bytes to_bytes(const std::string& s) { return nb::bytes(s.data(), s.size()); }
+
+// One grammar in the masks (or, without a vocabulary, the store) it shares.
+class Core {
+ public:
+  Core(std::shared_ptr<Vocabulary> vocabulary, const OwnedProgram& program, const Bounds& bounds)
+      : vocabulary_(std::move(vocabulary)),
+        masks_(vocabulary_ ? vocabulary_->masks() : nullptr),
+        own_store_(vocabulary_ ? nullptr : new Store) {
+    account_.bounds = bounds;
+    Call call(account_);
+    start_ = load(store(), program.view(), call);
+  }
+
+  TermId start() const { return start_; }
+  Store& store() { return masks_ ? masks_->store : *own_store_; }
+  Masks& masks() {
+    if (!masks_) throw nb::value_error("this engine has no vocabulary");
+    return *masks_;
+  }
+  const Vocabulary& vocabulary() const { return *vocabulary_; }
+  Account& account() { return account_; }
+  TermId check(TermId state) {
+    if (state == kNothing || state >= store().size()) throw nb::index_error("no such state");
+    return state;
+  }
+
+ private:
+  std::shared_ptr<Vocabulary> vocabulary_;
+  std::shared_ptr<Masks> masks_;
+  std::unique_ptr<Store> own_store_;
+  Account account_{};
+  TermId start_ = kNothing;
+};
+
+uint32_t* row_words(Core& core, Row& row) {
+  if (row.size() != core.vocabulary().words()) throw nb::value_error("the row has the wrong length");
+  return reinterpret_cast<uint32_t*>(row.data());
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+  m.doc() = "The engine's core: terms, derivatives and masks over bytes.";
+
+  // CoreError(limit, message) in Python: `constrained.engine` turns it into the public errors.
+  static nb::object core_error = nb::steal(PyErr_NewException("constrained._core._native.CoreError", nullptr, nullptr));
+  m.attr("CoreError") = core_error;
+  nb::register_exception_translator([](const std::exception_ptr& p, void*) {
+    try {
+      std::rethrow_exception(p);
+    } catch (const CoreError& e) {
+      PyErr_SetObject(core_error.ptr(), nb::make_tuple(e.limit, std::string(e.what())).ptr());
+    }
+  });
+
+  nb::class_<OwnedProgram>(m, "Program")
+      .def("__init__", [](OwnedProgram* self, Code code, nb::bytes pool, Code bodies, int32_t start) {
+        new (self) OwnedProgram(own(code, pool, bodies, start));
+      });
+
+  nb::class_<Bounds>(m, "Bounds")
+      .def("__init__", [](Bounds* self, uint64_t terms, uint64_t steps, uint64_t nodes, uint32_t depth,
+                          uint64_t mask_bytes) { new (self) Bounds{terms, steps, nodes, depth, mask_bytes}; });
+
+  nb::class_<Vocabulary>(m, "Vocabulary")
+      .def("__init__",
+           [](Vocabulary* self, std::vector<nb::bytes> texts, std::vector<uint32_t> end_ids, uint32_t width,
+              std::vector<OwnedProgram> slices, uint64_t store_bytes) {
+             std::vector<std::string> copied;
+             copied.reserve(texts.size());
+             for (const nb::bytes& text : texts) copied.emplace_back(text.c_str(), text.size());
+             nb::gil_scoped_release release;
+             new (self) Vocabulary(std::move(copied), std::move(end_ids), width, std::move(slices), store_bytes);
+           })
+      .def_prop_ro("every_byte", &Vocabulary::every_byte)
+      .def("fewest_tokens",
+           [](Vocabulary& v, nb::bytes text) { return v.trie().fewest_tokens({text.c_str(), text.size()}); });
+
+  nb::class_<Core>(m, "Core")
+      .def("__init__",
+           [](Core* self, std::shared_ptr<Vocabulary> vocabulary, const OwnedProgram& program, const Bounds& bounds) {
+             nb::gil_scoped_release release;
+             new (self) Core(std::move(vocabulary), program, bounds);
+           },
+           nb::arg("vocabulary").none(), nb::arg("program"), nb::arg("bounds"))
+      .def_prop_ro("start", &Core::start)
+      .def("accepting", [](Core& c, TermId s) { return c.store()[c.check(s)].nullable; })
+      .def("advance",
+           [](Core& c, TermId s, uint32_t token) {
+             c.check(s);
+             nb::gil_scoped_release release;
+             Call call(c.account());
+             return c.masks().advance(s, token, call);
+           })
+      .def("advance_bytes",
+           [](Core& c, TermId s, nb::bytes data) {
+             c.check(s);
+             std::string_view view(data.c_str(), data.size());
+             nb::gil_scoped_release release;
+             Call call(c.account());
+             for (char byte : view) {
+               s = c.store().step(s, static_cast<uint8_t>(byte), call);
+               if (s == kNothing) break;
+             }
+             return s;
+           })
+      .def("fill_mask",
+           [](Core& c, TermId s, Row row) {
+             c.check(s);
+             uint32_t* words = row_words(c, row);
+             nb::gil_scoped_release release;
+             Call call(c.account());
+             c.masks().fill(s, words, call);
+           },
+           nb::arg("state"), nb::arg("row").noconvert())
+      .def("fill_mask_within",
+           [](Core& c, TermId s, Row row, uint32_t budget) {
+             c.check(s);
+             uint32_t* words = row_words(c, row);
+             nb::gil_scoped_release release;
+             Call call(c.account());
+             c.masks().fill_within(s, words, budget, call);
+           },
+           nb::arg("state"), nb::arg("row").noconvert(), nb::arg("budget"))
+      .def("forced",
+           [](Core& c, TermId s) {
+             Call call(c.account());
+             std::string out;
+             {
+               nb::gil_scoped_release release;
+               out = c.store().forced(c.check(s), call);
+             }
+             return to_bytes(out);
+           })
+      .def("distance",
+           [](Core& c, TermId s) {
+             c.check(s);
+             nb::gil_scoped_release release;
+             Call call(c.account());
+             return c.store().distance(s, call);
+           })
+      .def("completion",
+           [](Core& c, TermId s) {
+             c.check(s);
+             Call call(c.account());
+             std::string out;
+             {
+               nb::gil_scoped_release release;
+               out = c.store().completion(s, call);
+             }
+             return to_bytes(out);
+           })
+      .def("cost",
+           [](Core& c, TermId s) {
+             c.check(s);
+             nb::gil_scoped_release release;
+             Call call(c.account());
+             return c.masks().cost(s, call);
+           })
+      .def("final",
+           [](Core& c, TermId s) {
+             c.check(s);
+             nb::gil_scoped_release release;
+             Call call(c.account());
+             return c.store().is_final(s, call);
+           })
+      .def("transitions",
+           [](Core& c, TermId s) {
+             c.check(s);
+             std::vector<std::pair<std::string, TermId>> out;
+             {
+               nb::gil_scoped_release release;
+               Call call(c.account());
+               const Partition* p = c.store().edges(s, call)->partition;
+               for (unsigned k = 0; k < p->classes; ++k) {
+                 TermId next = c.store().step(s, p->first[k], call);
+                 if (next == kNothing) continue;
+                 std::string bytes;
+                 for (unsigned b = 0; b < 256; ++b)
+                   if (p->class_of[b] == k) bytes.push_back(static_cast<char>(b));
+                 out.emplace_back(std::move(bytes), next);
+               }
+             }
+             nb::list list;
+             for (auto& [bytes, next] : out) list.append(nb::make_tuple(to_bytes(bytes), next));
+             return list;
+           })
+      .def("stats", [](Core& c) {
+        nb::dict d;
+        d["terms"] = c.account().terms.load();
+        d["store_terms"] = c.store().size();
+        d["store_bytes"] = c.store().memory();
+        return d;
+      });
+}

@@ -1,0 +1,329 @@
+#include "masks.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace constrained {
+
+namespace {
+
+constexpr size_t kSparse = 1024;      // ids up to which a mask is stored as a list
+constexpr size_t kCrossings = 8192;   // inner ends up to which a lexeme's walk is worth sharing
+
+void set(Words& words, uint32_t id) { words[id >> 5] |= 1u << (id & 31); }
+void set(Words& words, const Trie& trie, const TrieNode& node) {
+  const uint32_t* ids = trie.tokens(node);
+  for (unsigned k = 0; k < node.tokens; ++k) set(words, ids[k]);
+}
+
+Bounds unbounded() { return {UINT64_MAX, UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX}; }
+
+std::vector<uint32_t> ids_below(const std::vector<std::string>& texts, uint32_t width) {
+  std::vector<uint32_t> ids;
+  for (uint32_t id = 0; id < texts.size() && id < width; ++id) ids.push_back(id);
+  return ids;
+}
+
+}  // namespace
+
+Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end_ids, uint32_t width,
+                       std::vector<OwnedProgram> slices, uint64_t store_bytes)
+    : texts_(std::move(texts)),
+      end_ids_(std::move(end_ids)),
+      width_(width),
+      trie_(texts_, ids_below(texts_, width)),
+      every_byte_(trie_.holds_every_byte()),
+      store_bytes_(store_bytes) {
+  Account account;
+  account.bounds = unbounded();
+  Call call(account);
+  Store store;
+  for (OwnedProgram& program : slices) {
+    TermId term = load(store, program.view(), call);
+    Slice slice{std::move(program), Words(words(), 0), nullptr};
+    std::vector<uint32_t> others;
+    for (uint32_t id : trie_.tokens()) {
+      TermId t = term;
+      for (char byte : texts_[id]) t = store.step(t, static_cast<uint8_t>(byte), call);
+      if (t == kNothing)
+        others.push_back(id);
+      else
+        set(slice.words, id);
+    }
+    slice.others = std::make_unique<Trie>(texts_, std::move(others));
+    slices_.push_back(std::move(slice));
+  }
+}
+
+bool Vocabulary::is_end(uint32_t token) const {
+  return std::find(end_ids_.begin(), end_ids_.end(), token) != end_ids_.end();
+}
+
+std::shared_ptr<Masks> Vocabulary::masks() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!current_ || current_->store.memory() + current_->memory() > store_bytes_)
+    current_ = std::make_shared<Masks>(*this);
+  return current_;
+}
+
+Masks::Masks(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {
+  own_account_.bounds = unbounded();
+  Call call(own_account_);
+  for (const Slice& slice : vocabulary.slices()) slice_terms_.push_back(load(store, slice.program.view(), call));
+}
+
+TermId Masks::advance_bytes(TermId state, std::string_view data, Call& call) {
+  for (char byte : data) {
+    state = store.step(state, static_cast<uint8_t>(byte), call);
+    if (state == kNothing) break;
+  }
+  return state;
+}
+
+TermId Masks::advance(TermId state, uint32_t token, Call& call) {
+  if (token >= vocabulary_.size() || token >= vocabulary_.width() || vocabulary_.text(token).empty()) return kNothing;
+  return advance_bytes(state, vocabulary_.text(token), call);
+}
+
+// Depth first below node `from`, whose prefix has led to `state`. `visit(index, node, state)` is
+// called for every live node and says whether to go below it.
+template <class Visit>
+void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visit visit) {
+  struct Frame {
+    uint32_t child, end;
+    TermId state;
+    const Edges* edges;
+  };
+  if (!trie[from].degree) return;
+  const uint8_t* bytes = trie.bytes();
+  std::vector<Frame> stack;
+  stack.reserve(trie.height() + 1);
+  auto enter = [&](const TrieNode& node, TermId s) {
+    stack.push_back({node.children, node.children + node.degree, s, store.edges(s, call)});
+  };
+  enter(trie[from], state);
+  uint64_t steps = 0;
+  while (!stack.empty()) {
+    Frame& frame = stack.back();
+    if (frame.child == frame.end) {
+      stack.pop_back();
+      continue;
+    }
+    const uint32_t i = frame.child++;
+    ++steps;
+    TermId next = frame.edges->next[frame.edges->partition->class_of[bytes[i]]].load(std::memory_order_acquire);
+    if (next == Edges::kUnset) next = store.step_slow(frame.state, bytes[i], call);
+    if (next == kNothing) continue;
+    const TrieNode& node = trie[i];
+    if (visit(i, node, next) && node.degree) enter(node, next);
+  }
+  call.spend(steps / 64);
+}
+
+// A simulation over pairs of terms, with loops taken as kept.
+Masks::Kept Masks::keeps(TermId state, TermId slice, Call& call) {
+  auto key = [](TermId s, TermId t) { return uint64_t{s} << 32 | t; };
+  auto known = kept_.find(key(state, slice));
+  if (known != kept_.end()) return known->second;
+  std::unordered_set<uint64_t> seen{key(state, slice)};
+  std::vector<std::pair<TermId, TermId>> todo{{state, slice}};
+  Kept result = Kept::Open;
+  std::vector<uint16_t> tried;
+  while (result != Kept::No && !todo.empty()) {
+    auto [s, t] = todo.back();
+    todo.pop_back();
+    if (store[s].nullable) result = Kept::Ending;
+    const Edges* wanted = store.edges(t, call);
+    const Edges* given = store.edges(s, call);
+    tried.clear();
+    for (unsigned b = 0; b < 256; ++b) {  // one byte for every pair of classes that occurs
+      const uint16_t pair = static_cast<uint16_t>(wanted->partition->class_of[b] << 8 | given->partition->class_of[b]);
+      if (std::find(tried.begin(), tried.end(), pair) != tried.end()) continue;
+      tried.push_back(pair);
+      TermId t_next = store.step(t, static_cast<uint8_t>(b), call);
+      if (t_next == kNothing) continue;
+      TermId s_next = store.step(s, static_cast<uint8_t>(b), call);
+      call.spend();
+      Kept below = s_next == kNothing ? Kept::No : store[s_next].nullable ? Kept::Ending : Kept::Open;
+      if (below != Kept::No && t_next != kEmpty) {
+        auto memo = kept_.find(key(s_next, t_next));
+        if (memo != kept_.end())
+          below = memo->second;
+        else if (seen.insert(key(s_next, t_next)).second)
+          todo.push_back({s_next, t_next});
+      }
+      if (below == Kept::No) {
+        result = Kept::No;
+        break;
+      }
+      if (below == Kept::Ending) result = Kept::Ending;
+    }
+  }
+  if (result == Kept::Open)
+    for (uint64_t pair : seen) kept_.emplace(pair, result);
+  else
+    kept_.emplace(key(state, slice), result);
+  return result;
+}
+
+void Masks::add_plainly(TermId state, Words& words, Call& call) {
+  const Trie* trie = &vocabulary_.trie();
+  for (size_t i = 0; i < slice_terms_.size(); ++i)
+    if (keeps(state, slice_terms_[i], call) != Kept::No) {
+      const Slice& slice = vocabulary_.slices()[i];
+      for (size_t w = 0; w < words.size(); ++w) words[w] |= slice.words[w];
+      trie = slice.others.get();
+      break;
+    }
+  walk(*trie, 0, state, call, [&](uint32_t, const TrieNode& node, TermId) {
+    set(words, *trie, node);
+    return true;
+  });
+}
+
+std::shared_ptr<Masks::LexemeWalk> Masks::lexeme_walk(TermId lexeme, Call& call) {
+  auto found = lexemes_.find(lexeme);
+  if (found != lexemes_.end()) return found->second;
+  auto result = std::make_shared<LexemeWalk>();
+  result->words.assign(vocabulary_.words(), 0);
+  result->trie = &vocabulary_.trie();
+  for (size_t i = 0; i < slice_terms_.size(); ++i)
+    // Where the lexeme cannot end inside the slice, no token of the slice leaves it.
+    if (keeps(lexeme, slice_terms_[i], call) == Kept::Open) {
+      const Slice& slice = vocabulary_.slices()[i];
+      result->words = slice.words;
+      result->trie = slice.others.get();
+      break;
+    }
+  if (store[lexeme].nullable) result->crossings.push_back(0);
+  walk(*result->trie, 0, lexeme, call, [&](uint32_t i, const TrieNode& node, TermId next) {
+    set(result->words, *result->trie, node);
+    if (store[next].nullable && node.degree) result->crossings.push_back(i);
+    return result->crossings.size() <= kCrossings;
+  });
+  result->useless = result->crossings.size() > kCrossings;
+  if (result->useless) result->crossings.clear();
+  bytes_ += result->words.size() * 4 + result->crossings.size() * 4 + 64;
+  lexemes_.emplace(lexeme, result);
+  return result;
+}
+
+void Masks::add_after_lexeme(TermId lexeme, TermId rest, Words& words, Call& call) {
+  auto inside = lexeme_walk(lexeme, call);
+  for (size_t w = 0; w < words.size(); ++w) words[w] |= inside->words[w];
+  for (uint32_t from : inside->crossings)
+    walk(*inside->trie, from, rest, call, [&](uint32_t, const TrieNode& node, TermId) {
+      set(words, *inside->trie, node);
+      return true;
+    });
+}
+
+void Masks::add(TermId state, Words& words, Call& call) {
+  const Term& term = store[state];
+  auto lexeme_head = [&](TermId t) {
+    const Term& x = store[t];
+    return x.kind == Kind::Cat && store[x.a].kind == Kind::Lexeme;
+  };
+  if (lexeme_head(state) && !lexeme_walk(term.a, call)->useless) {
+    TermId rest;
+    {
+      std::lock_guard<std::recursive_mutex> lock(store.mutex);
+      rest = store.normal(term.b, call);
+    }
+    add_after_lexeme(term.a, rest, words, call);
+    return;
+  }
+  if (term.kind == Kind::Alt) {
+    std::vector<TermId> others;
+    for (TermId i = 0; i < term.b; ++i) {
+      if (lexeme_head(term.parts[i]) && !lexeme_walk(store[term.parts[i]].a, call)->useless)
+        add(term.parts[i], words, call);
+      else
+        others.push_back(term.parts[i]);
+    }
+    if (others.size() < term.b) {
+      TermId rest;
+      {
+        std::lock_guard<std::recursive_mutex> lock(store.mutex);
+        rest = store.alt(std::move(others), call);
+      }
+      if (rest > kEmpty) add_plainly(rest, words, call);
+      return;
+    }
+  }
+  add_plainly(state, words, call);
+}
+
+void Masks::remember(TermId state, const Words& words, Call& call) {
+  Mask mask;
+  size_t count = 0;
+  for (uint32_t w : words) count += __builtin_popcount(w);
+  if (count <= kSparse) {
+    for (size_t w = 0; w < words.size(); ++w)
+      for (uint32_t bits = words[w]; bits; bits &= bits - 1)
+        mask.ids.push_back(static_cast<uint32_t>(w * 32 + __builtin_ctz(bits)));
+  } else {
+    mask.words = words;
+  }
+  const size_t size = (mask.ids.size() + mask.words.size()) * 4 + 96;
+  if (bytes_ + size > call.account.bounds.mask_bytes) {
+    masks_.clear();
+    lexemes_.clear();
+    kept_.clear();
+    costs_.clear();
+    bytes_ = 0;
+  }
+  bytes_ += size;
+  masks_.emplace(state, std::move(mask));
+}
+
+void Masks::fill(TermId state, uint32_t* row, Call& call) {
+  std::lock_guard<std::recursive_mutex> lock(mutex_);
+  auto found = masks_.find(state);
+  if (found == masks_.end()) {
+    Words words(vocabulary_.words(), 0);
+    add(state, words, call);
+    if (store[state].nullable)
+      for (uint32_t id : vocabulary_.end_ids()) set(words, id);
+    remember(state, words, call);
+    std::memcpy(row, words.data(), words.size() * 4);
+    return;
+  }
+  const Mask& mask = found->second;
+  if (!mask.words.empty()) {
+    std::memcpy(row, mask.words.data(), mask.words.size() * 4);
+  } else {
+    std::memset(row, 0, vocabulary_.words() * 4);
+    for (uint32_t id : mask.ids) row[id >> 5] |= 1u << (id & 31);
+  }
+}
+
+uint32_t Masks::cost(TermId state, Call& call) {
+  std::lock_guard<std::recursive_mutex> lock(mutex_);
+  auto found = costs_.find(state);
+  if (found != costs_.end()) return found->second;
+  uint32_t tokens = vocabulary_.trie().fewest_tokens(store.completion(state, call));
+  bytes_ += 48;
+  costs_.emplace(state, tokens);
+  return tokens;
+}
+
+void Masks::fill_within(TermId state, uint32_t* row, uint32_t budget, Call& call) {
+  std::lock_guard<std::recursive_mutex> lock(mutex_);
+  Words words(vocabulary_.words(), 0);
+  const Trie& trie = vocabulary_.trie();
+  if (budget > 0)
+    walk(trie, 0, state, call, [&](uint32_t, const TrieNode& node, TermId next) {
+      if (!node.tokens) return true;
+      // Bytes bound tokens from above where every byte is a token.
+      bool fits = (vocabulary_.every_byte() && store.distance(next, call) <= budget - 1) ||
+                  cost(next, call) <= budget - 1;
+      if (fits) set(words, trie, node);
+      return true;
+    });
+  if (store[state].nullable)
+    for (uint32_t id : vocabulary_.end_ids()) set(words, id);
+  std::memcpy(row, words.data(), words.size() * 4);
+}
+
+}  // namespace constrained

@@ -1,0 +1,132 @@
+// Masks: which tokens may come next in a state.
+//
+// A mask is a walk over the vocabulary's trie with the state of each prefix on a stack. Three
+// things make it fast:
+//
+// * memo: a state's mask is computed once;
+// * lexemes: in a state "Lexeme(a) then rest", the tokens that stay inside `a` depend on `a` alone.
+//   They are found once per `a`, together with the trie nodes where `a` may end; for another rest
+//   only what lies below those nodes is walked. A union is the union of its parts' masks;
+// * slices: large sets of similar tokens (plain text of at most n characters). A state that
+//   provably keeps every string of a slice alive takes its tokens whole, and walks the others.
+//
+// Memory is bounded: beyond Limits.max_mask_bytes all memoised masks go and are made again when
+// asked for.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "program.h"
+#include "terms.h"
+#include "trie.h"
+
+namespace constrained {
+
+using Words = std::vector<uint32_t>;
+
+// A program that owns its arrays, so that it can be loaded again into a new store.
+struct OwnedProgram {
+  std::vector<int32_t> code, bodies;
+  std::string pool;
+  int32_t start = 0;
+  Program view() const { return {code.data(), code.size(), pool, bodies.data(), bodies.size(), start}; }
+};
+
+struct Slice {
+  OwnedProgram program;
+  Words words;                  // the tokens of the slice
+  std::unique_ptr<Trie> others; // all other tokens
+};
+
+class Masks;
+
+class Vocabulary {
+ public:
+  // `texts[id]`: the bytes of token id, empty for none. Slices are tried in the order given.
+  Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end_ids, uint32_t width,
+             std::vector<OwnedProgram> slices, uint64_t store_bytes);
+
+  const std::string& text(uint32_t token) const { return texts_[token]; }
+  size_t size() const { return texts_.size(); }
+  uint32_t width() const { return width_; }
+  size_t words() const { return (width_ + 31) / 32; }
+  const Trie& trie() const { return trie_; }
+  const std::vector<Slice>& slices() const { return slices_; }
+  const std::vector<uint32_t>& end_ids() const { return end_ids_; }
+  bool is_end(uint32_t token) const;
+  bool every_byte() const { return every_byte_; }
+
+  // The masks that grammars made from now on share; a new one begins when the old has grown large.
+  std::shared_ptr<Masks> masks();
+
+ private:
+  std::vector<std::string> texts_;
+  std::vector<uint32_t> end_ids_;
+  uint32_t width_;
+  Trie trie_;
+  bool every_byte_;
+  std::vector<Slice> slices_;
+  uint64_t store_bytes_;
+  std::mutex mutex_;
+  std::shared_ptr<Masks> current_;
+};
+
+class Masks {
+ public:
+  explicit Masks(const Vocabulary& vocabulary);
+
+  Store store;
+
+  // Writes words() words.
+  void fill(TermId state, uint32_t* row, Call& call);
+  // Only tokens after which cost() is at most budget - 1.
+  void fill_within(TermId state, uint32_t* row, uint32_t budget, Call& call);
+  // Fewest tokens that spell the state's completion; kInfinite when none do.
+  uint32_t cost(TermId state, Call& call);
+  // kNothing when the token is not allowed (end tokens are the caller's business).
+  TermId advance(TermId state, uint32_t token, Call& call);
+  TermId advance_bytes(TermId state, std::string_view data, Call& call);
+
+  size_t masks() const { return masks_.size(); }
+  size_t memory() const { return bytes_; }
+
+ private:
+  // Sparse masks are id lists, dense ones words.
+  struct Mask {
+    std::vector<uint32_t> ids;
+    Words words;
+  };
+  struct LexemeWalk {
+    Words words;                      // tokens that stay inside the lexeme
+    const Trie* trie = nullptr;       // where tokens that leave it are found
+    std::vector<uint32_t> crossings;  // inner nodes of that trie at which it may end
+    bool useless = false;             // it may end nearly everywhere: walk plainly instead
+  };
+  // Whether a state keeps all strings of a slice alive, and whether one of them may be an end.
+  enum class Kept : uint8_t { No, Open, Ending };
+
+  const Vocabulary& vocabulary_;
+  std::vector<TermId> slice_terms_;
+  Account own_account_{};
+  std::recursive_mutex mutex_;  // guards the memos below
+  std::unordered_map<TermId, Mask> masks_;
+  std::unordered_map<TermId, std::shared_ptr<LexemeWalk>> lexemes_;
+  std::unordered_map<TermId, uint32_t> costs_;
+  std::unordered_map<uint64_t, Kept> kept_;
+  size_t bytes_ = 0;
+
+  void add(TermId state, Words& words, Call& call);
+  void add_plainly(TermId state, Words& words, Call& call);
+  void add_after_lexeme(TermId lexeme, TermId rest, Words& words, Call& call);
+  std::shared_ptr<LexemeWalk> lexeme_walk(TermId lexeme, Call& call);
+  Kept keeps(TermId state, TermId slice, Call& call);
+  template <class Visit>
+  void walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visit visit);
+  void remember(TermId state, const Words& words, Call& call);
+};
+
+}  // namespace constrained

@@ -1,0 +1,359 @@
+// Loading: which nodes are empty or nullable first (fixpoints over the rules), then the terms.
+#include "program.h"
+
+#include <algorithm>
+
+namespace constrained {
+
+namespace {
+
+enum Op { Nothing, Empty, Bytes, Literal, Literals, Cat, Alt, Repeat, Ref, And, Not, Lexeme, Chars };
+
+struct Node {
+  Op op;
+  const int32_t* args;
+  int32_t count;
+};
+
+struct Loader {
+  Store& store;
+  const Program& program;
+  Call& call;
+  std::vector<Node> nodes;
+  std::vector<char> productive, nullable;
+  std::vector<int> level;  // how many Not lie below: fixpoints run from the inside out
+  std::vector<TermId> rule_term;
+  std::vector<int> rule_index;   // index in store.rules of rules that need a Call
+  std::vector<char> rule_state;  // 0 not begun, 1 being built, 2 built
+  std::vector<TermId> term;
+  std::vector<char> built;
+  std::vector<char> dead;  // And, Not nodes found empty while building
+  std::vector<size_t> recursive;  // references that became calls
+  uint64_t options = 0;
+
+  Loader(Store& s, const Program& p, Call& c) : store(s), program(p), call(c) {}
+
+  static CoreError malformed() { return CoreError("", "malformed program"); }
+
+  void decode() {
+    const int32_t* p = program.code;
+    const int32_t* end = p + program.length;
+    while (p < end) {
+      Node n{static_cast<Op>(*p++), nullptr, 0};
+      auto listed = [&](int width) {
+        if (p >= end) throw malformed();
+        n.count = *p++;
+        n.args = p;
+        p += static_cast<ptrdiff_t>(n.count) * width;
+      };
+      switch (n.op) {
+        case Nothing:
+        case Empty:
+          break;
+        case Bytes:
+        case Literals:
+        case Chars:
+          listed(2);
+          break;
+        case Cat:
+        case Alt:
+        case And:
+          listed(1);
+          break;
+        case Literal:
+          n.args = p;
+          p += 2;
+          break;
+        case Repeat:
+          n.args = p;
+          n.count = 1;
+          p += 3;
+          break;
+        case Ref:
+        case Not:
+        case Lexeme:
+          n.args = p;
+          n.count = 1;
+          p += 1;
+          break;
+        default:
+          throw malformed();
+      }
+      if (p > end || n.count < 0) throw malformed();
+      nodes.push_back(n);
+      if (nodes.size() > call.account.bounds.nodes) throw CoreError("max_nodes", "the grammar is too large");
+      const size_t weight = n.op == Literals ? n.count : 0;
+      options += weight;
+      if (options > call.account.bounds.nodes) throw CoreError("max_nodes", "the grammar is too large");
+    }
+  }
+  size_t child(const Node& n, int i) const { return static_cast<size_t>(n.args[i]); }
+  bool has_children(const Node& n) const {
+    return n.op == Cat || n.op == Alt || n.op == And || n.op == Repeat || n.op == Not || n.op == Lexeme;
+  }
+
+  // Runs `update(node)` over all nodes until nothing changes.
+  template <class Update>
+  void fixpoint(Update update) {
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (size_t i = 0; i < nodes.size(); ++i) changed |= update(i);
+      call.spend(nodes.size() / 16);
+      if (program.rules == 0) break;
+    }
+  }
+
+  void analyse() {
+    const size_t n = nodes.size();
+    level.assign(n, 0);
+    fixpoint([&](size_t i) {
+      const Node& node = nodes[i];
+      int most = 0;
+      if (node.op == Ref)
+        most = level[program.bodies[node.args[0]]];
+      else if (has_children(node))
+        for (int k = 0; k < node.count; ++k) most = std::max(most, level[child(node, k)]);
+      if (node.op == Not) ++most;
+      if (most > 64) throw CoreError("", "a rule is recursive through a complement");
+      if (most <= level[i]) return false;
+      level[i] = most;
+      return true;
+    });
+    int deepest = 0;
+    for (int l : level) deepest = std::max(deepest, l);
+    nullable.assign(n, 0);
+    for (int l = 0; l <= deepest; ++l)
+      fixpoint([&](size_t i) {
+        if (nullable[i] || level[i] > l) return false;
+        const Node& node = nodes[i];
+        bool value = false;
+        switch (node.op) {
+          case Empty:
+            value = true;
+            break;
+          case Literals:
+            value = node.count > 0 && node.args[1] == 0;
+            break;
+          case Cat:
+          case And:
+            value = true;
+            for (int k = 0; k < node.count; ++k) value &= nullable[child(node, k)];
+            break;
+          case Alt:
+            for (int k = 0; k < node.count; ++k) value |= nullable[child(node, k)];
+            break;
+          case Repeat:
+            value = node.args[1] == 0 || nullable[child(node, 0)];
+            break;
+          case Ref:
+            value = nullable[program.bodies[node.args[0]]];
+            break;
+          case Lexeme:
+            value = nullable[child(node, 0)];
+            break;
+          case Not:
+            value = level[i] <= l && !nullable[child(node, 0)];
+            break;
+          default:
+            break;
+        }
+        nullable[i] = value;
+        return value;
+      });
+    productive.assign(n, 0);
+    fixpoint([&](size_t i) {
+      if (productive[i]) return false;
+      const Node& node = nodes[i];
+      bool value = true;
+      switch (node.op) {
+        case Nothing:
+          value = false;
+          break;
+        case Bytes:
+        case Chars:
+        case Literals:
+          value = node.count > 0;
+          break;
+        case Cat:
+        case And:
+          for (int k = 0; k < node.count; ++k) value &= productive[child(node, k)];
+          break;
+        case Alt:
+          value = false;
+          for (int k = 0; k < node.count; ++k) value |= productive[child(node, k)];
+          break;
+        case Repeat:
+          value = node.args[1] == 0 || productive[child(node, 0)];
+          break;
+        case Ref:
+          value = productive[program.bodies[node.args[0]]];
+          break;
+        case Lexeme:
+          value = productive[child(node, 0)];
+          break;
+        default:
+          break;
+      }
+      productive[i] = value && !dead[i];
+      return static_cast<bool>(productive[i]);
+    });
+  }
+
+  std::string text(const int32_t* args) const {
+    if (args[0] < 0 || args[1] < 0 || size_t(args[0]) + size_t(args[1]) > program.pool.size()) throw malformed();
+    return std::string(program.pool.substr(args[0], args[1]));
+  }
+
+  TermId make(size_t i) {
+    const Node& node = nodes[i];
+    if (!productive[i]) return kNothing;
+    call.spend(1 + node.count);
+    auto kids = [&] {
+      std::vector<TermId> out;
+      for (int k = 0; k < node.count; ++k) out.push_back(term[child(node, k)]);
+      return out;
+    };
+    switch (node.op) {
+      case Nothing:
+        return kNothing;
+      case Empty:
+        return kEmpty;
+      case Bytes: {
+        ByteSet set;
+        for (int k = 0; k < node.count; ++k) set.add(node.args[2 * k], node.args[2 * k + 1]);
+        return store.bytes(set, call);
+      }
+      case Chars: {
+        std::vector<std::pair<uint32_t, uint32_t>> ranges;
+        for (int k = 0; k < node.count; ++k)
+          ranges.push_back({uint32_t(node.args[2 * k]), uint32_t(node.args[2 * k + 1])});
+        return store.chars(ranges, call);
+      }
+      case Literal:
+        return store.strings({text(node.args)}, call);
+      case Literals: {
+        std::vector<std::string> all;
+        for (int k = 0; k < node.count; ++k) all.push_back(text(node.args + 2 * k));
+        return store.strings(all, call);
+      }
+      case Cat: {
+        TermId t = kEmpty;
+        for (int k = node.count; k-- > 0;) t = store.cat(term[child(node, k)], t, call);
+        return t;
+      }
+      case Alt:
+        return store.alt(kids(), call);
+      case Repeat: {
+        uint32_t high = node.args[2] < 0 ? kInfinite : uint32_t(node.args[2]);
+        return store.repeat(term[child(node, 0)], uint32_t(node.args[1]), high, call);
+      }
+      case And:
+        return store.pruned(store.conjunction(kids(), call), call);
+      case Not:
+        return store.pruned(store.negation(term[child(node, 0)], call), call);
+      case Lexeme:
+        return store.lexeme(term[child(node, 0)], call);
+      case Ref:
+        return kNothing;  // made by `build`
+    }
+    return kNothing;
+  }
+
+  // A rule met while it is being built is recursive there and becomes a Call; everywhere else its
+  // body is used as it is, so that grammars without recursion share all their terms.
+  TermId reference(int rule) {
+    if (rule_state[rule] == 2) return rule_term[rule];
+    if (rule_index[rule] < 0) {
+      rule_index[rule] = static_cast<int>(store.rules.size());
+      store.rules.push_back({kNothing, bool(nullable[program.bodies[rule]]), false});
+    }
+    return store.call_rule(rule_index[rule], call);
+  }
+
+  TermId build(size_t root) {
+    struct Frame {
+      size_t node;
+      int next;
+    };
+    std::vector<Frame> stack{{root, 0}};
+    while (!stack.empty()) {
+      Frame& frame = stack.back();
+      const size_t at = frame.node;
+      const Node& node = nodes[at];
+      if (built[at] || !productive[at]) {
+        built[at] = 1;
+        stack.pop_back();
+        continue;
+      }
+      if (node.op == Ref) {
+        const int rule = node.args[0];
+        const size_t body = program.bodies[rule];
+        if (rule_state[rule] == 0) {
+          rule_state[rule] = 1;
+          frame.next = 1;
+          stack.push_back({body, 0});
+          continue;
+        }
+        if (frame.next == 1) {  // this reference began the rule, and the body is ready
+          rule_state[rule] = 2;
+          rule_term[rule] = term[body];
+          if (rule_index[rule] >= 0) {
+            store.rules[rule_index[rule]].body = term[body];
+            store.rules[rule_index[rule]].built = true;
+          }
+        }
+        term[at] = reference(rule);
+        if (rule_state[rule] != 2) recursive.push_back(at);
+        built[at] = 1;
+        stack.pop_back();
+        continue;
+      }
+      if (has_children(node) && frame.next < node.count) {
+        stack.push_back({child(node, frame.next++), 0});
+        continue;
+      }
+      term[at] = make(at);
+      built[at] = 1;
+      if (term[at] == kNothing) dead[at] = 1;  // productive by the analysis, empty in truth
+      stack.pop_back();
+    }
+    return term[root];
+  }
+  TermId run() {
+    decode();
+    const size_t n = nodes.size(), r = program.rules;
+    for (size_t i = 0; i < r; ++i)
+      if (program.bodies[i] < 0 || size_t(program.bodies[i]) >= n) throw malformed();
+    for (size_t i = 0; i < n; ++i) {
+      const Node& node = nodes[i];
+      if (node.op == Ref && (node.args[0] < 0 || size_t(node.args[0]) >= r)) throw malformed();
+      if (has_children(node))
+        for (int k = 0; k < node.count; ++k)
+          if (node.args[k] < 0 || size_t(node.args[k]) >= i) throw malformed();
+    }
+    if (program.start < 0 || size_t(program.start) >= n) throw malformed();
+    dead.assign(n, 0);
+    for (;;) {
+      std::vector<char> before = dead;
+      analyse();
+      rule_term.assign(r, kNothing);
+      rule_index.assign(r, -1);
+      rule_state.assign(r, 0);
+      term.assign(n, kNothing);
+      built.assign(n, 0);
+      TermId start = build(program.start);
+      // A Call was promised to be productive; when an intersection proved empty, start over.
+      if (dead == before || recursive.empty()) return start;
+      recursive.clear();
+    }
+  }
+};
+
+}  // namespace
+
+TermId load(Store& store, const Program& program, Call& call) {
+  std::lock_guard<std::recursive_mutex> lock(store.mutex);
+  return store.normal(Loader(store, program, call).run(), call);
+}
+
+}  // namespace constrained

@@ -1,0 +1,209 @@
+// Terms: hash-consed expressions over bytes. A term is a state of the engine: it denotes the set
+// of byte strings that may still follow.
+//
+//   Nothing             the empty set (id 0)
+//   Empty               the empty string (id 1)
+//   Bytes(set)          one byte
+//   Cat(a, b)           a then b; b is "the rest", so recursion needs no stack beside the term
+//   Alt(parts)          union; sorted, flat, without duplicates
+//   Repeat(a, lo, hi)   lo to hi copies of a; a counter, never unrolled
+//   Call(rule)          the body of a rule; the only way to be recursive
+//   And(parts), Not(a)  intersection and complement of regular terms
+//   Lexeme(a)           the same set as a; a mark that lets masks be shared (see masks.h)
+//
+// The constructors simplify, so that terms of the same set are mostly the same term, and keep one
+// invariant that everything rests on: no term but `Nothing` is empty. Emptiness that only shows
+// later (And, Not) is decided when the term is made (`derive.cpp`).
+//
+// Threads: terms never move and never change once published; a memoised transition is read
+// without a lock. Whatever creates terms holds `Store::mutex`.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "byteset.h"
+
+namespace constrained {
+
+using TermId = uint32_t;
+constexpr TermId kNothing = 0, kEmpty = 1;
+constexpr uint32_t kInfinite = UINT32_MAX;  // no upper bound; no finite distance
+constexpr uint32_t kUnknown = UINT32_MAX - 1;
+
+enum class Kind : uint8_t { Nothing, Empty, Bytes, Cat, Alt, Repeat, Call, And, Not, Lexeme };
+
+// The one error that leaves the core. `limit` is the name of a field of Limits, or empty for a
+// grammar that cannot be run (then `message` says why).
+struct CoreError : std::runtime_error {
+  std::string limit;
+  CoreError(std::string limit_name, const std::string& message)
+      : std::runtime_error(message), limit(std::move(limit_name)) {}
+};
+
+struct Bounds {
+  uint64_t terms, steps, nodes;
+  uint32_t depth;
+  uint64_t mask_bytes;
+};
+
+// What one engine has used of its bounds, and what one call has.
+struct Account {
+  Bounds bounds;
+  std::atomic<uint64_t> terms{0};
+};
+
+struct Call {
+  Account& account;
+  uint64_t steps = 0;
+  uint32_t depth = 0;
+  explicit Call(Account& a) : account(a) {}
+  void spend(uint64_t n = 1) {
+    if ((steps += n) > account.bounds.steps) throw CoreError("max_steps", "too much work in one call");
+  }
+};
+
+// Recursion guard: C++ stack depth is bounded by Limits, never by luck.
+struct Deeper {
+  Call& call;
+  explicit Deeper(Call& c) : call(c) {
+    if (++call.depth > call.account.bounds.depth) {
+      --call.depth;
+      throw CoreError("max_depth", "rules nest too deeply");
+    }
+  }
+  ~Deeper() { --call.depth; }
+};
+
+// The outgoing transitions of a term: one target per class of bytes, filled when first asked for.
+struct Edges {
+  static constexpr TermId kUnset = UINT32_MAX;
+  const Partition* partition;
+  std::atomic<TermId>* next;
+};
+
+struct Term {
+  Kind kind = Kind::Nothing;
+  bool nullable = false;
+  uint8_t productive = 0;  // And and Not only: 0 not known, 1 not empty, 2 empty
+  TermId a = 0, b = 0;     // children; Bytes: a = set; Call: a = rule; Alt, And: b = count
+  uint32_t low = 0, high = 0;
+  const TermId* parts = nullptr;  // Alt, And
+  uint64_t hash = 0;
+  std::atomic<uint32_t> distance{kUnknown};
+  std::atomic<const Edges*> edges{nullptr};
+};
+
+struct Rule {
+  TermId body = kNothing;
+  bool nullable = false;
+  bool built = false;
+  bool open = false;  // being derived right now: meeting it again means left recursion
+};
+
+class Store {
+ public:
+  Store();
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  std::recursive_mutex mutex;
+
+  const Term& operator[](TermId id) const { return chunks_[id >> kChunkBits][id & kChunkMask]; }
+  Term& at(TermId id) { return chunks_[id >> kChunkBits][id & kChunkMask]; }
+  size_t size() const { return size_; }
+  size_t memory() const { return memory_; }
+
+  // Constructors (hold the mutex).
+  TermId bytes(const ByteSet& set, Call& call);
+  TermId cat(TermId a, TermId b, Call& call);
+  TermId alt(std::vector<TermId> parts, Call& call);
+  TermId repeat(TermId body, uint32_t low, uint32_t high, Call& call);
+  TermId call_rule(uint32_t rule, Call& call);
+  TermId conjunction(std::vector<TermId> parts, Call& call);
+  TermId negation(TermId body, Call& call);
+  TermId lexeme(TermId body, Call& call);
+  TermId chars(const std::vector<std::pair<uint32_t, uint32_t>>& ranges, Call& call);
+  // The smallest term for a sorted, distinct list of strings.
+  TermId strings(const std::vector<std::string>& sorted, Call& call);
+
+  // A Cat head-normal: its head is not a Cat. Rests are rotated only when they become states.
+  TermId normal(TermId t, Call& call);
+  const ByteSet& byte_set(const Term& t) const { return sets_[t.a]; }
+  TermId everything() const { return everything_; }
+
+  std::deque<Rule> rules;
+
+  // derive.cpp
+  const Edges* edges(TermId t, Call& call);
+  TermId step_slow(TermId t, uint8_t byte, Call& call);
+  TermId step(TermId t, uint8_t byte, Call& call) {
+    const Edges* e = (*this)[t].edges.load(std::memory_order_acquire);
+    if (e) {
+      TermId next = e->next[e->partition->class_of[byte]].load(std::memory_order_acquire);
+      if (next != Edges::kUnset) return next;
+    }
+    return step_slow(t, byte, call);
+  }
+  bool is_productive(TermId t, Call& call);
+  TermId pruned(TermId t, Call& call) { return is_productive(t, call) ? t : kNothing; }
+
+  // measure.cpp
+  uint32_t distance(TermId t, Call& call);
+  std::string completion(TermId t, Call& call);
+  std::string forced(TermId t, Call& call);
+  bool is_final(TermId t, Call& call);
+
+ private:
+  static constexpr unsigned kChunkBits = 12;
+  static constexpr TermId kChunkMask = (1u << kChunkBits) - 1;
+  static constexpr size_t kMaxChunks = 1u << 16;
+
+  std::unique_ptr<Term*[]> chunks_;
+  size_t size_ = 0;
+  size_t memory_ = 0;
+  std::vector<TermId> table_;  // open addressing
+  std::vector<ByteSet> sets_;
+  std::unordered_map<std::string, uint32_t> set_ids_;
+  std::vector<std::unique_ptr<TermId[]>> lists_;
+  std::vector<std::unique_ptr<std::atomic<TermId>[]>> targets_;
+  std::deque<Edges> edge_pool_;
+  std::deque<Partition> partitions_;
+  std::unordered_map<std::string, const Partition*> partition_ids_;
+  std::unordered_map<uint32_t, const Partition*> set_partitions_;
+  std::map<std::pair<const Partition*, const Partition*>, const Partition*> meets_;
+  std::map<std::vector<std::pair<uint32_t, uint32_t>>, TermId> chars_;
+  TermId everything_ = 0;
+  Account own_account_{};
+
+  TermId intern(Kind kind, TermId a, TermId b, uint32_t low, uint32_t high, const TermId* parts,
+                size_t count, bool nullable, Call& call);
+  void grow_table();
+  TermId raw_cat(TermId a, TermId b, Call& call);
+  void merge_repeats(std::vector<TermId>& parts, Call& call);
+  TermId strings_below(const std::vector<std::string>& sorted, size_t begin, size_t end, size_t depth,
+                       Call& call);
+
+  const Partition* intern_partition(const Partition& p);
+  const Partition* partition_of(TermId t, Call& call);
+  const Partition* partition_of_part(TermId t, Call& call);
+  const Partition* partition_of_set(uint32_t set);
+  const Partition* meet(const Partition* p, const Partition* q);
+  const Partition* meet_all(std::vector<const Partition*>& all);
+  template <class Work>
+  auto inside_rule(uint32_t index, Work work, Call& call);
+  TermId derive(TermId t, uint8_t byte, Call& call);
+  TermId derive_part(TermId t, uint8_t byte, Call& call);
+  uint32_t search_distance(TermId t, Call& call);
+};
+
+}  // namespace constrained
