@@ -1,0 +1,256 @@
+"""What each id of a tokenizer appends to a text, as bytes, for the families in use.
+
+========================  =========================================================================
+byte-level BPE            GPT-2, Llama 3, Qwen, SmolLM2, DeepSeek: one printable character per byte
+SentencePiece             Llama 2, Gemma, T5: ``▁`` is a space, ``<0x0A>`` a byte where the decoder
+                          falls back to bytes
+tiktoken                  ``tiktoken.Encoding``, and slow tokenizers that hold its mergeable ranks
+========================  =========================================================================
+
+The family is read from the tokenizer's own decoder, never from its class name, and then checked:
+varied texts are encoded and the bytes of their ids must give the text back. Families that lose
+text (WordPiece, end-of-word suffixes) fail that check and are refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from constrained.errors import VocabularyError
+
+__all__ = ["PROBES", "check_spelling", "encode_plainly", "spell_ids", "token_bytes", "tokenizer_name"]
+
+METASPACE = "▁"
+
+PROBES: tuple[str, ...] = (
+    "Essay score: 10 / 10",
+    " leading space",
+    "trailing space ",
+    "two  spaces,   three, and\ttabs\t\tand\n\nnewlines\r\n    indented",
+    '{"name": "O\'Neil", "values": [1, 2.5, -3e10], "ok": true}\n',
+    "def f(x):\n        return x**2  # comment\n",
+    "naïve café, ß, Ω, œuvre; “quotes” … — dash",
+    "e\u0301 n\u0303 a\u030a",
+    "日本語のテキスト、中文字符。한국어",
+    "😀 👩‍👩‍👧 🇪🇺 ✅",
+    "العربية עברית हिन्दी ไทย",
+    "1234567890 3.14 1,000,000 007",
+    "MiXeD CaSe ALLCAPS snake_case camelCase",
+    "<b>&amp;</b> \\n \\u00e9 %20 $x^2$ #tag @user",
+)
+"""Texts that a tokenizer must give back; between them they meet every kind of token."""
+
+
+def tokenizer_name(tokenizer: Any) -> str:
+    """The tokenizer's own name where it has one, else its class: for messages."""
+    return getattr(tokenizer, "name_or_path", "") or getattr(
+        tokenizer, "name", type(tokenizer).__name__
+    )
+
+
+def byte_characters() -> dict[str, int]:
+    """The printable character that byte-level BPE writes for each byte (256 entries, one to one).
+
+    Bytes that are printable in Latin-1 stand for themselves, the others for the characters from
+    U+0100 on, in order (GPT-2, Radford et al. 2019).
+    """
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in set(printable)]
+    return {chr(b): b for b in printable} | {chr(0x100 + i): b for i, b in enumerate(others)}
+
+
+def byte_level_reader() -> Callable[[str], bytes]:
+    """Token text to bytes under byte-level BPE; a token outside its alphabet is plain text."""
+    alphabet = byte_characters()
+    table = {chr(code): "\uffff" for code in range(0x80, 0x100)}
+    table |= {character: chr(byte) for character, byte in alphabet.items()}
+    translation = str.maketrans(table)
+
+    def read(token: str) -> bytes:
+        try:
+            return token.translate(translation).encode("latin-1")
+        except UnicodeEncodeError:
+            return token.encode("utf-8")
+
+    return read
+
+
+def sentencepiece_reader(*, byte_fallback: bool) -> Callable[[str], bytes]:
+    """Token text to bytes under SentencePiece."""
+    fallback = {f"<0x{byte:02X}>": bytes([byte]) for byte in range(256)} if byte_fallback else {}
+
+    def read(token: str) -> bytes:
+        return fallback.get(token) or token.replace(METASPACE, " ").encode("utf-8")
+
+    return read
+
+
+def _parts(component: Any, key: str) -> list[dict[str, Any]]:
+    """The description of a decoder or normaliser, sequences flattened; empty when there is none."""
+    if component is None:
+        return []
+    described = json.loads(component.__getstate__())
+    pending, flat = [described], []
+    while pending:
+        part = pending.pop(0)
+        if part.get("type") == "Sequence":
+            pending = [*part[key], *pending]
+        else:
+            flat.append(part)
+    return flat
+
+
+def _reader_of(tokenizer: Any, backend: Any) -> Callable[[str], bytes]:
+    """How the decoder of a fast tokenizer turns one token's text into bytes."""
+    decoder = _parts(backend.decoder, "decoders")
+    kinds = {part["type"] for part in decoder}
+    if "ByteLevel" in kinds:
+        return byte_level_reader()
+    spaces = any(
+        part["type"] == "Metaspace"
+        or (part["type"] == "Replace" and part["pattern"] == {"String": METASPACE})
+        for part in decoder
+    )
+    if spaces or "ByteFallback" in kinds:
+        return sentencepiece_reader(byte_fallback="ByteFallback" in kinds)
+    if kinds:
+        raise VocabularyError(
+            f"tokenizer {tokenizer_name(tokenizer)}: its decoder ({', '.join(sorted(kinds))}) does "
+            "not keep the text as it was, so masks over its tokens could not be exact; use a "
+            "byte-level BPE, SentencePiece or tiktoken tokenizer"
+        )
+    return lambda token: token.encode("utf-8")
+
+
+def _by_id(vocabulary: Mapping[str, int], read: Callable[[str], bytes]) -> list[bytes | None]:
+    tokens: list[bytes | None] = [None] * (max(vocabulary.values(), default=-1) + 1)
+    for token, index in vocabulary.items():
+        tokens[index] = read(token)
+    return tokens
+
+
+def _ranks_of(tokenizer: Any) -> Mapping[bytes, int] | None:
+    """The mergeable ranks of a tiktoken encoding, or of a slow tokenizer that holds one."""
+    for holder in (tokenizer, *(getattr(tokenizer, n, None) for n in ("tokenizer", "model"))):
+        for name in ("mergeable_ranks", "_mergeable_ranks"):
+            ranks = getattr(holder, name, None)
+            if isinstance(ranks, Mapping):
+                return ranks
+    return None
+
+
+def _raw_tokens(tokenizer: Any) -> list[bytes | None]:
+    """Every id's bytes, before special and added tokens are set apart."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        vocabulary = backend.get_vocab(with_added_tokens=False)
+        return _by_id(vocabulary, _reader_of(tokenizer, backend))
+    ranks = _ranks_of(tokenizer)
+    if ranks is not None:
+        tokens: list[bytes | None] = [None] * (max(ranks.values()) + 1)
+        for data, index in ranks.items():
+            tokens[index] = bytes(data)
+        return tokens
+    model = getattr(tokenizer, "sp_model", None)
+    if model is not None:
+        read = sentencepiece_reader(byte_fallback=True)
+        ids = range(model.get_piece_size())
+        unused = {i for i in ids if model.is_control(i) or model.is_unknown(i) or model.is_unused(i)}
+        return [None if i in unused else read(model.id_to_piece(i)) for i in ids]
+    if isinstance(getattr(tokenizer, "byte_decoder", None), Mapping):
+        return _by_id(tokenizer.get_vocab(), byte_level_reader())
+    raise VocabularyError(
+        f"tokenizer {tokenizer_name(tokenizer)}: {type(tokenizer).__name__} shows neither a fast "
+        "backend, nor mergeable ranks, nor a SentencePiece model, so what its ids spell is "
+        "unknown; load the fast tokenizer, or build Vocabulary(tokens, end_ids=...) from bytes"
+    )
+
+
+def _added_text(tokenizer: Any, content: str) -> str:
+    """The text of an added token: SentencePiece decoders turn its ``▁`` into spaces too."""
+    decoder = getattr(getattr(tokenizer, "backend_tokenizer", None), "decoder", None)
+    byte_level = any(part["type"] == "ByteLevel" for part in _parts(decoder, "decoders"))
+    return content if byte_level or decoder is None else content.replace(METASPACE, " ")
+
+
+def token_bytes(tokenizer: Any) -> tuple[bytes | None, ...]:
+    """What each id appends to a text, None for special and unused ids.
+
+    Added tokens that are not special count as text: the tokenizer itself turns that text into
+    them. Raises `VocabularyError` for a tokenizer of an unknown or lossy family.
+    """
+    tokens = _raw_tokens(tokenizer)
+    added: Mapping[int, Any] = getattr(tokenizer, "added_tokens_decoder", {})
+    special = set(getattr(tokenizer, "all_special_ids", ()))
+    special |= {index for index, token in added.items() if token.special}
+    tokens += [None] * (max((*added, *special), default=-1) + 1 - len(tokens))
+    for index, token in added.items():
+        tokens[index] = _added_text(tokenizer, token.content).encode("utf-8")
+    for index in special:
+        tokens[index] = None
+    return tuple(token or None for token in tokens)
+
+
+def encode_plainly(tokenizer: Any, text: str) -> list[int]:
+    """The ids of a text on its own: nothing added before or after it."""
+    if hasattr(tokenizer, "encode_ordinary"):
+        return list(tokenizer.encode_ordinary(text))
+    return list(tokenizer.encode(text, add_special_tokens=False))
+
+
+def spell_ids(tokens: tuple[bytes | None, ...], ids: Iterable[int]) -> bytes | None:
+    """The bytes that ids append; None when one of them is special, unused or unknown."""
+    parts = [tokens[i] if i < len(tokens) else None for i in ids]
+    known = [part for part in parts if part is not None]
+    return b"".join(known) if len(known) == len(parts) else None
+
+
+def _expected(tokenizer: Any, text: str) -> set[bytes]:
+    """The byte strings that stand for `text`: itself, normalised, with the prefix space."""
+    forms = {text}
+    normalizer = getattr(getattr(tokenizer, "backend_tokenizer", None), "normalizer", None)
+    if normalizer is not None:
+        forms.add(normalizer.normalize_str(text).replace(METASPACE, " "))
+    forms |= {" " + form for form in forms}
+    # SentencePiece models that collapse runs of spaces keep the words and nothing else.
+    return {form.encode("utf-8") for form in forms}
+
+
+def check_spelling(tokenizer: Any, tokens: tuple[bytes | None, ...]) -> None:
+    """Encode `PROBES` and compare; `VocabularyError` names the token and the text that differ.
+
+    A text with a character that the tokenizer cannot spell at all is passed over.
+    """
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    for text in PROBES:
+        ids = encode_plainly(tokenizer, text)
+        if unknown is not None and unknown in ids:
+            continue
+        joined = spell_ids(tokens, ids)
+        expected = _expected(tokenizer, text)
+        if joined in expected:
+            continue
+        culprit, spelled = _first_difference(tokens, ids, text.encode("utf-8"))
+        raise VocabularyError(
+            f"tokenizer {tokenizer_name(tokenizer)}: token {culprit} spells {spelled!r}, which does "
+            f"not fit the text {text!r} that it encodes (all of it: {joined!r}); masks over these "
+            "tokens could not be exact, so the tokenizer is refused"
+        )
+
+
+def _first_difference(
+    tokens: tuple[bytes | None, ...], ids: list[int], text: bytes
+) -> tuple[int, bytes | None]:
+    """The first token whose bytes leave `text`, and those bytes."""
+    position = 0
+    for place, index in enumerate(ids):
+        spelled = tokens[index] if index < len(tokens) else None
+        if spelled is None:
+            return index, None
+        piece = spelled[1:] if place == 0 and spelled[:1] == b" " != text[:1] else spelled
+        if text[position : position + len(piece)] != piece:
+            return index, spelled
+        position += len(piece)
+    return (ids[-1], tokens[ids[-1]]) if ids else (-1, None)

@@ -1,0 +1,145 @@
+"""`Vocabulary`: what each token id appends to the text, which ids end it, and the logits' width."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from constrained._core import native
+from constrained._core.tokens import native_vocabulary
+from constrained.errors import VocabularyError
+from constrained.tokenizers import check_spelling, token_bytes, tokenizer_name
+
+__all__ = ["Vocabulary"]
+
+UTF8_BYTES = frozenset(range(0x80)) | frozenset(range(0x80, 0xC0)) | frozenset(range(0xC2, 0xF5))
+"""The bytes that occur in UTF-8 at all."""
+
+
+class Vocabulary:
+    """Token ids and the bytes that each appends to the running text.
+
+    `tokens[i]` is None for an id that is special or unused: no mask ever allows it, except for the
+    `end_ids`, which end an output and spell nothing. `width` is the width of the model's logits;
+    ids beyond it can never be sampled (some models have fewer logits than their tokenizer has
+    ids), ids below it without a token are padding of the embedding and never allowed. Equality is
+    identity.
+
+    Raises `VocabularyError` when there is no end id, or one that is outside the width.
+
+    >>> from constrained.vocabulary import Vocabulary
+    >>> vocabulary = Vocabulary([b"yes", b"no", b" ", None], end_ids=[3])
+    >>> len(vocabulary), vocabulary.width, sorted(vocabulary.spells)
+    (4, 4, [' '])
+    """
+
+    def __init__(
+        self,
+        tokens: Sequence[bytes | None],
+        *,
+        end_ids: Iterable[int],
+        width: int | None = None,
+    ) -> None:
+        self.end_ids = frozenset(int(i) for i in end_ids)
+        self.width = len(tokens) if width is None else int(width)
+        if not self.end_ids:
+            raise VocabularyError(
+                "the vocabulary has no end id, so no output could ever end; pass end_ids=[...] "
+                "(the tokenizer's eos_token_id)"
+            )
+        beyond = sorted(i for i in self.end_ids if not 0 <= i < self.width)
+        if beyond:
+            raise VocabularyError(
+                f"end ids {beyond} are outside the {self.width:,} logits of the model, so it could "
+                "never end an output; pass end ids that the model has, or the right width"
+            )
+        ends = self.end_ids
+        self.tokens: tuple[bytes | None, ...] = tuple(
+            None if i in ends or not token else bytes(token) for i, token in enumerate(tokens)
+        )
+
+    def __len__(self) -> int:
+        """How many ids the tokenizer has; may be more or fewer than `width`."""
+        return len(self.tokens)
+
+    def __repr__(self) -> str:
+        usable = sum(token is not None for token in self.tokens[: self.width])
+        return f"Vocabulary({usable:,} tokens, width={self.width:,}, end_ids={sorted(self.end_ids)})"
+
+    @cached_property
+    def spells(self) -> frozenset[str] | None:
+        """The characters that it can spell; None when every byte that UTF-8 uses is a token."""
+        usable = {token for token in self.tokens[: self.width] if token is not None}
+        if all(bytes([byte]) in usable for byte in UTF8_BYTES):
+            return None
+        characters = set()
+        for token in usable:
+            if len(token) > 4:
+                continue
+            try:
+                text = token.decode("utf-8")
+            except UnicodeDecodeError:
+                continue
+            if len(text) == 1:
+                characters.add(text)
+        return frozenset(characters)
+
+    @cached_property
+    def native(self) -> native.Vocabulary:
+        """The same for the engine's core: built once (about 0.2 s for 128,000 tokens)."""
+        return native_vocabulary(self.tokens, self.end_ids, self.width)
+
+    def spell(self, ids: Iterable[int]) -> bytes:
+        """The bytes that ids append one after another; special ids append nothing.
+
+        >>> Vocabulary([b"a", b"b", None], end_ids=[2]).spell([1, 0, 2])
+        b'ba'
+        """
+        tokens, size = self.tokens, len(self.tokens)
+        return b"".join(tokens[i] or b"" for i in ids if 0 <= i < size)
+
+    @classmethod
+    def from_tokenizer(
+        cls, tokenizer: Any, *, width: int | None = None, end_ids: Iterable[int] = ()
+    ) -> Vocabulary:
+        """The vocabulary of a Hugging Face tokenizer (or a `tiktoken.Encoding`).
+
+        `width` is the width of the model's logits (``model.config.get_text_config().vocab_size``);
+        without it, the tokenizer's own size. `end_ids` are added to the tokenizer's end of
+        sequence: chat models often have several, listed in their generation config. Built once per
+        tokenizer and kept as long as it lives.
+
+        Raises `VocabularyError` when what the ids spell cannot be told exactly.
+        """
+        ends = {int(i) for i in end_ids}
+        eos = getattr(tokenizer, "eos_token_id", getattr(tokenizer, "eot_token", None))
+        if eos is not None:
+            ends.add(int(eos))
+        if not ends:
+            raise VocabularyError(
+                f"tokenizer {tokenizer_name(tokenizer)} has no end-of-sequence token; pass "
+                "end_ids=[...] (the ids at which this model ends an answer)"
+            )
+        tokens = _tokens_of(tokenizer)
+        key = (len(tokens), width, frozenset(ends))
+        known = _VOCABULARIES.setdefault(tokenizer, {})
+        if key not in known:
+            known[key] = cls(tokens, end_ids=ends, width=width)
+        return known[key]
+
+
+_TOKENS: WeakKeyDictionary[Any, tuple[int, tuple[bytes | None, ...]]] = WeakKeyDictionary()
+_VOCABULARIES: WeakKeyDictionary[Any, dict[Any, Vocabulary]] = WeakKeyDictionary()
+
+
+def _tokens_of(tokenizer: Any) -> tuple[bytes | None, ...]:
+    """`token_bytes` with its check, once per tokenizer (again when tokens were added to it)."""
+    size = len(tokenizer) if hasattr(tokenizer, "__len__") else tokenizer.n_vocab
+    known = _TOKENS.get(tokenizer)
+    if known is None or known[0] != size:
+        tokens = token_bytes(tokenizer)
+        check_spelling(tokenizer, tokens)
+        _TOKENS[tokenizer] = known = (size, tokens)
+    return known[1]
