@@ -18,13 +18,13 @@ class Limits:
     10000
     """
 
-    max_nodes: int = 1_000_000
+    max_nodes: int = 500_000
     """Grammar nodes (each option of a choice counts as one) that a spec may compile to."""
 
     max_terms: int = 3_000_000
     """Terms (the engine's states and their parts) that one engine may create in its life."""
 
-    max_steps: int = 3_000_000
+    max_steps: int = 1_000_000
     """Units of derivation work inside one call (`fill_mask`, `advance`, `distance`, ...)."""
 
     max_depth: int = 4_000

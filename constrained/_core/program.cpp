@@ -92,14 +92,43 @@ struct Loader {
     return n.op == Cat || n.op == Alt || n.op == And || n.op == Repeat || n.op == Not || n.op == Lexeme;
   }
 
-  // Runs `update(node)` over all nodes until nothing changes.
+  // parents[first_parent[n], first_parent[n + 1]): the nodes that use node n, through rules too.
+  std::vector<uint32_t> parents, first_parent;
+
+  template <class Use>
+  void each_operand(size_t i, Use use) const {
+    const Node& node = nodes[i];
+    if (node.op == Ref)
+      use(static_cast<size_t>(program.bodies[node.args[0]]));
+    else if (has_children(node))
+      for (int k = 0; k < node.count; ++k) use(child(node, k));
+  }
+
+  void link_parents() {
+    const size_t n = nodes.size();
+    first_parent.assign(n + 1, 0);
+    for (size_t i = 0; i < n; ++i) each_operand(i, [&](size_t c) { ++first_parent[c + 1]; });
+    for (size_t i = 0; i < n; ++i) first_parent[i + 1] += first_parent[i];
+    parents.resize(first_parent[n]);
+    std::vector<uint32_t> next(first_parent.begin(), first_parent.end() - 1);
+    for (size_t i = 0; i < n; ++i)
+      each_operand(i, [&](size_t c) { parents[next[c]++] = static_cast<uint32_t>(i); });
+  }
+
+  // Runs `update(node)` over all nodes in order, and again over the users of what changed.
   template <class Update>
   void fixpoint(Update update) {
-    for (bool changed = true; changed;) {
-      changed = false;
-      for (size_t i = 0; i < nodes.size(); ++i) changed |= update(i);
-      call.spend(nodes.size() / 16);
-      if (program.rules == 0) break;
+    std::vector<uint32_t> todo;
+    auto visit = [&](size_t i) {
+      if (update(i) && program.rules)
+        todo.insert(todo.end(), parents.begin() + first_parent[i], parents.begin() + first_parent[i + 1]);
+    };
+    for (size_t i = 0; i < nodes.size(); ++i) visit(i);
+    while (!todo.empty()) {
+      const uint32_t i = todo.back();
+      todo.pop_back();
+      call.spend();
+      visit(i);
     }
   }
 
@@ -280,7 +309,7 @@ struct Loader {
       Frame& frame = stack.back();
       const size_t at = frame.node;
       const Node& node = nodes[at];
-      if (built[at] || !productive[at]) {
+      if ((built[at] && frame.next == 0) || !productive[at]) {
         built[at] = 1;
         stack.pop_back();
         continue;
@@ -332,6 +361,7 @@ struct Loader {
           if (node.args[k] < 0 || size_t(node.args[k]) >= i) throw malformed();
     }
     if (program.start < 0 || size_t(program.start) >= n) throw malformed();
+    if (r) link_parents();
     dead.assign(n, 0);
     for (;;) {
       std::vector<char> before = dead;

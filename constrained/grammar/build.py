@@ -147,17 +147,30 @@ def cat(*parts: Node) -> Node:
     return flat[0] if len(flat) == 1 else Cat(tuple(flat))
 
 
+def _distinct(parts: Iterable[Node]) -> tuple[Node, ...]:
+    """The parts in order, once each: leaves by value, inner nodes by identity.
+
+    Comparing inner nodes by value would walk whole trees again at every level.
+    """
+    kept: dict[object, Node] = {}
+    for part in parts:
+        inner = isinstance(part, (Alt, And, Cat, Lexeme, Not, Repeat))
+        kept.setdefault(id(part) if inner else part, part)
+    return tuple(kept.values())
+
+
 def alt(*parts: Node) -> Node:
     """Union; duplicates go, order is kept."""
-    flat: dict[Node, None] = {}
+    flat: list[Node] = []
     for part in parts:
         if isinstance(part, Alt):
-            flat.update(dict.fromkeys(part.parts))
+            flat.extend(part.parts)
         elif not isinstance(part, Nothing):
-            flat[part] = None
-    if not flat:
+            flat.append(part)
+    distinct = _distinct(flat)
+    if not distinct:
         return NOTHING
-    return next(iter(flat)) if len(flat) == 1 else Alt(tuple(flat))
+    return distinct[0] if len(distinct) == 1 else Alt(distinct)
 
 
 def repeat(body: Node, least: int = 0, most: int | None = None) -> Node:
@@ -178,14 +191,15 @@ def optional(body: Node) -> Node:
 
 def intersect(*parts: Node) -> Node:
     """Intersection of regular nodes."""
-    flat: dict[Node, None] = {}
+    flat: list[Node] = []
     for part in parts:
         if isinstance(part, Nothing):
             return NOTHING
-        flat.update(dict.fromkeys(part.parts if isinstance(part, And) else (part,)))
-    if not flat:
+        flat.extend(part.parts if isinstance(part, And) else (part,))
+    distinct = _distinct(flat)
+    if not distinct:
         raise ValueError("intersect needs at least one node")
-    return next(iter(flat)) if len(flat) == 1 else And(tuple(flat))
+    return distinct[0] if len(distinct) == 1 else And(distinct)
 
 
 def complement(body: Node) -> Node:
