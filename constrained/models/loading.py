@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -169,7 +170,7 @@ def with_adapter(model: Any, adapter: str) -> Any:
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """No progress bars and no chatter from transformers and the hub client, then as before."""
+    """No progress bars and no advice to developers from transformers, peft and the hub client."""
     from transformers.utils import logging as transformers_logging
 
     bars = transformers_logging.is_progress_bar_enabled()
@@ -179,7 +180,9 @@ def quiet_libraries() -> Iterator[None]:
     for logger in loggers:
         logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
