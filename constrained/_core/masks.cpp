@@ -16,6 +16,23 @@ void set(Words& words, const Trie& trie, const TrieNode& node) {
   for (unsigned k = 0; k < node.tokens; ++k) set(words, ids[k]);
 }
 
+void nodes_below(const Trie& trie, uint32_t node, std::vector<uint32_t>& out) {
+  const size_t begin = out.size();
+  out.push_back(node);
+  for (size_t i = begin; i < out.size(); ++i)
+    for (uint32_t k = 0; k < trie[out[i]].degree; ++k) out.push_back(trie[out[i]].children + k);
+}
+
+void clear_below(Words& words, const Trie& trie, uint32_t node) {
+  std::vector<uint32_t> nodes;
+  nodes_below(trie, node, nodes);
+  for (uint32_t n : nodes)
+    for (unsigned k = 0; k < trie[n].tokens; ++k) {
+      const uint32_t id = trie.tokens(trie[n])[k];
+      words[id >> 5] &= ~(1u << (id & 31));
+    }
+}
+
 Bounds unbounded() { return {UINT64_MAX, UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX}; }
 
 std::vector<uint32_t> ids_below(const std::vector<std::string>& texts, uint32_t width) {
@@ -184,6 +201,88 @@ void Masks::add_plainly(TermId state, Words& words, Call& call) {
 std::shared_ptr<Masks::LexemeWalk> Masks::lexeme_walk(TermId lexeme, Call& call) {
   auto found = lexemes_.find(lexeme);
   if (found != lexemes_.end()) return found->second;
+  auto result = walk_with_exceptions(lexeme, call);
+  if (!result) result = plain_lexeme_walk(lexeme, call);
+  bytes_ += result->words.size() * 4 + result->crossings.size() * 4 + 64;
+  lexemes_.emplace(lexeme, result);
+  return result;
+}
+
+// "b, but none of the finite set k" keeps all that b keeps, except along the strings of k: there it
+// may not end where k ends, and is dead where k takes all that b has left.
+std::shared_ptr<Masks::LexemeWalk> Masks::walk_with_exceptions(TermId lexeme, Call& call) {
+  TermId base, names;
+  {
+    std::lock_guard<std::recursive_mutex> lock(store.mutex);
+    const Term& body = store[store[lexeme].a];
+    if (body.kind != Kind::And) return nullptr;
+    std::vector<TermId> kept, removed;
+    for (TermId i = 0; i < body.b; ++i) {
+      const Term& part = store[body.parts[i]];
+      if (part.kind == Kind::Not && store.extent(part.a, call) == Store::Extent::Finite)
+        removed.push_back(part.a);
+      else
+        kept.push_back(body.parts[i]);
+    }
+    if (removed.empty() || kept.empty()) return nullptr;
+    base = store.lexeme(store.pruned(store.conjunction(std::move(kept), call), call), call);
+    names = store.alt(std::move(removed), call);
+  }
+  if (store[base].kind != Kind::Lexeme) return nullptr;
+  auto whole = lexeme_walk(base, call);
+  if (whole->useless) return nullptr;
+  auto result = std::make_shared<LexemeWalk>(*whole);
+
+  struct Frame {
+    uint32_t node;
+    TermId base, names;
+  };
+  // Calls dead(node) and open_ended(node) for the nodes along the names where that holds.
+  auto follow = [&](const Trie& trie, auto dead, auto open_ended) {
+    std::vector<Frame> todo{{0, base, names}};
+    while (!todo.empty()) {
+      const Frame frame = todo.back();
+      todo.pop_back();
+      const TrieNode& node = trie[frame.node];
+      for (uint32_t i = node.children; i < node.children + node.degree; ++i) {
+        const TermId k = store.step(frame.names, trie.bytes()[i], call);
+        if (k == kNothing) continue;
+        const TermId b = store.step(frame.base, trie.bytes()[i], call);
+        if (b == kNothing) continue;
+        call.spend();
+        bool alive = store.extent(b, call) == Store::Extent::Infinite;
+        if (!alive) {
+          std::lock_guard<std::recursive_mutex> lock(store.mutex);
+          alive = store.pruned(store.conjunction({b, store.pruned(store.negation(k, call), call)}, call), call) != kNothing;
+        }
+        if (!alive) {
+          dead(i);
+          continue;
+        }
+        if (store[k].nullable && store[b].nullable) open_ended(i);
+        if (trie[i].degree) todo.push_back({i, b, k});
+      }
+    }
+  };
+  const Trie& trie = vocabulary_.trie();
+  follow(
+      trie, [&](uint32_t i) { clear_below(result->words, trie, i); }, [](uint32_t) {});
+  std::vector<uint32_t> gone;
+  follow(
+      *result->trie, [&](uint32_t i) { nodes_below(*result->trie, i, gone); },
+      [&](uint32_t i) { gone.push_back(i); });
+  if (store[names].nullable) gone.push_back(0);
+  if (!gone.empty()) {
+    std::sort(gone.begin(), gone.end());
+    auto& c = result->crossings;
+    c.erase(std::remove_if(c.begin(), c.end(),
+                           [&](uint32_t i) { return std::binary_search(gone.begin(), gone.end(), i); }),
+            c.end());
+  }
+  return result;
+}
+
+std::shared_ptr<Masks::LexemeWalk> Masks::plain_lexeme_walk(TermId lexeme, Call& call) {
   auto result = std::make_shared<LexemeWalk>();
   result->words.assign(vocabulary_.words(), 0);
   result->trie = &vocabulary_.trie();
@@ -203,8 +302,6 @@ std::shared_ptr<Masks::LexemeWalk> Masks::lexeme_walk(TermId lexeme, Call& call)
   });
   result->useless = result->crossings.size() > kCrossings;
   if (result->useless) result->crossings.clear();
-  bytes_ += result->words.size() * 4 + result->crossings.size() * 4 + 64;
-  lexemes_.emplace(lexeme, result);
   return result;
 }
 

@@ -1,12 +1,14 @@
 // Masks: which tokens may come next in a state.
 //
-// A mask is a walk over the vocabulary's trie with the state of each prefix on a stack. Three
+// A mask is a walk over the vocabulary's trie with the state of each prefix on a stack. Four
 // things make it fast:
 //
 // * memo: a state's mask is computed once;
 // * lexemes: in a state "Lexeme(a) then rest", the tokens that stay inside `a` depend on `a` alone.
 //   They are found once per `a`, together with the trie nodes where `a` may end; for another rest
 //   only what lies below those nodes is walked. A union is the union of its parts' masks;
+// * exceptions: "a string, but none of these names" has the walk of "a string", less what lies along
+//   the names;
 // * slices: large sets of similar tokens (plain text of at most n characters). A state that
 //   provably keeps every string of a slice alive takes its tokens whole, and walks the others.
 //
@@ -123,6 +125,8 @@ class Masks {
   void add_plainly(TermId state, Words& words, Call& call);
   void add_after_lexeme(TermId lexeme, TermId rest, Words& words, Call& call);
   std::shared_ptr<LexemeWalk> lexeme_walk(TermId lexeme, Call& call);
+  std::shared_ptr<LexemeWalk> plain_lexeme_walk(TermId lexeme, Call& call);
+  std::shared_ptr<LexemeWalk> walk_with_exceptions(TermId lexeme, Call& call);
   Kept keeps(TermId state, TermId slice, Call& call);
   template <class Visit>
   void walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visit visit);

@@ -140,6 +140,40 @@ std::string Store::completion(TermId t, Call& call) {
   return out;
 }
 
+Store::Extent Store::extent(TermId t, Call& call) {
+  Deeper guard(call);
+  Extent result = Extent::Finite;
+  for (;; t = (*this)[t].b) {
+    const Term& term = (*this)[t];
+    Extent here = Extent::Finite;
+    call.spend();
+    switch (term.kind) {
+      case Kind::Nothing:
+      case Kind::Empty:
+      case Kind::Bytes:
+        break;
+      case Kind::Cat:
+      case Kind::Lexeme:
+        here = extent(term.a, call);
+        break;
+      case Kind::Repeat:
+        here = term.high == kInfinite ? Extent::Infinite : extent(term.a, call);
+        break;
+      case Kind::Alt:
+        for (TermId i = 0; i < term.b && here != Extent::Infinite; ++i) {
+          Extent part = extent(term.parts[i], call);
+          if (part != Extent::Finite) here = part;
+        }
+        break;
+      default:
+        here = Extent::Unknown;
+    }
+    if (here == Extent::Infinite) return here;
+    if (here == Extent::Unknown) result = here;
+    if (term.kind != Kind::Cat) return result;
+  }
+}
+
 std::string Store::forced(TermId t, Call& call) {
   std::string out;
   while (!(*this)[t].nullable) {

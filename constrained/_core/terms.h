@@ -162,6 +162,8 @@ class Store {
   std::string completion(TermId t, Call& call);
   std::string forced(TermId t, Call& call);
   bool is_final(TermId t, Call& call);
+  enum class Extent : uint8_t { Unknown, Finite, Infinite };
+  Extent extent(TermId t, Call& call);  // read off the term: Unknown below rules, And and Not
 
  private:
   static constexpr unsigned kChunkBits = 12;
