@@ -1,0 +1,311 @@
+"""What sub-schemas mean: their shapes, worked out when first needed, and whether they are alive.
+
+A shape is the shape of the schema's own limits, changed by each of its parts (`allOf`, `$ref`,
+`oneOf`, ...). Nothing here recurses over the schema: dependencies are worked off a stack, so
+depth costs memory, not Python frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from constrained.errors import InvalidSpec, LimitExceeded
+from constrained.spec.json_schema.document import Document
+from constrained.spec.json_schema.keywords import Reading, read_schema
+from constrained.spec.json_schema.shapes import (
+    ANY,
+    NEVER,
+    NOTHING,
+    Demand,
+    Member,
+    Object,
+    Shape,
+    dead_array,
+    dead_object,
+    join,
+    meet,
+    minus,
+    whole_values,
+)
+
+__all__ = ["Meaning"]
+
+RECORD_COST = 16
+"""Grammar nodes that one constraint record stands for when counted against `max_nodes`."""
+
+LOOKAHEAD = 6
+"""How many required members deep a contradiction is looked for while shapes are combined."""
+
+
+class _Endless(InvalidSpec):
+    """A schema whose shape needs its own shape."""
+
+
+class Meaning:
+    """Shapes of the nodes of one document."""
+
+    def __init__(self, document: Document, exact_formats: bool) -> None:
+        self.document = document
+        self.exact_formats = exact_formats
+        self.readings: dict[int, Reading] = {}
+        self.conjunctions: dict[int, Demand] = {}
+        self.records = 0
+        self._shapes: dict[int, Shape] = {1: ANY, -1: NEVER}
+        self._demands: dict[Demand, Shape] = {frozenset(): ANY}
+        self._dead: dict[Demand, bool] = {NOTHING: True, frozenset(): False}
+        self._negations: dict[Demand, Demand] = {frozenset(): NOTHING, NOTHING: frozenset()}
+        self._constants: dict[tuple[type, object], Demand] = {}
+        self._running: set[int] = set()
+        self._depth = 0
+
+    # -------------------------------------------------------------- reading
+
+    def reading(self, node: int) -> Reading:
+        """The keywords of a positive node, read on first use."""
+        found = self.readings.get(node)
+        if found is None:
+            found = read_schema(self.document, node, self.exact_formats)
+            self.readings[node] = found
+        return found
+
+    def read_all(self) -> bool:
+        """Read every schema that can be reached, so that what is wrong anywhere is found now.
+
+        Returns whether nothing but plain keywords was met: then no later step can refuse.
+        """
+        plain = True
+        node = 2
+        while node < len(self.document.schemas):
+            plain = self.reading(node).plain and plain
+            node += 1
+        return plain
+
+    # -------------------------------------------------------------- shapes
+
+    def shape(self, demand: Demand) -> Shape:
+        """The values that satisfy a demand."""
+        found = self._demands.get(demand)
+        if found is None:
+            found = ANY
+            for node in sorted(demand, key=lambda n: (n < 0, abs(n))):
+                if node > 0:
+                    found = meet(found, self.shape_of(node), self)
+                else:
+                    found = minus(found, self.shape_of(-node), self)
+            self._demands[demand] = found
+        return found
+
+    def shape_of(self, node: int) -> Shape:
+        """The values that a positive node's schema allows, with everything it refers to."""
+        found = self._shapes.get(node)
+        if found is not None:
+            return found
+        stack = [node]
+        opened: set[int] = set()
+        while stack:
+            top = stack[-1]
+            if top in self._shapes:
+                stack.pop()
+                continue
+            missing = [n for n in self._uses(top) if n not in self._shapes]
+            if missing and top not in opened:
+                opened.add(top)
+                self._running.add(top)
+                circular = next((n for n in missing if n in self._running), None)
+                if circular is not None:
+                    self._running -= opened
+                    raise self._endless(circular)
+                stack += missing
+                continue
+            self._running.add(top)
+            try:
+                self._shapes[top] = self._combine(top)
+            finally:
+                self._running.discard(top)
+            stack.pop()
+        return self._shapes[node]
+
+    def _uses(self, node: int) -> list[int]:
+        """The positive nodes whose shapes a node's shape is made of."""
+        if node in self.conjunctions:
+            return [abs(n) for n in self.conjunctions[node]]
+        return [abs(n) for _, nodes, _ in self.reading(node).parts for n in nodes]
+
+    def _signed(self, node: int) -> Shape:
+        return self._shapes[node] if node in self._shapes else minus(ANY, self._shapes[-node], self)
+
+    def _combine(self, node: int) -> Shape:
+        if node in self.conjunctions:
+            return self.shape(self.conjunctions[node])
+        read = self.reading(node)
+        shape = read.shape()
+        for values in read.values:
+            shape = meet(values, shape, self)
+        for operation, nodes, name in read.parts:
+            shape = OPERATIONS[operation](self, shape, nodes, name, read.parts_first)
+        return shape
+
+    def _endless(self, node: int) -> InvalidSpec:
+        return _Endless(
+            "the schema refers to itself without describing any value",
+            where=self.document.pointer(node),
+            hint="a recursive $ref must stand below properties or items",
+        )
+
+    # -------------------------------------------------------------- what the algebra asks
+
+    def charge(self, records: int) -> None:
+        """Count records; raises `LimitExceeded` when combinations explode."""
+        self.records += records
+        limit = self.document.limits.max_nodes
+        if self.records * RECORD_COST > limit:
+            raise LimitExceeded("max_nodes", limit, "combining the branches of a JSON Schema")
+
+    def negation(self, demand: Demand) -> Demand:
+        """The complement of a demand, as a demand."""
+        found = self._negations.get(demand)
+        if found is None:
+            if len(demand) == 1:
+                found = frozenset((-next(iter(demand)),))
+            else:
+                node = self.document.reserve(min(abs(n) for n in demand))
+                self.conjunctions[node] = demand
+                found = frozenset((-node,))
+            self._negations[demand] = found
+            self._negations[found] = demand
+        return found
+
+    def constant(self, value: object, home: int) -> Demand:
+        """The demand of exactly one scalar; `home` is a node to name it after."""
+        key = (type(value), value)
+        found = self._constants.get(key)
+        if found is None:
+            node = self.document.node({"const": value}, home, ("const",))
+            found = self._constants[key] = frozenset((node,))
+        return found
+
+    def constants(self, demand: Demand, most: int) -> list[Demand] | None:
+        """The scalars that satisfy a demand, one demand each; None when there may be more."""
+        shape = self.shape(demand)
+        values: list[object] = [v for bit, v in ((1, None), (2, False), (4, True)) if shape.atoms & bit]
+        if shape.arrays or shape.objects:
+            return None
+        for number in shape.numbers:
+            found = whole_values(number, most)
+            if found is None:
+                return None
+            values += found
+        for record in shape.strings:
+            if record.values is None:
+                return None
+            values += sorted(record.values)
+        home = min((abs(n) for n in demand), default=1)
+        return list(dict.fromkeys(self.constant(value, home) for value in values))
+
+    def dead(self, demand: Demand) -> bool:
+        """Whether nothing satisfies the demand, as far as a short look tells.
+
+        Only contradictions between schemas are looked for: a schema that is empty on its own is
+        found later, exactly.
+        """
+        found = self._dead.get(demand)
+        if found is not None:
+            return found
+        if len(demand) == 1 and next(iter(demand)) > 0:
+            return False
+        if self._depth >= LOOKAHEAD or any(abs(node) in self._running for node in demand):
+            return False
+        self._depth += 1
+        try:
+            found = self._empty(self.shape(demand))
+        except _Endless:
+            return False  # it is in the middle of being worked out
+        finally:
+            self._depth -= 1
+        self._dead[demand] = found
+        return found
+
+    def _empty(self, shape: Shape) -> bool:
+        return not (
+            shape.atoms
+            or shape.numbers
+            or shape.strings
+            or any(not dead_array(record, self) for record in shape.arrays)
+            or any(not dead_object(record, self) for record in shape.objects)
+        )
+
+
+# ------------------------------------------------------------------ operations on shapes
+
+Operation = Callable[[Meaning, Shape, tuple[int, ...], str, bool], Shape]
+
+
+def _every(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, first: bool) -> Shape:
+    other = meaning._signed(nodes[0])
+    return meet(other, shape, meaning) if first else meet(shape, other, meaning)
+
+
+def _some(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, first: bool) -> Shape:
+    return join([_every(meaning, shape, (node,), "", first) for node in dict.fromkeys(nodes)])
+
+
+def _exactly_one(
+    meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, first: bool
+) -> Shape:
+    branches = [_every(meaning, shape, (node,), "", first) for node in nodes]
+    kept = []
+    for index, branch in enumerate(branches):
+        for other, node in enumerate(nodes):
+            if other != index and branches[other] is not NEVER:
+                branch = minus(branch, meaning._signed(node), meaning)
+        kept.append(branch)
+    return join(kept)
+
+
+def _none(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, __: bool) -> Shape:
+    return minus(shape, meaning._signed(nodes[0]), meaning)
+
+
+def _conditional(
+    meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, first: bool
+) -> Shape:
+    condition, then, otherwise = nodes
+    holds = _every(meaning, shape, (condition,), "", first)
+    fails = minus(shape, meaning._signed(condition), meaning)
+    return join(
+        [
+            _every(meaning, holds, (then,), "", first),
+            _every(meaning, fails, (otherwise,), "", first),
+        ]
+    )
+
+
+def _when_present(
+    meaning: Meaning, shape: Shape, nodes: tuple[int, ...], name: str, _: bool
+) -> Shape:
+    """The node's schema where the object has the property; anything where it has not."""
+    absent = ANY._replace(objects=(Object(named={name: NOTHING}),))
+    present = NEVER._replace(objects=(Object(required={name: None}),))
+    needed = meet(meet(shape, present, meaning), meaning._signed(nodes[0]), meaning)
+    return join([needed, meet(shape, absent, meaning)])
+
+
+def _names(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, __: bool) -> Shape:
+    """Objects whose every key is a string of the node's shape."""
+    allowed = meaning._signed(nodes[0])
+    wrong = minus(ANY, allowed, meaning).strings
+    if not wrong:
+        return shape
+    record = Object(clauses=tuple(Member(keys, NOTHING) for keys in wrong))
+    return meet(shape, ANY._replace(objects=(record,)), meaning)
+
+
+OPERATIONS: dict[str, Operation] = {
+    "all": _every,
+    "any": _some,
+    "one": _exactly_one,
+    "not": _none,
+    "if": _conditional,
+    "when": _when_present,
+    "names": _names,
+}

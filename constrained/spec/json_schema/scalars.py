@@ -1,0 +1,148 @@
+"""Numbers and strings as grammar nodes; equal records share one node in the whole process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from functools import lru_cache
+from math import ceil, floor
+
+from constrained.grammar import (
+    ANY_CHAR,
+    Grammar,
+    Node,
+    alt,
+    cat,
+    intersect,
+    lexeme,
+    literal,
+    literals,
+    minus,
+    repeat,
+)
+from constrained.spec.json_schema.languages import is_empty
+from constrained.spec.json_schema.shapes import (
+    ANY_NUMBER,
+    Number,
+    String,
+    common_multiple,
+    plausible_string,
+)
+from constrained.spec.json_text import (
+    INTEGER,
+    NUMBER,
+    Escapes,
+    is_plain,
+    spelled_char,
+    spelled_text,
+)
+from constrained.spec.numbers_json import decimal_grammar, integer_grammar
+
+__all__ = ["key_node", "live_string", "number_grammar", "string_node", "text_node"]
+
+QUOTE = literal('"')
+EVERY_RANGE = ((0, 0x10FFFF),)
+ANY_INTEGER = Number(whole=True)
+
+
+# ------------------------------------------------------------------ strings
+
+
+@lru_cache(maxsize=4096)
+def string_node(record: String, escapes: Escapes) -> Node:
+    """The strings of a record with their quotes. The record must not be empty."""
+    if record.values is not None:
+        return alt(
+            literals([f'"{text}"' for text in record.values if is_plain(text)]),
+            *(text_node(text, escapes) for text in sorted(record.values) if not is_plain(text)),
+        )
+    char = spelled_char(EVERY_RANGE, escapes)
+    parts = [language.spelled(escapes) for language in record.inside]
+    if record.least or record.most is not None or not parts:
+        parts.append(repeat(char, record.least, record.most))
+    gone = [language.spelled(escapes) for language in record.outside]
+    gone += [spelled_text(text, escapes) for text in sorted(record.excluded) if not is_plain(text)]
+    gone.append(literals([text for text in record.excluded if is_plain(text)]))
+    return lexeme(cat(QUOTE, minus(intersect(*parts), *gone), QUOTE))
+
+
+@lru_cache(maxsize=8192)
+def text_node(text: str, escapes: Escapes) -> Node:
+    """One string with its quotes."""
+    if is_plain(text):
+        return literal(f'"{text}"')
+    return cat(QUOTE, spelled_text(text, escapes), QUOTE)
+
+
+@lru_cache(maxsize=4096)
+def live_string(record: String) -> bool:
+    """Whether the record holds any string, exactly."""
+    if not plausible_string(record):
+        return False
+    if record.values is not None or not (record.inside or record.outside):
+        return True
+    parts = [language.node for language in record.inside]
+    if record.least or record.most is not None or not parts:
+        parts.append(repeat(ANY_CHAR, record.least, record.most))
+    gone = [language.node for language in record.outside]
+    gone.append(literals([text for text in record.excluded if _writable(text)]))
+    return not is_empty(minus(intersect(*parts), *gone))
+
+
+def _writable(text: str) -> bool:
+    return not any(0xD800 <= ord(c) <= 0xDFFF for c in text)
+
+
+def key_node(record: String, escapes: Escapes) -> Node:
+    """The keys of a record with their quotes."""
+    return string_node(record, escapes)
+
+
+# ------------------------------------------------------------------ numbers
+
+
+def number_grammar(record: Number, spellings: Mapping[int | Fraction, tuple[str, ...]]) -> Grammar:
+    """The numbers of a record. The record must not be empty."""
+    if record.values is not None:
+        texts = [t for value in record.values for t in spellings.get(value) or (str(value),)]
+        return Grammar(literals(texts))
+    return _interval(record)
+
+
+@lru_cache(maxsize=4096)
+def _interval(record: Number) -> Grammar:
+    if record == ANY_NUMBER:
+        return Grammar(NUMBER)
+    if record == ANY_INTEGER:
+        return Grammar(INTEGER)
+    base = _multiples(record)
+    if not record.not_multiples:
+        return Grammar(lexeme(base.start), base.rules)
+    rules = dict(base.rules)
+    gone = []
+    for step in record.not_multiples:
+        multiples = decimal_grammar(None, None, multiple_of=Fraction(step))
+        rules.update(multiples.rules)
+        gone.append(multiples.start)
+    return Grammar(lexeme(minus(base.start, *gone)), rules)
+
+
+def _multiples(record: Number) -> Grammar:
+    low, high, step = record.low, record.high, record.multiple
+    if record.whole:
+        step = 1 if step is None else common_multiple(step, 1)
+        first = None if low is None else ceil(low)
+        if first is not None and record.open_low and first == low:
+            first += 1
+        last = None if high is None else floor(high)
+        if last is not None and record.open_high and last == high:
+            last -= 1
+        return integer_grammar(first, last, multiple_of=int(step))
+    return decimal_grammar(
+        None if low is None else Fraction(low),
+        None if high is None else Fraction(high),
+        exclusive_low=record.open_low,
+        exclusive_high=record.open_high,
+        multiple_of=None if step is None else Fraction(step),
+        exponents=not record.not_multiples,
+    )

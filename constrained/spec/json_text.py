@@ -1,0 +1,364 @@
+"""How JSON is written: whitespace styles, string spellings, and regular sets carried through them.
+
+The grammar of a JSON string is the inverse image of decoding: a set of texts over characters
+becomes the set of their spellings, and because every spelling decodes to exactly one text, that
+map commutes with union, intersection and complement. So `pattern`, lengths and key exclusions are
+written over characters and spelled here once.
+
+Spellings (RFC 8259 allows more; these are what JSON writers produce):
+
+===========================================  ==========================================
+character                                    spelled
+===========================================  ==========================================
+``"`` and ``\\``                               ``\\"`` and ``\\\\``
+backspace, form feed, line feed, CR, tab     ``\\b \\f \\n \\r \\t``
+other control characters below U+0020        ``\\u00XX``
+U+0020 to U+007E, the rest                   itself
+U+007F and everything beyond ASCII           itself, or ``\\uXXXX`` (a surrogate pair beyond
+                                             U+FFFF), as the style's `escapes` allows
+===========================================  ==========================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal as OneOf
+
+from constrained.errors import InvalidSpec, UnsupportedSpec
+from constrained.grammar import (
+    ANY_CHAR,
+    EMPTY,
+    Alt,
+    And,
+    Cat,
+    Chars,
+    Empty,
+    Lexeme,
+    Literal,
+    Literals,
+    Node,
+    Not,
+    Nothing,
+    Repeat,
+    alt,
+    cat,
+    char_class,
+    intersect,
+    lexeme,
+    literal,
+    literals,
+    minus,
+    optional,
+    repeat,
+)
+
+__all__ = [
+    "ANY_TEXT",
+    "COMPACT",
+    "FLEXIBLE",
+    "INTEGER",
+    "NUMBER",
+    "SPACED",
+    "Escapes",
+    "JsonStyle",
+    "spelled",
+    "spelled_char",
+    "spelled_text",
+    "style_named",
+]
+
+Escapes = OneOf["either", "raw", "ascii"]
+
+ANY_TEXT = repeat(ANY_CHAR)
+"""Any text, as a node over characters."""
+
+SHORT = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\b": "\\b",
+    "\f": "\\f",
+    "\n": "\\n",
+    "\r": "\\r",
+    "\t": "\\t",
+}
+PLAIN = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E))
+CONTROL = ((0x00, 0x07), (0x0B, 0x0B), (0x0E, 0x1F))
+BEYOND = (0x7F, 0x10FFFF)
+
+DIGITS = char_class((0x30, 0x39))
+INTEGER = lexeme(
+    cat(
+        optional(literal("-")),
+        alt(literal("0"), cat(char_class((0x31, 0x39)), repeat(DIGITS))),
+    )
+)
+"""Any integer without fraction and exponent."""
+
+NUMBER = lexeme(
+    cat(
+        optional(literal("-")),
+        alt(literal("0"), cat(char_class((0x31, 0x39)), repeat(DIGITS))),
+        optional(cat(literal("."), repeat(DIGITS, 1))),
+        optional(cat(char_class("eE"), optional(char_class("+-")), repeat(DIGITS, 1))),
+    )
+)
+"""Any JSON number."""
+
+
+@dataclass(frozen=True, slots=True)
+class JsonStyle:
+    """Where whitespace may stand, and how characters may be escaped.
+
+    Whitespace stands in four places: after an opening brace or bracket, before a closing one,
+    after a comma, and after a colon; never around the whole value, before a comma or colon, or
+    inside ``{}`` and ``[]``.
+
+    =============  =================================  ====================  ====================
+    style          after ``{ [ ,``, before ``} ]``     after ``:``            the same as
+    =============  =================================  ====================  ====================
+    ``flexible``   nothing, one space, or a line      nothing or a space    all those below
+                   break and up to `indent_limit`
+                   spaces or tabs
+    ``compact``    nothing                            nothing               separators=(",", ":")
+    ``spaced``     one space after ``,`` only          one space             ``json.dumps``
+    ``indented``   a line break and `indent` per      one space             ``json.dumps`` with
+                   level                                                    ``indent=``
+    =============  =================================  ====================  ====================
+
+    `indent` is the text of one level for an indented style, None otherwise. Indentation is exact
+    down to `indent_depth` levels; deeper ones take any number of spaces up to `indent_limit`, so
+    that recursive schemas stay finite. `comma`, `colon` and `around` list the texts allowed after
+    a comma, after a colon, and inside brackets. `escapes` says how characters beyond ASCII are
+    written: ``raw``, ``ascii`` (``\\uXXXX``), or ``either``.
+
+    >>> JsonStyle(comma=("",), colon=(" ",)).colon
+    (' ',)
+    """
+
+    comma: tuple[str, ...] = (" ",)
+    colon: tuple[str, ...] = (" ",)
+    around: tuple[str, ...] = ("",)
+    line_breaks: bool = False
+    indent: str | None = None
+    indent_limit: int = 80
+    indent_depth: int = 16
+    escapes: Escapes = "either"
+
+    def __post_init__(self) -> None:
+        texts = (*self.comma, *self.colon, *self.around, self.indent or "")
+        if any(text.strip(" \t\r\n") for text in texts):
+            raise InvalidSpec(
+                "a JSON style may hold whitespace only",
+                hint="use spaces, tabs and line breaks in comma, colon, around and indent",
+            )
+        if self.escapes not in ("either", "raw", "ascii"):
+            raise InvalidSpec(f"escapes is {self.escapes!r}", hint="use 'either', 'raw' or 'ascii'")
+
+    def level(self, depth: int) -> int:
+        """The depth that matters for whitespace: 0 unless the style indents."""
+        return 0 if self.indent is None else min(depth, self.indent_depth)
+
+    def opening(self, depth: int) -> Node:
+        """Whitespace after ``{`` or ``[`` whose members stand at `depth`."""
+        return _gap(self, self.around, depth)
+
+    def closing(self, depth: int) -> Node:
+        """Whitespace before ``}`` or ``]`` of a value whose members stand at `depth`."""
+        return _gap(self, self.around, depth if depth >= self.indent_depth else depth - 1)
+
+    def between(self, depth: int) -> Node:
+        """A comma and the whitespace after it, between members at `depth`."""
+        return cat(literal(","), _gap(self, self.comma, depth))
+
+    def after_key(self) -> Node:
+        """A colon and the whitespace after it."""
+        return cat(literal(":"), literals(self.colon))
+
+
+@lru_cache(maxsize=512)
+def _gap(style: JsonStyle, texts: tuple[str, ...], depth: int) -> Node:
+    if style.indent is not None:
+        if depth >= style.indent_depth:
+            return cat(literal("\n"), repeat(char_class(" \t"), 0, style.indent_limit))
+        return literal("\n" + style.indent * depth)
+    if not style.line_breaks:
+        return literals(texts)
+    lines = cat(literal("\n"), repeat(char_class(" \t"), 0, style.indent_limit))
+    return alt(literals(texts), lines)
+
+
+FLEXIBLE = JsonStyle(comma=("", " "), colon=("", " "), around=("", " "), line_breaks=True)
+COMPACT = JsonStyle(comma=("",), colon=("",))
+SPACED = JsonStyle()
+INDENTED = JsonStyle(indent="  ")
+STYLES = {"flexible": FLEXIBLE, "compact": COMPACT, "spaced": SPACED, "indented": INDENTED}
+
+
+def style_named(whitespace: str | JsonStyle) -> JsonStyle:
+    """The style of that name, or the style itself. Raises `InvalidSpec` for anything else."""
+    if isinstance(whitespace, JsonStyle):
+        return whitespace
+    style = STYLES.get(whitespace) if isinstance(whitespace, str) else None
+    if style is None:
+        raise InvalidSpec(
+            f"unknown whitespace style {whitespace!r}",
+            hint="use 'flexible', 'compact', 'spaced', 'indented' or a JsonStyle",
+        )
+    return style
+
+
+# ------------------------------------------------------------------ spellings of characters
+
+
+def _overlap(ranges: tuple[tuple[int, int], ...], low: int, high: int) -> list[tuple[int, int]]:
+    return [(max(a, low), min(b, high)) for a, b in ranges if a <= high and b >= low]
+
+
+def _hex_digit(low: int, high: int) -> Node:
+    """One hexadecimal digit with a value from `low` to `high`, in either case."""
+    ranges: list[tuple[int, int] | str] = list(
+        (0x30 + a, 0x30 + b) for a, b in _overlap(((low, high),), 0, 9)
+    )
+    for a, b in _overlap(((low, high),), 10, 15):
+        ranges += [(0x37 + a, 0x37 + b), (0x57 + a, 0x57 + b)]
+    return char_class(*ranges)
+
+
+def _hex(low: int, high: int, digits: int) -> Node:
+    """`digits` hexadecimal digits with a value from `low` to `high`."""
+    if digits == 0:
+        return EMPTY
+    unit = 16 ** (digits - 1)
+    first, last = low // unit, high // unit
+    if first == last:
+        return cat(_hex_digit(first, first), _hex(low % unit, high % unit, digits - 1))
+    parts = []
+    if low % unit:
+        parts.append(cat(_hex_digit(first, first), _hex(low % unit, unit - 1, digits - 1)))
+        first += 1
+    tail = None
+    if high % unit != unit - 1:
+        tail = cat(_hex_digit(last, last), _hex(0, high % unit, digits - 1))
+        last -= 1
+    if first <= last:
+        parts.append(
+            cat(_hex_digit(first, last), repeat(_hex_digit(0, 15), digits - 1, digits - 1))
+        )
+    return alt(*parts, *([tail] if tail is not None else []))
+
+
+def _escaped(low: int, high: int) -> Node:
+    r"""``\uXXXX`` spellings of the characters from `low` to `high`; surrogate pairs if needed."""
+    parts = [cat(literal("\\u"), _hex(a, b, 4)) for a, b in _overlap(((low, high),), 0, 0xFFFF)]
+    for a, b in _overlap(((low, high),), 0x10000, 0x10FFFF):
+        first, last = (a - 0x10000) >> 10, (b - 0x10000) >> 10
+        for lead_low, lead_high, trail_low, trail_high in _pairs(a, b, first, last):
+            lead = _hex(0xD800 + lead_low, 0xD800 + lead_high, 4)
+            trail = _hex(0xDC00 + trail_low, 0xDC00 + trail_high, 4)
+            parts.append(cat(literal("\\u"), lead, literal("\\u"), trail))
+    return alt(*parts)
+
+
+def _pairs(low: int, high: int, first: int, last: int) -> list[tuple[int, int, int, int]]:
+    """Surrogate pairs of a range, as (lead low, lead high, trail low, trail high) blocks."""
+    low_trail, high_trail = (low - 0x10000) & 0x3FF, (high - 0x10000) & 0x3FF
+    if first == last:
+        return [(first, first, low_trail, high_trail)]
+    blocks = []
+    if low_trail:
+        blocks.append((first, first, low_trail, 0x3FF))
+        first += 1
+    end = None
+    if high_trail != 0x3FF:
+        end = (last, last, 0, high_trail)
+        last -= 1
+    if first <= last:
+        blocks.append((first, last, 0, 0x3FF))
+    return [*blocks, end] if end else blocks
+
+
+@lru_cache(maxsize=8192)
+def spelled_char(ranges: tuple[tuple[int, int], ...], escapes: Escapes = "either") -> Node:
+    """All spellings of one character from the ranges."""
+    raw: list[tuple[int, int] | str] = []
+    for low, high in PLAIN:
+        raw += _overlap(ranges, low, high)
+    beyond = _overlap(ranges, *BEYOND)
+    if escapes != "ascii":
+        raw += beyond
+    parts = [char_class(*raw)] if raw else []
+    parts += [
+        literal(text)
+        for char, text in SHORT.items()
+        if any(low <= ord(char) <= high for low, high in ranges)
+    ]
+    for low, high in CONTROL:
+        parts += [_escaped(a, b) for a, b in _overlap(ranges, low, high)]
+    if escapes != "raw":
+        for a, b in beyond:
+            parts += [
+                _escaped(c, d) for c, d in ((a, min(b, 0xD7FF)), (max(a, 0xE000), b)) if c <= d
+            ]
+    return alt(*parts)
+
+
+def is_plain(text: str) -> bool:
+    """Whether the text has one spelling only, itself."""
+    return text.isascii() and text.isprintable() and '"' not in text and "\\" not in text
+
+
+def spelled_text(text: str, escapes: Escapes = "either") -> Node:
+    """All spellings of one text, quotes not included."""
+    if is_plain(text):
+        return literal(text)
+    _check_scalar(text)
+    return cat(
+        *(literal(c) if is_plain(c) else spelled_char(((ord(c), ord(c)),), escapes) for c in text)
+    )
+
+
+def _check_scalar(text: str) -> None:
+    if any(0xD800 <= ord(c) <= 0xDFFF for c in text):
+        raise UnsupportedSpec(
+            "lone surrogate",
+            f"the text {text!r} holds a lone surrogate, which UTF-8 cannot write",
+            hint="remove the surrogate, or write the character it is half of",
+        )
+
+
+def spelled(node: Node, escapes: Escapes = "either") -> Node:
+    """The spellings, inside a JSON string, of the texts that a node over characters matches.
+
+    >>> from constrained.grammar import literal
+    >>> spelled(literal("a\\n"))
+    Literal(data=b'a\\\\n')
+    """
+    match node:
+        case Chars(ranges=ranges):
+            return spelled_char(ranges, escapes)
+        case Literal(data=data):
+            return spelled_text(data.decode(), escapes)
+        case Literals(options=options):
+            texts = [data.decode() for data in options]
+            plain = literals([text for text in texts if is_plain(text)])
+            return alt(plain, *(spelled_text(t, escapes) for t in texts if not is_plain(t)))
+        case Cat(parts=parts):
+            return cat(*(spelled(part, escapes) for part in parts))
+        case Alt(parts=parts):
+            return alt(*(spelled(part, escapes) for part in parts))
+        case And(parts=parts):
+            return intersect(*(spelled(part, escapes) for part in parts))
+        case Repeat(body=body, least=least, most=most):
+            return repeat(spelled(body, escapes), least, most)
+        case Not(body=body):
+            return minus(repeat(spelled(ANY_CHAR, escapes)), spelled(body, escapes))
+        case Lexeme(body=body):
+            return lexeme(spelled(body, escapes))
+        case Empty() | Nothing():
+            return node
+    raise UnsupportedSpec(
+        type(node).__name__,
+        "a JSON string cannot be built from single bytes or recursive rules",
+        hint="describe its text with characters",
+    )
