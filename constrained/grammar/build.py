@@ -70,10 +70,12 @@ def ranges_of(pairs: Iterable[tuple[int, int]]) -> Ranges:
 def ranges_minus(ranges: Ranges, removed: Ranges) -> Ranges:
     """The values in `ranges` that are not in `removed`; both normalised."""
     kept: list[tuple[int, int]] = []
+    first = 0  # the first cut that can still matter; Unicode classes have hundreds of ranges
     for low, high in ranges:
-        for cut_low, cut_high in removed:
-            if cut_high < low:
-                continue
+        while first < len(removed) and removed[first][1] < low:
+            first += 1
+        for i in range(first, len(removed)):
+            cut_low, cut_high = removed[i]
             if cut_low > high:
                 break
             if cut_low > low:
