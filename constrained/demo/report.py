@@ -15,8 +15,8 @@ class Cell:
     """One essay under one wording: a free answer, a constrained one, and all scores at once.
 
     `pmf[k]` is the exact probability that masked sampling at temperature 1 gives the score k.
-    `removed_mass` is the probability that masking took away, summed over the choices of the
-    greedy answer's path and divided by their number.
+    `removed_mass` is the probability that a free answer, sampled at temperature 1, does not begin
+    in the format.
     """
 
     essay: str
@@ -28,6 +28,7 @@ class Cell:
     valid: bool
     score: int
     pmf: tuple[float, ...]
+    removed_mass: float
 
     @property
     def mean(self) -> float:

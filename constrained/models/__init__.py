@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from constrained.models.loading import DEFAULT_MODEL, load_model
+from constrained.models.loading import DEFAULT_MODEL, load_model, load_tokenizer
 from constrained.models.smollm2 import cache_folder
 
-__all__ = ["DEFAULT_MODEL", "cache_folder", "load_model"]
+__all__ = ["DEFAULT_MODEL", "cache_folder", "load_model", "load_tokenizer"]

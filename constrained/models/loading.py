@@ -14,9 +14,11 @@ from typing import Any
 from constrained.errors import MissingPackage, ModelError
 from constrained.models.smollm2 import NAME, Notify, smollm2_folder
 
-__all__ = ["DEFAULT_MODEL", "load_model"]
+__all__ = ["DEFAULT_MODEL", "load_model", "load_tokenizer"]
 
 DEFAULT_MODEL = NAME
+UNLOADABLE = (OSError, ValueError, ImportError, KeyError, RuntimeError)
+"""What transformers raises for models that it cannot read."""
 INSTALL = "pip install constrained-lm[hf]"
 
 
@@ -54,11 +56,7 @@ def load_model(
     place = torch_device(name_or_path, device)
     kind = torch_dtype(name_or_path, dtype)
     with quiet_libraries():
-        if name_or_path == NAME:
-            require("gguf", "converting SmolLM2")
-            folder = str(smollm2_folder(notify))
-        else:
-            folder = existing_folder(name_or_path)
+        folder = model_folder(name_or_path, notify)
         notify(f"Loading {name_or_path}")
         model, tokenizer = read_model(name_or_path, folder, kind, trust_remote_code)
         if adapter is not None:
@@ -67,6 +65,27 @@ def load_model(
         model = model.to(place)
     model.eval()
     return model, tokenizer
+
+
+def load_tokenizer(
+    name_or_path: str = DEFAULT_MODEL,
+    *,
+    trust_remote_code: bool = False,
+    notify: Notify = _silence,
+) -> Any:
+    """Load a model's tokenizer without its weights. Arguments and errors as for `load_model`."""
+    require("transformers", "loading a tokenizer")
+    with quiet_libraries():
+        folder = model_folder(name_or_path, notify)
+        return read_tokenizer(name_or_path, folder, trust_remote_code)
+
+
+def model_folder(name: str, notify: Notify) -> str:
+    """What transformers is to load: the folder of SmolLM2, a local folder, or a hub name."""
+    if name != NAME:
+        return existing_folder(name)
+    require("gguf", "converting SmolLM2")
+    return str(smollm2_folder(notify))
 
 
 def require(package: str, doing: str, *, install: str = INSTALL) -> None:
@@ -122,17 +141,27 @@ def existing_folder(name: str, sign: str = "config.json", what: str = "a model f
 def read_model(name: str, folder: str, dtype: Any, trust: bool) -> tuple[Any, Any]:
     """The model and the tokenizer that transformers reads from a folder or the hub."""
     import transformers
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
 
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=trust)
         kind = "AutoModelForSeq2SeqLM" if config.is_encoder_decoder else "AutoModelForCausalLM"
         reader = getattr(transformers, kind)
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
+        tokenizer = read_tokenizer(name, folder, trust)
         model = reader.from_pretrained(folder, dtype=dtype, trust_remote_code=trust)
-    except (OSError, ValueError, ImportError, KeyError, RuntimeError) as error:
+    except UNLOADABLE as error:
         raise load_error(name, error) from error
     return model, tokenizer
+
+
+def read_tokenizer(name: str, folder: str, trust: bool) -> Any:
+    """The tokenizer that transformers reads from a folder or the hub."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=trust)
+    except UNLOADABLE as error:
+        raise load_error(name, error) from error
 
 
 def load_error(name: str, error: Exception) -> ModelError:

@@ -1,0 +1,49 @@
+"""The command line: ``constrained demo``, ``generate``, ``distribution`` and ``explain``.
+
+>>> from constrained.cli import run
+>>> run(["explain", "integer:0..10", "--json"])  # doctest: +ELLIPSIS
+{
+  "spec": ...
+0
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from constrained.cli.app import app
+from constrained.cli.screen import complain
+from constrained.errors import ConstrainedError
+
+__all__ = ["main", "run"]
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code.
+
+    0: done. 1: the work failed (stdout closed, out of memory). 2: bad input, with one line on
+    stderr that says what and where. 130: interrupted from the keyboard.
+    """
+    try:
+        app(list(arguments), prog_name="constrained")
+    except SystemExit as done:
+        return done.code if isinstance(done.code, int) else int(done.code is not None)
+    except ConstrainedError as error:
+        complain(str(error))
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return INTERRUPTED
+    return 0
+
+
+def main() -> None:
+    """The console script."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without these characters shows "?"
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,410 @@
+"""The commands: each declares its options, calls the library and shows what came back."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from constrained.cli import screen
+from constrained.cli.formats import chosen_spec, read_spec, read_text
+from constrained.errors import GenerationError
+from constrained.models import DEFAULT_MODEL, load_model, load_tokenizer
+
+if TYPE_CHECKING:
+    from constrained.generation.generator import Generator
+
+__all__ = ["app"]
+
+SPEC_HELP = """
+A SPEC says its kind before a colon:
+
+* **template:**"Essay score: {score:0..10} / 10" (the kind may be left out)
+
+* **regex:**"[A-F][+-]?", **choice:**"yes|no|maybe", **text:**200
+
+* **integer:**0..10, **number:**"0..10 step 0.5"
+
+* **schema:**file.json (a JSON Schema), **grammar:**file.lark
+"""
+
+app = typer.Typer(
+    name="constrained",
+    help="Make a language model answer in a format, and see how sure it is.",
+    epilog="Start with: constrained demo",
+    rich_markup_mode="markdown",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+FORMAT = "Output format (exactly one)"
+MODEL = "Model"
+
+SpecText = Annotated[
+    str | None,
+    typer.Option("--spec", help="A SPEC, see below.", metavar="SPEC", rich_help_panel=FORMAT),
+]
+Template = Annotated[
+    str | None,
+    typer.Option(
+        help="Text with holes: 'Essay score: {score:0..10} / 10'.", rich_help_panel=FORMAT
+    ),
+]
+Regex = Annotated[
+    str | None, typer.Option(help="The whole answer matches this.", rich_help_panel=FORMAT)
+]
+Choice = Annotated[
+    list[str] | None,
+    typer.Option(help="One of these texts; repeat the option.", rich_help_panel=FORMAT),
+]
+Integer = Annotated[str | None, typer.Option(help="A range such as 0..10.", rich_help_panel=FORMAT)]
+Schema = Annotated[
+    Path | None, typer.Option(help="A file with a JSON Schema.", rich_help_panel=FORMAT)
+]
+Grammar = Annotated[
+    Path | None, typer.Option(help="A file with a Lark-style grammar.", rich_help_panel=FORMAT)
+]
+ModelName = Annotated[
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="A folder, a name on the model hub, or smollm2 (needs no hub).",
+        rich_help_panel=MODEL,
+    ),
+]
+Adapter = Annotated[
+    str | None,
+    typer.Option(help="A PEFT adapter (LoRA, ...) for the model.", rich_help_panel=MODEL),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel=MODEL)]
+DType = Annotated[
+    str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=MODEL)
+]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust-remote-code", help="Run Python code that the model brings.", rich_help_panel=MODEL
+    ),
+]
+Chat = Annotated[
+    bool | None,
+    typer.Option(
+        "--chat/--plain",
+        help="Put the prompt into the model's chat template, or use it as it is (the default).",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a page.")]
+Prompt = Annotated[str | None, typer.Argument(help="The prompt; - or nothing reads it from stdin.")]
+PromptFile = Annotated[
+    Path | None, typer.Option("--prompt-file", "-f", help="Read the prompt from a file.")
+]
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"constrained {version('constrained-lm')}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Options that stand before any command; the help text is the app's own."""
+
+
+@app.command()
+def demo(
+    model: ModelName = DEFAULT_MODEL,
+    adapter: Adapter = None,
+    device: Device = "auto",
+    dtype: DType = "auto",
+    trust_remote_code: Trust = False,
+    essays: Annotated[
+        Path | None,
+        typer.Option(help="A JSON file with a question, essays and (if you like) prompts."),
+    ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(help="Only so many essays and prompts, for example 2x2.", metavar="ExP"),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Grade essays with a small model: how often free answers break the format, what it costs to
+    guarantee it, and how far the scores move when the prompt is worded differently.
+
+    Takes a minute or two on two CPU cores. The first time it downloads a model of 93 MB.
+
+    **Examples**
+
+    constrained demo
+
+    constrained demo --model ./my-finetuned-model --adapter ./my-lora
+
+    constrained demo --essays my-essays.json --json > report.json
+    """  # noqa: D205
+    from constrained.demo.material import bundled, read_material
+
+    material = read_material(essays) if essays else bundled()
+    if limit is not None:
+        material = material.first(*grid(limit))
+    loaded = load(model, adapter, device, dtype, trust_remote_code)
+    from constrained.demo.grading import grade
+
+    with screen.progress(3 * len(material.essays) * len(material.prompts)) as progress:
+        report = grade(*loaded, material, name=model, progress=progress)
+    if json:
+        screen.show_json(report.to_json())
+    else:
+        from constrained.demo.page import page
+
+        screen.show(page(report))
+
+
+@app.command(epilog=SPEC_HELP)
+def generate(
+    prompt: Prompt = None,
+    prompt_file: PromptFile = None,
+    spec: SpecText = None,
+    template: Template = None,
+    regex: Regex = None,
+    choice: Choice = None,
+    integer: Integer = None,
+    schema: Schema = None,
+    grammar: Grammar = None,
+    chat: Chat = None,
+    samples: Annotated[int, typer.Option(min=1, help="How many answers.")] = 1,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="0 takes the likeliest token; 1 draws as the model does.")
+    ] = 0.0,
+    seed: Annotated[int | None, typer.Option(help="For draws that can be repeated.")] = None,
+    max_new_tokens: Annotated[
+        int, typer.Option(min=1, help="Longest answer, in tokens; it is complete all the same.")
+    ] = 256,
+    model: ModelName = DEFAULT_MODEL,
+    adapter: Adapter = None,
+    device: Device = "auto",
+    dtype: DType = "auto",
+    trust_remote_code: Trust = False,
+    json: Json = False,
+) -> None:
+    """Answer a prompt in a format. Only the answer goes to stdout.
+
+    **Examples**
+
+    constrained generate "Rate this essay: ..." --template "Essay score: {score:0..10} / 10" --chat
+
+    constrained generate -f review.txt --choice good --choice bad --samples 5 --temperature 1
+
+    cat letter.txt | constrained generate --schema person.json --json
+    """
+    form = chosen_spec(
+        spec=spec,
+        template=template,
+        regex=regex,
+        choice=choice or (),
+        integer=integer,
+        schema=schema,
+        grammar=grammar,
+    )
+    text = read_prompt(prompt, prompt_file)
+    generator, asked = prepare(text, chat, model, adapter, device, dtype, trust_remote_code)
+    start = time.perf_counter()
+    with screen.spinner("Generating"):
+        results = generator(
+            asked,
+            form,
+            samples=samples,
+            temperature=temperature,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+        )
+    seconds = time.perf_counter() - start
+    if json:
+        found = [
+            {
+                "text": result.text,
+                "value": result.value,
+                "finish_reason": result.finish_reason,
+                "logprob": result.logprob,
+                "tokens": len(result.token_ids),
+                "forward_passes": result.forward_passes,
+            }
+            for result in results
+        ]
+        screen.show_json({"model": model, "spec": repr(form), "seconds": seconds, "results": found})
+        return
+    for result in results:
+        typer.echo(result.text)
+    tokens, passes = len(results[0].token_ids), results[0].forward_passes
+    screen.remark(f"{tokens} tokens in {passes} passes of the model, {seconds:.1f} s")
+
+
+@app.command(epilog=SPEC_HELP)
+def distribution(
+    prompt: Prompt = None,
+    prompt_file: PromptFile = None,
+    spec: SpecText = None,
+    template: Template = None,
+    regex: Regex = None,
+    choice: Choice = None,
+    integer: Integer = None,
+    schema: Schema = None,
+    grammar: Grammar = None,
+    chat: Chat = None,
+    temperature: Annotated[
+        float, typer.Option(min=0.0, help="Of the draws that are described.")
+    ] = 1.0,
+    model: ModelName = DEFAULT_MODEL,
+    adapter: Adapter = None,
+    device: Device = "auto",
+    dtype: DType = "auto",
+    trust_remote_code: Trust = False,
+    json: Json = False,
+) -> None:
+    """The exact probability of every answer that a format allows.
+
+    Nothing is sampled. The format must have finitely many answers.
+
+    **Examples**
+
+    constrained distribution "2 + 2 =" --integer 0..10
+
+    constrained distribution -f essay-prompt.txt --template "Score: {score:0..10} / 10" --chat
+
+    constrained distribution "Is the sky green?" --choice yes --choice no --json
+    """
+    form = chosen_spec(
+        spec=spec,
+        template=template,
+        regex=regex,
+        choice=choice or (),
+        integer=integer,
+        schema=schema,
+        grammar=grammar,
+    )
+    text = read_prompt(prompt, prompt_file)
+    generator, asked = prepare(text, chat, model, adapter, device, dtype, trust_remote_code)
+    with screen.spinner("Computing the probability of every answer"):
+        found = generator.distribution(asked, form, temperature=temperature)
+    from constrained.cli.views import distribution_json, distribution_page
+
+    if json:
+        screen.show_json({"model": model, "spec": repr(form)} | distribution_json(found))
+    else:
+        screen.show(distribution_page(found))
+
+
+@app.command(epilog=SPEC_HELP)
+def explain(
+    spec: Annotated[str, typer.Argument(help="A SPEC, see below.", metavar="SPEC")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Also count tokens, with the tokenizer of this model."),
+    ] = None,
+    examples: Annotated[int, typer.Option(min=0, help="How many example answers to show.")] = 5,
+    trust_remote_code: Trust = False,
+    json: Json = False,
+) -> None:
+    """What a format allows, before any model runs: how many answers, how long, with examples.
+
+    **Examples**
+
+    constrained explain "Essay score: {score:0..10} / 10"
+
+    constrained explain "regex:[A-F][+-]?" --model smollm2
+
+    constrained explain schema:person.json --json
+    """
+    form = read_spec(spec)
+    vocabulary = None
+    if model is not None:
+        from constrained.vocabulary import Vocabulary
+
+        with screen.spinner(f"Loading the tokenizer of {model}") as notify:
+            tokenizer = load_tokenizer(model, trust_remote_code=trust_remote_code, notify=notify)
+        vocabulary = Vocabulary.from_tokenizer(tokenizer)
+    summary = form.summary(vocabulary)
+    drawn = form.examples(examples) if examples else []
+    if json:
+        screen.show_json({"spec": repr(form), **asdict(summary), "examples": drawn})
+    else:
+        from constrained.cli.views import summary_page
+
+        screen.show(summary_page(form, summary, drawn))
+
+
+def grid(text: str) -> tuple[int, int]:
+    """`2x3` as two numbers."""
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise typer.BadParameter(
+            "write it as essays x prompts, for example 2x3", param_hint="--limit"
+        )
+    return int(parts[0]), int(parts[1])
+
+
+def read_prompt(prompt: str | None, file: Path | None) -> str:
+    """The prompt from the argument, a file or stdin; it must not be empty."""
+    if prompt not in (None, "-") and file is not None:
+        raise typer.BadParameter("pass a prompt or --prompt-file, not both", param_hint="PROMPT")
+    if file is not None:
+        text = read_text(file, "the prompt file")
+    elif prompt is not None and prompt != "-":
+        text = prompt
+    elif prompt is None and sys.stdin.isatty():
+        raise typer.BadParameter("pass a prompt, --prompt-file or stdin", param_hint="PROMPT")
+    else:
+        text = sys.stdin.read()
+    if not text.strip():
+        raise GenerationError("the prompt is empty, so there is nothing to answer")
+    return text
+
+
+def load(model: str, adapter: str | None, device: str, dtype: str, trust: bool) -> tuple[Any, Any]:
+    """A model and its tokenizer, with a spinner that says what is being done."""
+    with screen.spinner(f"Loading {model}") as notify:
+        return load_model(
+            model,
+            adapter=adapter,
+            device=device,
+            dtype=dtype,
+            trust_remote_code=trust,
+            notify=notify,
+        )
+
+
+def prepare(
+    text: str,
+    chat: bool | None,
+    model: str,
+    adapter: str | None,
+    device: str,
+    dtype: str,
+    trust: bool,
+) -> tuple[Generator, Any]:
+    """The generator, and the prompt as the user wants it asked."""
+    loaded, tokenizer = load(model, adapter, device, dtype, trust)
+    from constrained.generation.generator import Generator
+
+    if chat is None and getattr(tokenizer, "chat_template", None):
+        screen.remark(
+            "note: this model has a chat template and the prompt is used without it; --chat puts "
+            "it in, --plain keeps it out and says nothing"
+        )
+    asked = [{"role": "user", "content": text}] if chat else text
+    return Generator(loaded, tokenizer), asked
