@@ -8,6 +8,8 @@ namespace constrained {
 namespace {
 
 constexpr size_t kSparse = 1024;      // ids up to which a mask is stored as a list
+constexpr TermId kWidth = 64;         // parts up to which a union is searched for lexemes
+constexpr unsigned kMergeAfter = 3;   // uses after which a lexeme's crossings are merged
 constexpr size_t kCrossings = 8192;   // inner ends up to which a lexeme's walk is worth sharing
 
 void set(Words& words, uint32_t id) { words[id >> 5] |= 1u << (id & 31); }
@@ -35,10 +37,10 @@ void clear_below(Words& words, const Trie& trie, uint32_t node) {
 
 Bounds unbounded() { return {UINT64_MAX, UINT64_MAX, UINT64_MAX, 100000, UINT64_MAX}; }
 
-std::vector<uint32_t> ids_below(const std::vector<std::string>& texts, uint32_t width) {
-  std::vector<uint32_t> ids;
-  for (uint32_t id = 0; id < texts.size() && id < width; ++id) ids.push_back(id);
-  return ids;
+std::vector<Trie::Entry> entries_below(const std::vector<std::string>& texts, uint32_t width) {
+  std::vector<Trie::Entry> entries;
+  for (uint32_t id = 0; id < texts.size() && id < width; ++id) entries.push_back({texts[id], id});
+  return entries;
 }
 
 }  // namespace
@@ -48,7 +50,7 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end
     : texts_(std::move(texts)),
       end_ids_(std::move(end_ids)),
       width_(width),
-      trie_(texts_, ids_below(texts_, width)),
+      trie_(entries_below(texts_, width)),
       every_byte_(trie_.holds_every_byte()),
       store_bytes_(store_bytes) {
   Account account;
@@ -58,16 +60,16 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end
   for (OwnedProgram& program : slices) {
     TermId term = load(store, program.view(), call);
     Slice slice{std::move(program), Words(words(), 0), nullptr};
-    std::vector<uint32_t> others;
+    std::vector<Trie::Entry> others;
     for (uint32_t id : trie_.tokens()) {
       TermId t = term;
       for (char byte : texts_[id]) t = store.step(t, static_cast<uint8_t>(byte), call);
       if (t == kNothing)
-        others.push_back(id);
+        others.push_back({texts_[id], id});
       else
         set(slice.words, id);
     }
-    slice.others = std::make_unique<Trie>(texts_, std::move(others));
+    slice.others = std::make_unique<Trie>(std::move(others));
     slices_.push_back(std::move(slice));
   }
 }
@@ -102,8 +104,8 @@ TermId Masks::advance(TermId state, uint32_t token, Call& call) {
   return advance_bytes(state, vocabulary_.text(token), call);
 }
 
-// Depth first below node `from`, whose prefix has led to `state`. `visit(index, node, state)` is
-// called for every live node and says whether to go below it.
+// Depth first below node `from`, whose prefix has led to `state`. `visit(index, node, state,
+// depth)` is // called for every live node, `depth` levels below, and says whether to go below it.
 template <class Visit>
 void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visit visit) {
   struct Frame {
@@ -132,7 +134,7 @@ void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visi
     if (next == Edges::kUnset) next = store.step_slow(frame.state, bytes[i], call);
     if (next == kNothing) continue;
     const TrieNode& node = trie[i];
-    if (visit(i, node, next) && node.degree) enter(node, next);
+    if (visit(i, node, next, stack.size()) && node.degree) enter(node, next);
   }
   call.spend(steps / 64);
 }
@@ -192,7 +194,7 @@ void Masks::add_plainly(TermId state, Words& words, Call& call) {
       trie = slice.others.get();
       break;
     }
-  walk(*trie, 0, state, call, [&](uint32_t, const TrieNode& node, TermId) {
+  walk(*trie, 0, state, call, [&](uint32_t, const TrieNode& node, TermId, size_t) {
     set(words, *trie, node);
     return true;
   });
@@ -276,8 +278,9 @@ std::shared_ptr<Masks::LexemeWalk> Masks::walk_with_exceptions(TermId lexeme, Ca
     std::sort(gone.begin(), gone.end());
     auto& c = result->crossings;
     c.erase(std::remove_if(c.begin(), c.end(),
-                           [&](uint32_t i) { return std::binary_search(gone.begin(), gone.end(), i); }),
+                           [&](const Crossing& x) { return std::binary_search(gone.begin(), gone.end(), x.node); }),
             c.end());
+    result->after = nullptr;
   }
   return result;
 }
@@ -294,10 +297,10 @@ std::shared_ptr<Masks::LexemeWalk> Masks::plain_lexeme_walk(TermId lexeme, Call&
       result->trie = slice.others.get();
       break;
     }
-  if (store[lexeme].nullable) result->crossings.push_back(0);
-  walk(*result->trie, 0, lexeme, call, [&](uint32_t i, const TrieNode& node, TermId next) {
+  if (store[lexeme].nullable) result->crossings.push_back({0, 0});
+  walk(*result->trie, 0, lexeme, call, [&](uint32_t i, const TrieNode& node, TermId next, size_t depth) {
     set(result->words, *result->trie, node);
-    if (store[next].nullable && node.degree) result->crossings.push_back(i);
+    if (store[next].nullable && node.degree) result->crossings.push_back({i, static_cast<uint32_t>(depth)});
     return result->crossings.size() <= kCrossings;
   });
   result->useless = result->crossings.size() > kCrossings;
@@ -305,50 +308,102 @@ std::shared_ptr<Masks::LexemeWalk> Masks::plain_lexeme_walk(TermId lexeme, Call&
   return result;
 }
 
+std::shared_ptr<const Trie> Masks::merge_crossings(const LexemeWalk& walk) {
+  std::vector<Trie::Entry> entries;
+  std::vector<uint32_t> nodes;
+  for (const Crossing& crossing : walk.crossings) {
+    nodes.clear();
+    nodes_below(*walk.trie, crossing.node, nodes);
+    for (uint32_t n : nodes) {
+      const TrieNode& node = (*walk.trie)[n];
+      for (unsigned k = 0; k < node.tokens; ++k) {
+        const uint32_t id = walk.trie->tokens(node)[k];
+        entries.push_back({std::string_view(vocabulary_.text(id)).substr(crossing.depth), id});
+      }
+    }
+  }
+  return std::make_shared<const Trie>(std::move(entries));
+}
+
 void Masks::add_after_lexeme(TermId lexeme, TermId rest, Words& words, Call& call) {
   auto inside = lexeme_walk(lexeme, call);
   for (size_t w = 0; w < words.size(); ++w) words[w] |= inside->words[w];
-  for (uint32_t from : inside->crossings)
-    walk(*inside->trie, from, rest, call, [&](uint32_t, const TrieNode& node, TermId) {
-      set(words, *inside->trie, node);
+  auto add_below = [&](const Trie& trie, uint32_t from) {
+    walk(trie, from, rest, call, [&](uint32_t, const TrieNode& node, TermId, size_t) {
+      set(words, trie, node);
       return true;
     });
+  };
+  // Merging costs about as much as a few walks: only for lexemes that are met again.
+  const bool from_root = !inside->crossings.empty() && inside->crossings[0].depth == 0;
+  if (!inside->after && !from_root && ++inside->uses == kMergeAfter) inside->after = merge_crossings(*inside);
+  if (inside->after)
+    add_below(*inside->after, 0);
+  else
+    for (const Crossing& crossing : inside->crossings) add_below(*inside->trie, crossing.node);
+}
+
+// Takes the state apart into a union, as far as that brings lexemes to the front; what has no
+// lexeme in front is put together again and walked at once.
+void Masks::split(TermId state, std::vector<TermId>& lexemes, std::vector<TermId>& others, Call& call) {
+  Deeper guard(call);
+  call.spend();
+  state = store.normal(state, call);
+  const Term& term = store[state];
+  const bool is_cat = term.kind == Kind::Cat;
+  const TermId head_id = is_cat ? term.a : state, rest = is_cat ? term.b : kEmpty;
+  const Term& head = store[head_id];
+  if (head.kind == Kind::Lexeme && !lexeme_walk(head_id, call)->useless) {
+    lexemes.push_back(state);
+  } else if (head.kind == Kind::Call) {
+    split(store.cat(store.normal(store.rules[head.a].body, call), rest, call), lexemes, others, call);
+  } else if (head.kind == Kind::Alt && head.b <= kWidth) {
+    const size_t before = lexemes.size();
+    std::vector<TermId> plain;
+    for (TermId i = 0; i < head.b; ++i) split(store.cat(head.parts[i], rest, call), lexemes, plain, call);
+    if (lexemes.size() == before)
+      others.push_back(state);
+    else
+      others.insert(others.end(), plain.begin(), plain.end());
+  } else if (is_cat && head.kind == Kind::Repeat && head.low == 0) {
+    const size_t before = lexemes.size();
+    std::vector<TermId> plain;
+    split(rest, lexemes, plain, call);  // no copy
+    if (lexemes.size() == before) {
+      others.push_back(state);
+      return;
+    }
+    const TermId more = store.repeat(head.a, 0, head.high == kInfinite ? kInfinite : head.high - 1, call);
+    others.push_back(store.cat(head.a, store.cat(more, rest, call), call));  // at least one
+    others.insert(others.end(), plain.begin(), plain.end());
+  } else if (state > kEmpty) {
+    others.push_back(state);
+  }
 }
 
 void Masks::add(TermId state, Words& words, Call& call) {
-  const Term& term = store[state];
-  auto lexeme_head = [&](TermId t) {
-    const Term& x = store[t];
-    return x.kind == Kind::Cat && store[x.a].kind == Kind::Lexeme;
-  };
-  if (lexeme_head(state) && !lexeme_walk(term.a, call)->useless) {
-    TermId rest;
-    {
-      std::lock_guard<std::recursive_mutex> lock(store.mutex);
-      rest = store.normal(term.b, call);
-    }
-    add_after_lexeme(term.a, rest, words, call);
-    return;
+  std::vector<TermId> lexemes, others;
+  TermId plain;
+  {
+    std::lock_guard<std::recursive_mutex> lock(store.mutex);
+    split(state, lexemes, others, call);
+    plain = store.alt(std::move(others), call);
   }
-  if (term.kind == Kind::Alt) {
-    std::vector<TermId> others;
-    for (TermId i = 0; i < term.b; ++i) {
-      if (lexeme_head(term.parts[i]) && !lexeme_walk(store[term.parts[i]].a, call)->useless)
-        add(term.parts[i], words, call);
-      else
-        others.push_back(term.parts[i]);
-    }
-    if (others.size() < term.b) {
+  for (TermId t : lexemes) {
+    const Term& term = store[t];
+    if (term.kind == Kind::Cat) {
       TermId rest;
       {
         std::lock_guard<std::recursive_mutex> lock(store.mutex);
-        rest = store.alt(std::move(others), call);
+        rest = store.normal(term.b, call);
       }
-      if (rest > kEmpty) add_plainly(rest, words, call);
-      return;
+      add_after_lexeme(term.a, rest, words, call);
+    } else {
+      const Words& inside = lexeme_walk(t, call)->words;
+      for (size_t w = 0; w < words.size(); ++w) words[w] |= inside[w];
     }
   }
-  add_plainly(state, words, call);
+  if (plain > kEmpty) add_plainly(plain, words, call);
 }
 
 void Masks::remember(TermId state, const Words& words, Call& call) {
@@ -410,7 +465,7 @@ void Masks::fill_within(TermId state, uint32_t* row, uint32_t budget, Call& call
   Words words(vocabulary_.words(), 0);
   const Trie& trie = vocabulary_.trie();
   if (budget > 0)
-    walk(trie, 0, state, call, [&](uint32_t, const TrieNode& node, TermId next) {
+    walk(trie, 0, state, call, [&](uint32_t, const TrieNode& node, TermId next, size_t) {
       if (!node.tokens) return true;
       // Bytes bound tokens from above where every byte is a token.
       bool fits = (vocabulary_.every_byte() && store.distance(next, call) <= budget - 1) ||

@@ -102,11 +102,16 @@ class Masks {
     std::vector<uint32_t> ids;
     Words words;
   };
+  struct Crossing {
+    uint32_t node, depth;
+  };
   struct LexemeWalk {
     Words words;                      // tokens that stay inside the lexeme
     const Trie* trie = nullptr;       // where tokens that leave it are found
-    std::vector<uint32_t> crossings;  // inner nodes of that trie at which it may end
-    bool useless = false;             // it may end nearly everywhere: walk plainly instead
+    std::vector<Crossing> crossings;  // inner nodes of that trie at which it may end
+    std::shared_ptr<const Trie> after; // what lies below the crossings as one trie, once worth it
+    unsigned uses = 0;
+    bool useless = false;  // it may end nearly everywhere: walk plainly instead
   };
   // Whether a state keeps all strings of a slice alive, and whether one of them may be an end.
   enum class Kept : uint8_t { No, Open, Ending };
@@ -122,8 +127,10 @@ class Masks {
   size_t bytes_ = 0;
 
   void add(TermId state, Words& words, Call& call);
+  void split(TermId state, std::vector<TermId>& lexemes, std::vector<TermId>& others, Call& call);
   void add_plainly(TermId state, Words& words, Call& call);
   void add_after_lexeme(TermId lexeme, TermId rest, Words& words, Call& call);
+  std::shared_ptr<const Trie> merge_crossings(const LexemeWalk& walk);
   std::shared_ptr<LexemeWalk> lexeme_walk(TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> plain_lexeme_walk(TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> walk_with_exceptions(TermId lexeme, Call& call);

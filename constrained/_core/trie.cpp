@@ -5,13 +5,12 @@
 
 namespace constrained {
 
-Trie::Trie(const std::vector<std::string>& texts, std::vector<uint32_t> ids) : tokens_(std::move(ids)) {
-  tokens_.erase(std::remove_if(tokens_.begin(), tokens_.end(), [&](uint32_t id) { return texts[id].empty(); }),
-                tokens_.end());
-  std::sort(tokens_.begin(), tokens_.end(), [&](uint32_t x, uint32_t y) {
-    int order = texts[x].compare(texts[y]);
-    return order ? order < 0 : x < y;
-  });
+Trie::Trie(std::vector<Entry> entries) {
+  entries.erase(std::remove_if(entries.begin(), entries.end(), [](const Entry& e) { return e.first.empty(); }),
+                entries.end());
+  std::sort(entries.begin(), entries.end());
+  tokens_.reserve(entries.size());
+  for (const Entry& e : entries) tokens_.push_back(e.second);
   nodes_.push_back({});
   bytes_.push_back(0);
   struct Group {
@@ -23,15 +22,15 @@ Trie::Trie(const std::vector<std::string>& texts, std::vector<uint32_t> ids) : t
     todo.pop_back();
     height_ = std::max(height_, g.depth);
     uint32_t i = g.begin;
-    while (i < g.end && texts[tokens_[i]].size() == g.depth) ++i;
+    while (i < g.end && entries[i].first.size() == g.depth) ++i;
     nodes_[g.node].first = g.begin;
     nodes_[g.node].tokens = static_cast<uint16_t>(std::min<uint32_t>(i - g.begin, UINT16_MAX));
     nodes_[g.node].children = static_cast<uint32_t>(nodes_.size());
     children.clear();
     while (i < g.end) {
-      const char byte = texts[tokens_[i]][g.depth];
+      const char byte = entries[i].first[g.depth];
       uint32_t j = i + 1;
-      while (j < g.end && texts[tokens_[j]][g.depth] == byte) ++j;
+      while (j < g.end && entries[j].first[g.depth] == byte) ++j;
       children.push_back({static_cast<uint32_t>(nodes_.size()), i, j, g.depth + 1});
       nodes_.push_back({});
       bytes_.push_back(static_cast<uint8_t>(byte));

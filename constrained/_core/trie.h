@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace constrained {
@@ -19,8 +20,10 @@ struct TrieNode {
 
 class Trie {
  public:
-  // `ids` are token ids, `texts[id]` their bytes; empty texts are left out.
-  Trie(const std::vector<std::string>& texts, std::vector<uint32_t> ids);
+  using Entry = std::pair<std::string_view, uint32_t>;  // the bytes of a token, its id
+
+  // Entries with no bytes are left out. The texts are read now and not kept.
+  explicit Trie(std::vector<Entry> entries);
 
   const TrieNode& operator[](uint32_t node) const { return nodes_[node]; }
   const uint8_t* bytes() const { return bytes_.data(); }  // bytes()[n]: the last byte of node n's prefix
