@@ -36,5 +36,8 @@ class Limits:
     max_outputs: int = 100_000
     """Outputs that `Spec.enumerate` and exact distributions may list."""
 
+    max_states: int = 50_000
+    """Byte states that `Spec.summary` and `Spec.enumerate` may explore."""
+
 
 DEFAULT_LIMITS = Limits()

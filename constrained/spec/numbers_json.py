@@ -28,7 +28,7 @@ from constrained.grammar import (
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.numbers_magnitude import Congruence, Magnitudes, decimal_places
 
-__all__ = ["decimal_grammar", "integer_grammar", "plain", "signed_grammar"]
+__all__ = ["decimal_grammar", "in_decimals", "integer_grammar", "plain", "signed_grammar"]
 
 DIGIT = byte_class((0x30, 0x39))
 NON_ZERO = byte_class((0x31, 0x39))
@@ -108,7 +108,7 @@ def decimal_grammar(
     notation = Magnitudes(
         exclusive_low=exclusive_low,
         exclusive_high=exclusive_high,
-        congruence=None if multiple_of is None else Congruence(_in_decimals(multiple_of)),
+        congruence=None if multiple_of is None else Congruence(in_decimals(multiple_of)),
         zeros="any" if integral_fraction else "not alone",
     )
     return signed_grammar(
@@ -282,7 +282,7 @@ def _check_multiple(multiple_of: Fraction | int) -> None:
         )
 
 
-def _in_decimals(multiple_of: Fraction) -> Fraction:
+def in_decimals(multiple_of: Fraction) -> Fraction:
     """The number whose multiples are the finite decimals among the multiples of `multiple_of`.
 
     A finite decimal k * p/q needs all factors of q other than 2 and 5 in k.

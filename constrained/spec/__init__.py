@@ -1,0 +1,41 @@
+"""Output formats: each front end is a function that returns a `Spec`.
+
+===================  =====================================================================
+`template`           literal text with typed holes
+`choice`             one of finitely many texts; `boolean`, `likert`
+`integer`, `number`  numbers in a range, on a step
+`text`               free text, bounded by length, alphabet, lines or a stop
+`regex`              what a Python regular expression matches in full
+`json`               JSON of a pydantic model, a dataclass, a TypedDict or a JSON Schema
+`as_spec`            any of these, and Python's own ways to say it (``range(0, 11)``, ``int``)
+===================  =====================================================================
+
+Specs are joined by ``+``, alternatives by ``|``.
+"""
+
+from constrained.spec.coerce import as_spec
+from constrained.spec.json_schema import json
+from constrained.spec.numbers import integer, number
+from constrained.spec.regex import regex
+from constrained.spec.spec import Hole, Part, Spec
+from constrained.spec.summary import Summary
+from constrained.spec.template import template
+from constrained.spec.text import text
+from constrained.spec.types import boolean, choice, likert
+
+__all__ = [
+    "Hole",
+    "Part",
+    "Spec",
+    "Summary",
+    "as_spec",
+    "boolean",
+    "choice",
+    "integer",
+    "json",
+    "likert",
+    "number",
+    "regex",
+    "template",
+    "text",
+]

@@ -1,0 +1,135 @@
+"""Outputs of a spec: all of them in order, or a varied few at random."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+from constrained.engine import ByteEngine
+from constrained.errors import LimitExceeded, UnsupportedSpec
+from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.spec.automaton import explore
+from constrained.spec.finiteness import finiteness
+from constrained.spec.spec import Spec
+
+__all__ = ["all_outputs", "enumerate_outputs", "examples"]
+
+ATTEMPTS = 20
+"""Draws for each example asked for, before fewer are returned."""
+
+LETTERS_AND_DIGITS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
+PRINTABLE = frozenset(range(0x20, 0x7F))
+
+
+def all_outputs(engine: ByteEngine) -> Iterator[bytes]:
+    """The outputs of an engine whose spec is finite, each once, sorted; lazily."""
+    stack: list[tuple[bytes, int]] = [(b"", engine.start)]
+    while stack:
+        output, state = stack.pop()
+        if engine.accepting(state):
+            yield output
+        onward = [(byte, to) for data, to in engine.transitions(state) for byte in data]
+        onward.sort(reverse=True)
+        stack.extend((output + bytes([byte]), to) for byte, to in onward)
+
+
+def enumerate_outputs(spec: Spec[Any], limit: int | None, limits: Limits) -> Iterator[str]:
+    """See `Spec.enumerate`; refusals are raised at once, not when the first output is taken."""
+    found = finiteness(spec.grammar, limits)
+    if found.finite is None:
+        raise UnsupportedSpec(
+            "enumerate", f"cannot tell whether {spec!r} is finite: {found.reason}"
+        )
+    if not found.finite:
+        raise UnsupportedSpec(
+            "enumerate",
+            f"{_shortened(spec)} has infinitely many outputs: {found.reason}",
+            hint="bound its lengths, or use examples()",
+        )
+    if limit is None:
+        automaton = explore(spec.engine, limits.max_states)
+        order = automaton.order() if automaton.complete else None
+        if order is not None and automaton.count(order) > limits.max_outputs:
+            raise _too_many(spec, limits)
+        return _counted(spec, limits)
+    return (_text(output) for output in islice(all_outputs(spec.engine), limit))
+
+
+def _counted(spec: Spec[Any], limits: Limits) -> Iterator[str]:
+    for number, output in enumerate(all_outputs(spec.engine)):
+        if number == limits.max_outputs:
+            raise _too_many(spec, limits)
+        yield _text(output)
+
+
+def _too_many(spec: Spec[Any], limits: Limits) -> LimitExceeded:
+    return LimitExceeded(
+        "max_outputs", limits.max_outputs, f"listing the outputs of {_shortened(spec)}"
+    )
+
+
+def _text(output: bytes) -> str:
+    try:
+        return output.decode("utf-8")
+    except UnicodeDecodeError:
+        raise UnsupportedSpec("enumerate", f"the output {output!r} is not UTF-8 text") from None
+
+
+def _shortened(spec: Spec[Any]) -> str:
+    return spec.source if len(spec.source) <= 60 else spec.source[:57] + "..."
+
+
+def examples(spec: Spec[Any], n: int, seed: int) -> list[str]:
+    """See `Spec.examples`: later draws are longer; a draw that was seen before is thrown away."""
+    draws = random.Random(seed)
+    found: dict[str, None] = {}
+    for attempt in range(n * ATTEMPTS):
+        choices = draws.randint(0, 3 + attempt)
+        try:
+            found[_draw(spec.engine, draws, choices).decode("utf-8")] = None
+        except UnicodeDecodeError:
+            continue  # no text; the spec says nothing about how often that happens
+        if len(found) == n:
+            break
+    if len(found) < n and finiteness(spec.grammar, DEFAULT_LIMITS).finite:
+        for output in enumerate_outputs(spec, n, DEFAULT_LIMITS):
+            if len(found) < n:
+                found[output] = None
+    return sorted(found, key=lambda text: (len(text), text))
+
+
+def _draw(engine: ByteEngine, draws: random.Random, choices: int) -> bytes:
+    """An output: at most `choices` free choices, then a random one of the shortest ways out."""
+    output = bytearray()
+    state = engine.start
+    while choices:
+        ways = engine.transitions(state)
+        if not ways or (engine.accepting(state) and draws.random() < 0.25):
+            break
+        data, to = draws.choices(ways, [_weight(data) for data, _ in ways])[0]
+        choices -= len(ways) > 1 or len(data) > 1
+        output.append(_byte(data, draws))
+        state = to
+    while not engine.accepting(state):
+        left = engine.distance(state) - 1
+        data, state = draws.choice(
+            [way for way in engine.transitions(state) if engine.distance(way[1]) == left]
+        )
+        output.append(_byte(data, draws))
+    return bytes(output)
+
+
+def _weight(data: bytes) -> float:
+    """Readable classes are drawn more often than control and non-ASCII characters."""
+    if not LETTERS_AND_DIGITS.isdisjoint(data):
+        return 3.0
+    return 1.0 if not PRINTABLE.isdisjoint(data) else 0.02
+
+
+def _byte(data: bytes, draws: random.Random) -> int:
+    readable = [byte for byte in data if byte in LETTERS_AND_DIGITS]
+    if readable and draws.random() < 0.8:
+        return draws.choice(readable)
+    return draws.choice([byte for byte in data if byte in PRINTABLE] or list(data))
