@@ -1,15 +1,152 @@
-"""The regular languages of `format`, written over characters."""
+"""The regular languages of `format`, as regular expressions that must match the whole text.
+
+=========================  ====================================================================
+format                     texts
+=========================  ====================================================================
+date                       RFC 3339 full-date with real month lengths and leap years, from year
+                           0001 on
+time, date-time            RFC 3339 with a zone; leap seconds are left out, since Python's
+                           `datetime` and pydantic cannot read them
+duration                   RFC 3339, appendix A
+email, idn-email           RFC 5321 mailbox; with characters beyond ASCII for idn-email
+hostname                   RFC 1123: labels of 1 to 63, 253 characters in all
+ipv4, ipv6                 RFC 2673 dotted quad; RFC 4291, section 2.2
+uri, uri-reference         RFC 3986
+iri, iri-reference         RFC 3987
+uri-template               RFC 6570
+uuid                       RFC 4122
+json-pointer               RFC 6901
+relative-json-pointer      draft-bhutton-relative-json-pointer-00, without index manipulation
+=========================  ====================================================================
+
+Every other format is an annotation: `regex` and `idn-hostname`, which no regular language
+describes, and names that the standard does not know.
+"""
 
 from __future__ import annotations
 
 from functools import lru_cache
 
+from constrained.grammar import intersect, repeat
 from constrained.spec.json_schema.languages import Language
+from constrained.spec.json_text import ANY_CHAR
+from constrained.spec.regex import pattern_node
 
-__all__ = ["format_language"]
+__all__ = ["FORMATS", "format_language"]
+
+# Dates: any day up to 28, then the longer months, then 29 February of leap years.
+_LEAP = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
+_DAY = "(?:0[1-9]|1[0-9]|2[0-8])"
+_YEARS = "(?:[0-9]{3}[1-9]|[0-9]{2}[1-9]0|[0-9][1-9]00|[1-9]000)"
+_DATE = (
+    f"(?:{_YEARS}-(?:(?:0[1-9]|1[0-2])-{_DAY}"
+    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    f"|{_LEAP}-02-29)"
+)
+_CLOCK = r"(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_TIME = rf"{_CLOCK}:[0-5][0-9](?:\.[0-9]+)?(?:[Zz]|[+-]{_CLOCK})"
+
+_SECOND = "[0-9]+S"
+_MINUTE = f"[0-9]+M(?:{_SECOND})?"
+_HOUR = f"[0-9]+H(?:{_MINUTE})?"
+_DAYS = "[0-9]+D"
+_MONTH = f"[0-9]+M(?:{_DAYS})?"
+_YEAR = f"[0-9]+Y(?:{_MONTH})?"
+_PART = f"T(?:{_HOUR}|{_MINUTE}|{_SECOND})"
+_DURATION = f"P(?:(?:{_DAYS}|{_MONTH}|{_YEAR})(?:{_PART})?|{_PART}|[0-9]+W)"
+
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOSTNAME = rf"{_LABEL}(?:\.{_LABEL})*"
+
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+_IPV4 = rf"{_BYTE}(?:\.{_BYTE}){{3}}"
+_H16 = "[0-9A-Fa-f]{1,4}"
+_LS32 = f"(?:{_H16}:{_H16}|{_IPV4})"
+_IPV6 = (
+    f"(?:(?:{_H16}:){{6}}{_LS32}"
+    f"|::(?:{_H16}:){{5}}{_LS32}"
+    f"|(?:{_H16})?::(?:{_H16}:){{4}}{_LS32}"
+    f"|(?:(?:{_H16}:){{0,1}}{_H16})?::(?:{_H16}:){{3}}{_LS32}"
+    f"|(?:(?:{_H16}:){{0,2}}{_H16})?::(?:{_H16}:){{2}}{_LS32}"
+    f"|(?:(?:{_H16}:){{0,3}}{_H16})?::{_H16}:{_LS32}"
+    f"|(?:(?:{_H16}:){{0,4}}{_H16})?::{_LS32}"
+    f"|(?:(?:{_H16}:){{0,5}}{_H16})?::{_H16}"
+    f"|(?:(?:{_H16}:){{0,6}}{_H16})?::)"
+)
+
+
+def _mailbox(more: str) -> str:
+    atom = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{more}-]+"
+    quoted = rf'"(?:[ !#-\[\]-~{more}]|\\[ -~])*"'
+    label = f"[A-Za-z0-9{more}](?:[A-Za-z0-9{more}-]{{0,61}}[A-Za-z0-9{more}])?"
+    domain = rf"{label}(?:\.{label})*"
+    return rf"(?:{atom}(?:\.{atom})*|{quoted})@(?:{domain}|\[(?:{_IPV4}|IPv6:{_IPV6})\])"
+
+
+def _address(more: str, private: str, relative: bool) -> str:
+    """RFC 3986, or RFC 3987 with its wider character classes."""
+    plain = rf"[-A-Za-z0-9._~{more}!$&'()*+,;=]"
+    encoded = "%[0-9A-Fa-f]{2}"
+    pchar = f"(?:{plain[:-1]}:@]|{encoded})"
+    user = f"(?:{plain[:-1]}:]|{encoded})*"
+    name = f"(?:{plain}|{encoded})*"
+    future = r"v[0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+"
+    authority = rf"(?:{user}@)?(?:\[(?:{_IPV6}|{future})\]|{name})(?::[0-9]*)?"
+    absolute = f"/(?:{pchar}+(?:/{pchar}*)*)?"
+    rootless = f"{pchar}+(?:/{pchar}*)*"
+    no_scheme = f"(?:{plain[:-1]}@]|{encoded})+(?:/{pchar}*)*"
+    query = rf"(?:\?(?:{plain[:-1]}:@/?{private}]|{encoded})*)?"
+    fragment = f"(?:#(?:{plain[:-1]}:@/?]|{encoded})*)?"
+    tail = query + fragment
+    local = f"//{authority}(?:/{pchar}*)*|{absolute}"
+    full = f"[A-Za-z][A-Za-z0-9+.-]*:(?:{local}|{rootless})?{tail}"
+    return f"(?:{full}|(?:{local}|{no_scheme})?{tail})" if relative else full
+
+
+_BEYOND = r"\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\u{10000}-\u{1fffd}\u{20000}-\u{dfffd}"
+_PRIVATE = r"\ue000-\uf8ff\u{f0000}-\u{ffffd}\u{100000}-\u{10fffd}"
+_VARIABLE = "(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})"
+_VARIABLES = rf"{_VARIABLE}(?:\.?{_VARIABLE})*(?::[1-9][0-9]{{0,3}}|\*)?"
+_POINTER = "(?:/(?:[^~/]|~[01])*)*"
+
+FORMATS: dict[str, str] = {
+    "date": _DATE,
+    "time": _TIME,
+    "date-time": f"{_DATE}[Tt]{_TIME}",
+    "duration": _DURATION,
+    "email": _mailbox(""),
+    "idn-email": _mailbox(r"\u0080-\ud7ff\ue000-\u{10ffff}"),
+    "hostname": _HOSTNAME,
+    "ipv4": _IPV4,
+    "ipv6": _IPV6,
+    "uri": _address("", "", False),
+    "uri-reference": _address("", "", True),
+    "iri": _address(_BEYOND, _PRIVATE, False),
+    "iri-reference": _address(_BEYOND, _PRIVATE, True),
+    "uri-template": (
+        r"(?:[!#$&(-;=?-\[\]_a-z~\u00a0-\ud7ff\ue000-\u{10ffff}]|%[0-9A-Fa-f]{2}"
+        rf"|\{{[+#./;?&=,!@|]?{_VARIABLES}(?:,{_VARIABLES})*\}})*"
+    ),
+    "uuid": "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
+    "json-pointer": _POINTER,
+    "relative-json-pointer": f"(?:0|[1-9][0-9]*)(?:#|{_POINTER})",
+}
+"""Each enforced format as an ECMA-262 regular expression over the whole text."""
+
+LONGEST = {"hostname": 253}
 
 
 @lru_cache(maxsize=256)
 def format_language(name: str) -> Language | None:
-    """The texts of a format; None when the format is an annotation."""
-    return None
+    """The texts of a format; None when the format is an annotation.
+
+    >>> format_language("date").holds("2023-02-29")
+    False
+    """
+    pattern = FORMATS.get(name)
+    if pattern is None:
+        return None
+    node = pattern_node(pattern, dialect="ecma", search=False)
+    if name in LONGEST:
+        node = intersect(node, repeat(ANY_CHAR, 0, LONGEST[name]))
+    return Language(f"format {name}", node)

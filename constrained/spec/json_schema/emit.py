@@ -75,6 +75,7 @@ class Emission:
         self.rules = Rules(self)
         self._built: dict[str, Node] = {}
         self._pending: dict[str, Callable[[], Node]] = {}
+        self._promised: set[str] = set()
         self._names: dict[tuple[Demand, int], str] = {}
         self._taken: dict[str, Demand] = {}
         self._values: dict[tuple[Demand, int], Node] = {}
@@ -95,7 +96,7 @@ class Emission:
 
     def has_rule(self, name: object) -> bool:
         """Whether the rule is known so far."""
-        return name in self._built or name in self._pending
+        return name in self._built or name in self._promised
 
     def all_rules(self) -> dict[str, Node]:
         """Every rule that can be reached, built."""
@@ -105,7 +106,8 @@ class Emission:
 
     def later(self, name: str, build: Callable[[], Node]) -> Ref:
         """A reference to a rule to be built on demand."""
-        if name not in self._built and name not in self._pending:
+        if name not in self._promised:
+            self._promised.add(name)
             self._pending[name] = build
         return Ref(name)
 
