@@ -91,12 +91,12 @@ NB_MODULE(_native, m) {
   nb::class_<Vocabulary>(m, "Vocabulary")
       .def("__init__",
            [](Vocabulary* self, std::vector<nb::bytes> texts, std::vector<uint32_t> end_ids, uint32_t width,
-              std::vector<OwnedProgram> slices, uint64_t store_bytes) {
+              const OwnedProgram& plain, uint64_t store_bytes) {
              std::vector<std::string> copied;
              copied.reserve(texts.size());
              for (const nb::bytes& text : texts) copied.emplace_back(text.c_str(), text.size());
              nb::gil_scoped_release release;
-             new (self) Vocabulary(std::move(copied), std::move(end_ids), width, std::move(slices), store_bytes);
+             new (self) Vocabulary(std::move(copied), std::move(end_ids), width, plain, store_bytes);
            })
       .def_prop_ro("every_byte", &Vocabulary::every_byte)
       .def("fewest_tokens",

@@ -8,8 +8,9 @@ namespace constrained {
 namespace {
 
 constexpr size_t kSparse = 1024;      // ids up to which a mask is stored as a list
-constexpr TermId kWidth = 64;         // parts up to which a union is searched for lexemes
 constexpr unsigned kMergeAfter = 3;   // uses after which a lexeme's crossings are merged
+constexpr size_t kPlainLengths = 33;  // lengths for which plain tokens are kept as a ready mask
+constexpr size_t kPairs = 512;        // pairs of terms up to which plain text is simulated
 constexpr size_t kCrossings = 8192;   // inner ends up to which a lexeme's walk is worth sharing
 
 void set(Words& words, uint32_t id) { words[id >> 5] |= 1u << (id & 31); }
@@ -46,7 +47,7 @@ std::vector<Trie::Entry> entries_below(const std::vector<std::string>& texts, ui
 }  // namespace
 
 Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end_ids, uint32_t width,
-                       std::vector<OwnedProgram> slices, uint64_t store_bytes)
+                       OwnedProgram plain, uint64_t store_bytes)
     : texts_(std::move(texts)),
       end_ids_(std::move(end_ids)),
       width_(width),
@@ -57,21 +58,39 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end
   account.bounds = unbounded();
   Call call(account);
   Store store;
-  for (OwnedProgram& program : slices) {
-    TermId term = load(store, program.view(), call);
-    Slice slice{std::move(program), Words(words(), 0), nullptr};
-    std::vector<Trie::Entry> others;
-    for (uint32_t id : trie_.tokens()) {
-      TermId t = term;
-      for (char byte : texts_[id]) t = store.step(t, static_cast<uint8_t>(byte), call);
-      if (t == kNothing)
-        others.push_back({texts_[id], id});
-      else
-        set(slice.words, id);
+  const TermId character = load(store, plain.view(), call);
+  plain_.character = std::move(plain);
+  plain_.up_to.assign(kPlainLengths, Words(words(), 0));
+  std::vector<Trie::Entry> others;
+  for (uint32_t id : trie_.tokens()) {
+    TermId t = kEmpty;
+    uint32_t length = 0;
+    for (char byte : texts_[id]) {
+      if (t == kEmpty) {
+        t = character;
+        ++length;
+      }
+      t = store.step(t, static_cast<uint8_t>(byte), call);
+      if (t == kNothing) break;
     }
-    slice.others = std::make_unique<Trie>(std::move(others));
-    slices_.push_back(std::move(slice));
+    if (t == kNothing)
+      others.push_back({texts_[id], id});
+    else if (length < kPlainLengths)
+      set(plain_.up_to[length], id);
+    else
+      plain_.longer.push_back({length, id});
   }
+  for (size_t k = 1; k < kPlainLengths; ++k)
+    for (size_t w = 0; w < words(); ++w) plain_.up_to[k][w] |= plain_.up_to[k - 1][w];
+  plain_.others = std::make_unique<Trie>(std::move(others));
+}
+
+void PlainTokens::add(Words& words, uint32_t most) const {
+  const Words& known = up_to[std::min<size_t>(most, up_to.size() - 1)];
+  for (size_t w = 0; w < words.size(); ++w) words[w] |= known[w];
+  if (most >= up_to.size())
+    for (auto [length, id] : longer)
+      if (length <= most) set(words, id);
 }
 
 bool Vocabulary::is_end(uint32_t token) const {
@@ -88,7 +107,9 @@ std::shared_ptr<Masks> Vocabulary::masks() {
 Masks::Masks(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {
   own_account_.bounds = unbounded();
   Call call(own_account_);
-  for (const Slice& slice : vocabulary.slices()) slice_terms_.push_back(load(store, slice.program.view(), call));
+  plain_ = load(store, vocabulary.plain().character.view(), call);
+  std::lock_guard<std::recursive_mutex> lock(store.mutex);
+  plain_text_ = store.repeat(plain_, 0, kInfinite, call);
 }
 
 TermId Masks::advance_bytes(TermId state, std::string_view data, Call& call) {
@@ -139,61 +160,91 @@ void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visi
   call.spend(steps / 64);
 }
 
-// A simulation over pairs of terms, with loops taken as kept.
-Masks::Kept Masks::keeps(TermId state, TermId slice, Call& call) {
+// Whether one plain character, and no more than it, brings `character` to its end.
+bool Masks::takes_plain(TermId character, Call& call) {
+  auto found = takes_plain_.find(character);
+  if (found != takes_plain_.end()) return found->second;
+  bool takes = true;
+  std::vector<std::pair<TermId, TermId>> todo{{plain_, character}};
+  while (takes && !todo.empty()) {
+    auto [p, c] = todo.back();
+    todo.pop_back();
+    for (unsigned b = 0; b < 256 && takes; ++b) {
+      const TermId p_next = store.step(p, static_cast<uint8_t>(b), call);
+      if (p_next == kNothing) continue;
+      const TermId c_next = store.step(c, static_cast<uint8_t>(b), call);
+      takes = c_next != kNothing && (p_next == kEmpty) == (c_next == kEmpty);
+      if (takes && p_next != kEmpty && std::find(todo.begin(), todo.end(), std::make_pair(p_next, c_next)) == todo.end())
+        todo.push_back({p_next, c_next});
+    }
+  }
+  takes_plain_.emplace(character, takes);
+  return takes;
+}
+
+Masks::Room Masks::room(TermId state, Call& call) {
+  auto found = rooms_.find(state);
+  if (found != rooms_.end()) return found->second;
+  Room result;
+  std::unique_lock<std::recursive_mutex> lock(store.mutex);
+  TermId t = store[state].kind == Kind::Lexeme ? store[state].a : state;
+  t = store.normal(t, call);
+  const Term& term = store[t];
+  const bool is_cat = term.kind == Kind::Cat;
+  const Term& head = store[is_cat ? term.a : t];
+  if (head.kind == Kind::Repeat && takes_plain(head.a, call)) {
+    // x{n,k} rest, where x takes a plain character and rest begins with none: exactly k of them.
+    const TermId rest = is_cat ? store.normal(term.b, call) : kEmpty;
+    result = {true, store[rest].nullable, head.high};
+    for (unsigned b = 0; b < 256 && head.high != kInfinite && result.known; ++b)
+      if (store.step(plain_, static_cast<uint8_t>(b), call) != kNothing &&
+          store.step(rest, static_cast<uint8_t>(b), call) != kNothing)
+        result.known = false;
+  } else {
+    lock.unlock();
+    result = search_room(state, call);
+  }
+  rooms_.emplace(state, result);
+  return result;
+}
+
+// For states of other shapes, "any number" is found by simulating plain text, with loops taken as
+// kept. Most states that fail do so at once; those that take long are given up.
+Masks::Room Masks::search_room(TermId state, Call& call) {
+  Room result{true, false, kInfinite};
   auto key = [](TermId s, TermId t) { return uint64_t{s} << 32 | t; };
-  auto known = kept_.find(key(state, slice));
-  if (known != kept_.end()) return known->second;
-  std::unordered_set<uint64_t> seen{key(state, slice)};
-  std::vector<std::pair<TermId, TermId>> todo{{state, slice}};
-  Kept result = Kept::Open;
+  std::unordered_set<uint64_t> seen{key(state, plain_text_)};
+  std::vector<std::pair<TermId, TermId>> todo{{state, plain_text_}};
   std::vector<uint16_t> tried;
-  while (result != Kept::No && !todo.empty()) {
+  while (!todo.empty()) {
     auto [s, t] = todo.back();
     todo.pop_back();
-    if (store[s].nullable) result = Kept::Ending;
+    if (store[s].nullable) result.may_end = true;
     const Edges* wanted = store.edges(t, call);
     const Edges* given = store.edges(s, call);
     tried.clear();
     for (unsigned b = 0; b < 256; ++b) {  // one byte for every pair of classes that occurs
-      const uint16_t pair = static_cast<uint16_t>(wanted->partition->class_of[b] << 8 | given->partition->class_of[b]);
+      const auto pair =
+          static_cast<uint16_t>(wanted->partition->class_of[b] << 8 | given->partition->class_of[b]);
       if (std::find(tried.begin(), tried.end(), pair) != tried.end()) continue;
       tried.push_back(pair);
-      TermId t_next = store.step(t, static_cast<uint8_t>(b), call);
+      const TermId t_next = store.step(t, static_cast<uint8_t>(b), call);
       if (t_next == kNothing) continue;
-      TermId s_next = store.step(s, static_cast<uint8_t>(b), call);
+      const TermId s_next = store.step(s, static_cast<uint8_t>(b), call);
       call.spend();
-      Kept below = s_next == kNothing ? Kept::No : store[s_next].nullable ? Kept::Ending : Kept::Open;
-      if (below != Kept::No && t_next != kEmpty) {
-        auto memo = kept_.find(key(s_next, t_next));
-        if (memo != kept_.end())
-          below = memo->second;
-        else if (seen.insert(key(s_next, t_next)).second)
-          todo.push_back({s_next, t_next});
-      }
-      if (below == Kept::No) {
-        result = Kept::No;
-        break;
-      }
-      if (below == Kept::Ending) result = Kept::Ending;
+      if (s_next == kNothing || seen.size() > kPairs) return {};
+      if (seen.insert(key(s_next, t_next)).second) todo.push_back({s_next, t_next});
     }
   }
-  if (result == Kept::Open)
-    for (uint64_t pair : seen) kept_.emplace(pair, result);
-  else
-    kept_.emplace(key(state, slice), result);
   return result;
 }
 
 void Masks::add_plainly(TermId state, Words& words, Call& call) {
   const Trie* trie = &vocabulary_.trie();
-  for (size_t i = 0; i < slice_terms_.size(); ++i)
-    if (keeps(state, slice_terms_[i], call) != Kept::No) {
-      const Slice& slice = vocabulary_.slices()[i];
-      for (size_t w = 0; w < words.size(); ++w) words[w] |= slice.words[w];
-      trie = slice.others.get();
-      break;
-    }
+  if (const Room found = room(state, call); found.known) {
+    vocabulary_.plain().add(words, found.most);
+    trie = vocabulary_.plain().others.get();
+  }
   walk(*trie, 0, state, call, [&](uint32_t, const TrieNode& node, TermId, size_t) {
     set(words, *trie, node);
     return true;
@@ -289,14 +340,11 @@ std::shared_ptr<Masks::LexemeWalk> Masks::plain_lexeme_walk(TermId lexeme, Call&
   auto result = std::make_shared<LexemeWalk>();
   result->words.assign(vocabulary_.words(), 0);
   result->trie = &vocabulary_.trie();
-  for (size_t i = 0; i < slice_terms_.size(); ++i)
-    // Where the lexeme cannot end inside the slice, no token of the slice leaves it.
-    if (keeps(lexeme, slice_terms_[i], call) == Kept::Open) {
-      const Slice& slice = vocabulary_.slices()[i];
-      result->words = slice.words;
-      result->trie = slice.others.get();
-      break;
-    }
+  // Where the lexeme cannot end within plain text, no plain token leaves it.
+  if (const Room found = room(lexeme, call); found.known && !found.may_end) {
+    vocabulary_.plain().add(result->words, found.most);
+    result->trie = vocabulary_.plain().others.get();
+  }
   if (store[lexeme].nullable) result->crossings.push_back({0, 0});
   walk(*result->trie, 0, lexeme, call, [&](uint32_t i, const TrieNode& node, TermId next, size_t depth) {
     set(result->words, *result->trie, node);
@@ -357,14 +405,23 @@ void Masks::split(TermId state, std::vector<TermId>& lexemes, std::vector<TermId
     lexemes.push_back(state);
   } else if (head.kind == Kind::Call) {
     split(store.cat(store.normal(store.rules[head.a].body, call), rest, call), lexemes, others, call);
-  } else if (head.kind == Kind::Alt && head.b <= kWidth) {
+  } else if (head.kind == Kind::Alt) {
     const size_t before = lexemes.size();
-    std::vector<TermId> plain;
-    for (TermId i = 0; i < head.b; ++i) split(store.cat(head.parts[i], rest, call), lexemes, plain, call);
-    if (lexemes.size() == before)
+    std::vector<TermId> plain, bytes;
+    for (TermId i = 0; i < head.b; ++i) {
+      const TermId part = head.parts[i];
+      const Term& p = store[part];
+      if (p.kind == Kind::Bytes || (p.kind == Kind::Cat && store[p.a].kind == Kind::Bytes))
+        bytes.push_back(part);  // texts: no lexeme in front, and there may be many
+      else
+        split(store.cat(part, rest, call), lexemes, plain, call);
+    }
+    if (lexemes.size() == before) {
       others.push_back(state);
-    else
-      others.insert(others.end(), plain.begin(), plain.end());
+      return;
+    }
+    others.push_back(store.cat(store.alt(std::move(bytes), call), rest, call));
+    others.insert(others.end(), plain.begin(), plain.end());
   } else if (is_cat && head.kind == Kind::Repeat && head.low == 0) {
     const size_t before = lexemes.size();
     std::vector<TermId> plain;
@@ -421,7 +478,8 @@ void Masks::remember(TermId state, const Words& words, Call& call) {
   if (bytes_ + size > call.account.bounds.mask_bytes) {
     masks_.clear();
     lexemes_.clear();
-    kept_.clear();
+    rooms_.clear();
+    takes_plain_.clear();
     costs_.clear();
     bytes_ = 0;
   }

@@ -9,8 +9,9 @@
 //   only what lies below those nodes is walked. A union is the union of its parts' masks;
 // * exceptions: "a string, but none of these names" has the walk of "a string", less what lies along
 //   the names;
-// * slices: large sets of similar tokens (plain text of at most n characters). A state that
-//   provably keeps every string of a slice alive takes its tokens whole, and walks the others.
+// * plain text: the tokens made of plain characters (given as one term) are known by their length.
+//   A state that takes any plain character up to k times takes all of them up to length k, without
+//   a walk, and only the other tokens are walked.
 //
 // Memory is bounded: beyond Limits.max_mask_bytes all memoised masks go and are made again when
 // asked for.
@@ -38,26 +39,30 @@ struct OwnedProgram {
   Program view() const { return {code.data(), code.size(), pool, bodies.data(), bodies.size(), start}; }
 };
 
-struct Slice {
-  OwnedProgram program;
-  Words words;                  // the tokens of the slice
-  std::unique_ptr<Trie> others; // all other tokens
+// The tokens that consist of plain characters (the last one may be cut short), by length.
+struct PlainTokens {
+  OwnedProgram character;          // one plain character
+  std::vector<Words> up_to;        // up_to[k]: those of at most k characters, for k < up_to.size()
+  std::vector<std::pair<uint32_t, uint32_t>> longer;  // (length, id) of the others
+  std::unique_ptr<Trie> others;    // the tokens that are not plain
+
+  void add(Words& words, uint32_t most) const;
 };
 
 class Masks;
 
 class Vocabulary {
  public:
-  // `texts[id]`: the bytes of token id, empty for none. Slices are tried in the order given.
+  // `texts[id]`: the bytes of token id, empty for none. `plain`: one plain character.
   Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end_ids, uint32_t width,
-             std::vector<OwnedProgram> slices, uint64_t store_bytes);
+             OwnedProgram plain, uint64_t store_bytes);
 
   const std::string& text(uint32_t token) const { return texts_[token]; }
   size_t size() const { return texts_.size(); }
   uint32_t width() const { return width_; }
   size_t words() const { return (width_ + 31) / 32; }
   const Trie& trie() const { return trie_; }
-  const std::vector<Slice>& slices() const { return slices_; }
+  const PlainTokens& plain() const { return plain_; }
   const std::vector<uint32_t>& end_ids() const { return end_ids_; }
   bool is_end(uint32_t token) const;
   bool every_byte() const { return every_byte_; }
@@ -71,7 +76,7 @@ class Vocabulary {
   uint32_t width_;
   Trie trie_;
   bool every_byte_;
-  std::vector<Slice> slices_;
+  PlainTokens plain_;
   uint64_t store_bytes_;
   std::mutex mutex_;
   std::shared_ptr<Masks> current_;
@@ -113,17 +118,23 @@ class Masks {
     unsigned uses = 0;
     bool useless = false;  // it may end nearly everywhere: walk plainly instead
   };
-  // Whether a state keeps all strings of a slice alive, and whether one of them may be an end.
-  enum class Kept : uint8_t { No, Open, Ending };
+  // How many plain characters a state takes: exactly `most` (kInfinite: any number) or not known.
+  struct Room {
+    bool known = false;
+    bool may_end = false;  // the output or lexeme may end on the way
+    uint32_t most = 0;
+  };
 
   const Vocabulary& vocabulary_;
-  std::vector<TermId> slice_terms_;
+  TermId plain_ = kNothing;       // one plain character
+  TermId plain_text_ = kNothing;  // any number of them
   Account own_account_{};
   std::recursive_mutex mutex_;  // guards the memos below
   std::unordered_map<TermId, Mask> masks_;
   std::unordered_map<TermId, std::shared_ptr<LexemeWalk>> lexemes_;
   std::unordered_map<TermId, uint32_t> costs_;
-  std::unordered_map<uint64_t, Kept> kept_;
+  std::unordered_map<TermId, bool> takes_plain_;
+  std::unordered_map<TermId, Room> rooms_;
   size_t bytes_ = 0;
 
   void add(TermId state, Words& words, Call& call);
@@ -134,7 +145,9 @@ class Masks {
   std::shared_ptr<LexemeWalk> lexeme_walk(TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> plain_lexeme_walk(TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> walk_with_exceptions(TermId lexeme, Call& call);
-  Kept keeps(TermId state, TermId slice, Call& call);
+  bool takes_plain(TermId character, Call& call);
+  Room room(TermId state, Call& call);
+  Room search_room(TermId state, Call& call);
   template <class Visit>
   void walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visit visit);
   void remember(TermId state, const Words& words, Call& call);

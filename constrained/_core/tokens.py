@@ -1,11 +1,11 @@
-"""Hand a vocabulary's tokens to the core, with the slices that its masks are built from."""
+"""Hand a vocabulary's tokens to the core, and the characters that make plain text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
 from constrained._core import native
-from constrained.grammar.build import char_class, ranges_minus, ranges_of, repeat
+from constrained.grammar.build import char_class, ranges_minus, ranges_of
 from constrained.grammar.nodes import Grammar
 from constrained.grammar.program import lower
 
@@ -13,10 +13,6 @@ __all__ = ["PLAIN", "native_vocabulary"]
 
 PLAIN = char_class(*ranges_minus(((0x20, 0x10FFFF),), ranges_of([(0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F)])))
 """Characters that stand for themselves in JSON strings and most other text."""
-
-SLICE_LENGTHS: tuple[int | None, ...] = (None, 30, 10)
-"""Tokens of any number of plain characters, of at most 30, of at most 10: most states that allow
-free text allow one of these sets whole."""
 
 STORE_BYTES = 512 * 2**20
 """Beyond this much memory for terms and masks, engines made from then on share a new store; the
@@ -26,7 +22,7 @@ old one lives as long as its engines."""
 def native_vocabulary(
     tokens: Sequence[bytes | None], end_ids: Iterable[int], width: int
 ) -> native.Vocabulary:
-    """The core's form of a vocabulary: a byte trie of the tokens and its slices."""
-    slices = [native.program(lower(Grammar(repeat(PLAIN, 0, most)))) for most in SLICE_LENGTHS]
+    """The core's form of a vocabulary: a byte trie of the tokens, the plain ones known by length."""
+    plain = native.program(lower(Grammar(PLAIN)))
     texts = [token or b"" for token in tokens]
-    return native.Vocabulary(texts, sorted(end_ids), width, slices, STORE_BYTES)
+    return native.Vocabulary(texts, sorted(end_ids), width, plain, STORE_BYTES)
