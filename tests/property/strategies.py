@@ -23,6 +23,7 @@ from constrained.grammar import (
     repeat,
 )
 from constrained.grammar.build import EMPTY, NOTHING
+from constrained.vocabulary import Vocabulary
 
 __all__ = [
     "SMALL",
@@ -30,6 +31,7 @@ __all__ = [
     "any_grammars",
     "grammars",
     "regular_nodes",
+    "vocabularies",
 ]
 
 SMALL = b"ab"
@@ -190,3 +192,23 @@ def alphabet_of(grammar: Grammar) -> bytes:
             if body is not None:
                 stack.append(body)
     return bytes(sorted(found))
+
+
+# --- vocabularies ---------------------------------------------------------------------------------
+
+PIECES = [b"a", b"b", b"ab", b"ba", b"aab", b"bb", b"\xc3\xa9", b"a\xc3", b"\xa9b", "😀".encode()]
+tokens_of_pieces = st.lists(st.sampled_from(PIECES), min_size=1, max_size=3).map(b"".join)
+
+
+@st.composite
+def vocabularies(draw: st.DrawFn) -> Vocabulary:
+    """Every byte is a token; besides, longer tokens, duplicates, ids without bytes, any width."""
+    entries: st.SearchStrategy[bytes | None] = st.one_of(tokens_of_pieces, st.none())
+    first: list[bytes | None] = draw(st.lists(entries, max_size=6))
+    last: list[bytes | None] = draw(st.lists(entries, max_size=12))
+    tokens = [*first, *(bytes([byte]) for byte in range(256)), None, *last]
+    ends = {len(first) + 256}
+    if first and draw(st.booleans()):
+        ends.add(draw(st.integers(0, len(first) - 1)))
+    width = draw(st.integers(len(first) + 257, len(tokens) + 40))
+    return Vocabulary(tokens, end_ids=ends, width=width)
