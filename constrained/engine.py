@@ -22,6 +22,7 @@ from constrained.errors import (
     VocabularyError,
 )
 from constrained.grammar.nodes import Grammar
+from constrained.grammar.passes import restrict
 from constrained.grammar.program import lower
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.vocabulary import Vocabulary
@@ -75,17 +76,20 @@ class ByteEngine:
     def __init__(self, grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> None:
         self.grammar = grammar
         self.limits = limits
-        self._core = self._load(None)
+        self._core = self._load()
         self.start: int = self._core.start
         if self.start == _DEAD:
             raise UnsatisfiableSpec("no text matches this spec")
 
-    def _load(self, vocabulary: native.Vocabulary | None) -> native.Core:
+    def _tokens(self) -> native.Vocabulary | None:
+        return None
+
+    def _load(self) -> native.Core:
         limits = self.limits
         program = lower(self.grammar, limits)
         return self._call(
             native.Core,
-            vocabulary,
+            self._tokens(),
             native.program(program),
             native.Bounds(
                 limits.max_terms,
@@ -176,13 +180,10 @@ class Engine(ByteEngine):
     ) -> None:
         self.vocabulary = vocabulary
         self.ended = -1
-        if vocabulary.spells is not None:
-            from constrained.grammar.passes import restrict
-            grammar = restrict(grammar, vocabulary.spells)
-        super().__init__(grammar, limits)
+        super().__init__(restrict(grammar, vocabulary.spells), limits)
 
-    def _load(self, vocabulary: native.Vocabulary | None) -> native.Core:
-        return super()._load(self.vocabulary.native)
+    def _tokens(self) -> native.Vocabulary | None:
+        return self.vocabulary.native
 
     @property
     def width(self) -> int:

@@ -82,11 +82,12 @@ NB_MODULE(_native, m) {
   nb::class_<OwnedProgram>(m, "Program")
       .def("__init__", [](OwnedProgram* self, Code code, nb::bytes pool, Code bodies, int32_t start) {
         new (self) OwnedProgram(own(code, pool, bodies, start));
-      });
+      }, nb::arg("code"), nb::arg("pool"), nb::arg("bodies"), nb::arg("start"));
 
   nb::class_<Bounds>(m, "Bounds")
       .def("__init__", [](Bounds* self, uint64_t terms, uint64_t steps, uint64_t nodes, uint32_t depth,
-                          uint64_t mask_bytes) { new (self) Bounds{terms, steps, nodes, depth, mask_bytes}; });
+                          uint64_t mask_bytes) { new (self) Bounds{terms, steps, nodes, depth, mask_bytes}; },
+           nb::arg("terms"), nb::arg("steps"), nb::arg("nodes"), nb::arg("depth"), nb::arg("mask_bytes"));
 
   nb::class_<Vocabulary>(m, "Vocabulary")
       .def("__init__",
@@ -97,10 +98,11 @@ NB_MODULE(_native, m) {
              for (const nb::bytes& text : texts) copied.emplace_back(text.c_str(), text.size());
              nb::gil_scoped_release release;
              new (self) Vocabulary(std::move(copied), std::move(end_ids), width, plain, store_bytes);
-           })
-      .def_prop_ro("every_byte", &Vocabulary::every_byte)
+           },
+           nb::arg("texts"), nb::arg("end_ids"), nb::arg("width"), nb::arg("plain"), nb::arg("store_bytes"))
       .def("fewest_tokens",
-           [](Vocabulary& v, nb::bytes text) { return v.trie().fewest_tokens({text.c_str(), text.size()}); });
+           [](Vocabulary& v, nb::bytes text) { return v.trie().fewest_tokens({text.c_str(), text.size()}); },
+           nb::arg("text"));
 
   nb::class_<Core>(m, "Core")
       .def("__init__",
@@ -110,14 +112,15 @@ NB_MODULE(_native, m) {
            },
            nb::arg("vocabulary").none(), nb::arg("program"), nb::arg("bounds"))
       .def_prop_ro("start", &Core::start)
-      .def("accepting", [](Core& c, TermId s) { return c.store()[c.check(s)].nullable; })
+      .def("accepting", [](Core& c, TermId s) { return c.store()[c.check(s)].nullable; }, nb::arg("state"))
       .def("advance",
            [](Core& c, TermId s, uint32_t token) {
              c.check(s);
              nb::gil_scoped_release release;
              Call call(c.account());
              return c.masks().advance(s, token, call);
-           })
+           },
+           nb::arg("state"), nb::arg("token"))
       .def("advance_bytes",
            [](Core& c, TermId s, nb::bytes data) {
              c.check(s);
@@ -129,7 +132,8 @@ NB_MODULE(_native, m) {
                if (s == kNothing) break;
              }
              return s;
-           })
+           },
+           nb::arg("state"), nb::arg("data"))
       .def("fill_mask",
            [](Core& c, TermId s, Row row) {
              c.check(s);
@@ -157,14 +161,16 @@ NB_MODULE(_native, m) {
                out = c.store().forced(c.check(s), call);
              }
              return to_bytes(out);
-           })
+           },
+           nb::arg("state"))
       .def("distance",
            [](Core& c, TermId s) {
              c.check(s);
              nb::gil_scoped_release release;
              Call call(c.account());
              return c.store().distance(s, call);
-           })
+           },
+           nb::arg("state"))
       .def("completion",
            [](Core& c, TermId s) {
              c.check(s);
@@ -175,23 +181,26 @@ NB_MODULE(_native, m) {
                out = c.store().completion(s, call);
              }
              return to_bytes(out);
-           })
+           },
+           nb::arg("state"))
       .def("cost",
            [](Core& c, TermId s) {
              c.check(s);
              nb::gil_scoped_release release;
              Call call(c.account());
              return c.masks().cost(s, call);
-           })
+           },
+           nb::arg("state"))
       .def("final",
            [](Core& c, TermId s) {
              c.check(s);
              nb::gil_scoped_release release;
              Call call(c.account());
              return c.store().is_final(s, call);
-           })
+           },
+           nb::arg("state"))
       .def("transitions",
-           [](Core& c, TermId s) {
+           [](Core& c, TermId s) -> nb::typed<nb::list, nb::typed<nb::tuple, nb::bytes, TermId>> {
              c.check(s);
              std::vector<std::pair<std::string, TermId>> out;
              {
@@ -209,13 +218,14 @@ NB_MODULE(_native, m) {
              }
              nb::list list;
              for (auto& [bytes, next] : out) list.append(nb::make_tuple(to_bytes(bytes), next));
-             return list;
-           })
-      .def("stats", [](Core& c) {
+             return nb::borrow<nb::typed<nb::list, nb::typed<nb::tuple, nb::bytes, TermId>>>(list);
+           },
+           nb::arg("state"))
+      .def("stats", [](Core& c) -> nb::typed<nb::dict, nb::str, uint64_t> {
         nb::dict d;
         d["terms"] = c.account().terms.load();
         d["store_terms"] = c.store().size();
         d["store_bytes"] = c.store().memory();
-        return d;
+        return nb::borrow<nb::typed<nb::dict, nb::str, uint64_t>>(d);
       });
 }

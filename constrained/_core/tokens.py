@@ -11,7 +11,9 @@ from constrained.grammar.program import lower
 
 __all__ = ["PLAIN", "native_vocabulary"]
 
-PLAIN = char_class(*ranges_minus(((0x20, 0x10FFFF),), ranges_of([(0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F)])))
+PLAIN = char_class(
+    *ranges_minus(((0x20, 0x10FFFF),), ranges_of([(0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F)]))
+)
 """Characters that stand for themselves in JSON strings and most other text."""
 
 STORE_BYTES = 512 * 2**20
@@ -22,7 +24,7 @@ old one lives as long as its engines."""
 def native_vocabulary(
     tokens: Sequence[bytes | None], end_ids: Iterable[int], width: int
 ) -> native.Vocabulary:
-    """The core's form of a vocabulary: a byte trie of the tokens, the plain ones known by length."""
+    """The core's form of a vocabulary: a trie of the tokens, plain ones known by length."""
     plain = native.program(lower(Grammar(PLAIN)))
     texts = [token or b"" for token in tokens]
     return native.Vocabulary(texts, sorted(end_ids), width, plain, STORE_BYTES)
