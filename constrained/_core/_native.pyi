@@ -6,58 +6,47 @@ from typing import Annotated
 import numpy
 from numpy.typing import NDArray
 
+
 class CoreError(Exception):
-    ...
+    pass
 
 class Program:
-    def __init__(
-        self,
-        code: Annotated[
-            NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)
-        ],
-        pool: bytes,
-        bodies: Annotated[
-            NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu", writable=False)
-        ],
-        start: int,
-    ) -> None: ...
+    def __init__(self, code: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], pool: bytes, bodies: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], start: int) -> None: ...
 
 class Bounds:
     def __init__(self, terms: int, steps: int, nodes: int, depth: int, mask_bytes: int) -> None: ...
 
 class Vocabulary:
-    def __init__(
-        self,
-        texts: Sequence[bytes],
-        end_ids: Sequence[int],
-        width: int,
-        plain: Program,
-        store_bytes: int,
-    ) -> None: ...
+    def __init__(self, texts: Sequence[bytes], end_ids: Sequence[int], width: int, plain: Program, store_bytes: int) -> None: ...
+
     def fewest_tokens(self, text: bytes) -> int: ...
 
 class Core:
     def __init__(self, vocabulary: Vocabulary | None, program: Program, bounds: Bounds) -> None: ...
+
     @property
     def start(self) -> int: ...
+
     def accepting(self, state: int) -> bool: ...
+
     def advance(self, state: int, token: int) -> int: ...
+
     def advance_bytes(self, state: int, data: bytes) -> int: ...
-    def fill_mask(
-        self,
-        state: int,
-        row: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu")],
-    ) -> None: ...
-    def fill_mask_within(
-        self,
-        state: int,
-        row: Annotated[NDArray[numpy.int32], dict(shape=(None,), order="C", device="cpu")],
-        budget: int,
-    ) -> None: ...
+
+    def fill_mask(self, state: int, row: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu')]) -> None: ...
+
+    def fill_mask_within(self, state: int, row: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu')], budget: int) -> None: ...
+
     def forced(self, state: int) -> bytes: ...
+
     def distance(self, state: int) -> int: ...
+
     def completion(self, state: int) -> bytes: ...
+
     def cost(self, state: int) -> int: ...
+
     def final(self, state: int) -> bool: ...
+
     def transitions(self, state: int) -> list[tuple[bytes, int]]: ...
+
     def stats(self) -> dict[str, int]: ...
