@@ -1,0 +1,101 @@
+"""Guaranteed, typed model outputs with exact distributions.
+
+>>> import constrained as ct
+>>> grade = ct.template("Essay score: {score} / 10", score=range(0, 11))
+>>> grade.matches("Essay score: 7 / 10")
+True
+>>> grade.parse("Essay score: 10 / 10")
+{'score': 10}
+
+``ct.Generator(model, tokenizer)(prompt, grade)`` generates under a spec,
+``.distribution(prompt, grade)`` gives the exact distribution of its outputs, and
+``ct.LogitsMask(grade, tokenizer)`` is the same mask for ``model.generate``. These load torch and
+transformers when first used; everything else needs numpy only (and pydantic for its types).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from constrained.engine import ByteEngine, Engine
+from constrained.errors import (
+    ConstrainedError,
+    GenerationError,
+    InvalidSpec,
+    LimitExceeded,
+    RecordError,
+    SpecError,
+    TextRejected,
+    TokenRejected,
+    Truncated,
+    UnsatisfiableSpec,
+    UnsupportedSpec,
+    VocabularyError,
+)
+from constrained.limits import Limits
+from constrained.spec import (
+    Spec,
+    as_spec,
+    boolean,
+    choice,
+    integer,
+    json,
+    likert,
+    number,
+    regex,
+    template,
+    text,
+)
+from constrained.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from constrained.generation import Distribution, Generator, LogitsMask, Result
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ByteEngine",
+    "ConstrainedError",
+    "Distribution",
+    "Engine",
+    "GenerationError",
+    "Generator",
+    "InvalidSpec",
+    "LimitExceeded",
+    "Limits",
+    "LogitsMask",
+    "RecordError",
+    "Result",
+    "Spec",
+    "SpecError",
+    "TextRejected",
+    "TokenRejected",
+    "Truncated",
+    "UnsatisfiableSpec",
+    "UnsupportedSpec",
+    "Vocabulary",
+    "VocabularyError",
+    "as_spec",
+    "boolean",
+    "choice",
+    "integer",
+    "json",
+    "likert",
+    "number",
+    "regex",
+    "template",
+    "text",
+]
+
+_WITH_TORCH = {"Distribution", "Generator", "LogitsMask", "Result"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WITH_TORCH:
+        return getattr(import_module("constrained.generation"), name)
+    raise AttributeError(f"module 'constrained' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
