@@ -1,0 +1,1 @@
+"""Would another room give the same score? Plans, records, statistics and reports of consistency."""

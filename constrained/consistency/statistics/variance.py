@@ -1,0 +1,365 @@
+"""Where scores vary: components for item, prompt, their interaction, further facets and draws."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import numpy.typing as npt
+
+from constrained.consistency.statistics import quantiles
+from constrained.consistency.statistics.cells import Cells, single_cells
+from constrained.consistency.statistics.estimate import Array, Estimate, unknown
+from constrained.consistency.statistics.henderson import Decomposition, decompose
+from constrained.consistency.statistics.mean_squares import (
+    combination_interval,
+    satterthwaite_degrees,
+    variance_interval,
+)
+from constrained.errors import RecordError
+
+__all__ = [
+    "DRAW",
+    "Component",
+    "VarianceComponents",
+    "crossed_mean",
+    "draw_index_share",
+    "variance_components",
+]
+
+DRAW = "draw"
+"""The name of the facet of draws, nested in every cell."""
+
+FEW = 5
+"""Below this many levels, a facet's interval spans a factor of 20 or more, and a note says so."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Component:
+    """The variance that one effect adds, in score points squared.
+
+    `raw` is the estimate as computed, which may be negative and goes into sums as it is;
+    `estimate` is what to show: never below 0, with its interval. `truncated` says that the two
+    differ. `includes_draw`: the draw variance could not be told apart and is part of this one.
+    `mean_square` and `degrees` are those of the analysis of variance of cell means, `total` is its
+    uncorrected sum of squares, and `cells_per_level` the (harmonic) mean number of cells that one
+    level of the effect has.
+    """
+
+    effect: tuple[str, ...]
+    raw: float
+    estimate: Estimate
+    degrees: float
+    mean_square: float
+    total: float
+    cells_per_level: float
+    includes_draw: bool = False
+
+    @property
+    def name(self) -> str:
+        """For people: ``item x prompt``."""
+        return " x ".join(self.effect)
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the raw estimate is negative and shown as 0."""
+        return self.raw < 0
+
+    @property
+    def sum_of_squares(self) -> float:
+        """Mean square times degrees of freedom."""
+        return self.mean_square * self.degrees
+
+    def __repr__(self) -> str:
+        notes = f", raw {self.raw:.4g}" if self.truncated else ""
+        notes += ", includes draw" if self.includes_draw else ""
+        return f"Component({self.name}: {self.estimate}{notes})"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class VarianceComponents:
+    """The components of one grid; ``components["item", "prompt"]`` is one of them.
+
+    `sizes` are the numbers of levels that one average of this run stands on: for every facet the
+    harmonic mean of its levels in use behind one level of the first facet, and for ``"draw"`` the
+    draws per cell (inf for exact cells, NaN when the draw cannot be told apart). `mean` is the
+    grand mean in score points; `balanced` says whether every cell has a value.
+    """
+
+    facets: tuple[str, ...]
+    components: tuple[Component, ...]
+    sizes: Mapping[str, float]
+    mean: Estimate
+    cells: int
+    balanced: bool
+
+    def __getitem__(self, effect: str | tuple[str, ...]) -> Component:
+        wanted = {effect} if isinstance(effect, str) else set(effect)
+        for component in self.components:
+            if set(component.effect) == wanted:
+                return component
+        raise KeyError(effect)
+
+    def raw(self, *effect: str) -> float:
+        """The raw component of the effect of these facets."""
+        return self[effect].raw
+
+    @property
+    def total(self) -> float:
+        """The variance of one draw of a random item, prompt, ...: the sum of what is shown."""
+        shown = [c.estimate.value for c in self.components if c.estimate.known]
+        return sum(shown) if shown else math.nan
+
+    def share(self, *effect: str) -> float:
+        """The part of `total`, 0 to 1, that this effect makes up."""
+        total = self.total
+        return self[effect].estimate.value / total if total > 0 else math.nan
+
+    def __str__(self) -> str:
+        width = max(len(c.name) for c in self.components)
+        return "\n".join(f"{c.name:<{width}}  {c.estimate}" for c in self.components)
+
+    def __repr__(self) -> str:
+        parts = ", ".join(f"{c.name} {c.raw:.4g}" for c in self.components)
+        return f"VarianceComponents({self.cells:,} cells: {parts})"
+
+
+def variance_components(
+    cells: Cells | npt.ArrayLike,
+    facets: Sequence[str] = ("item", "prompt"),
+    *,
+    level: float = 0.95,
+) -> VarianceComponents:
+    """Variance components of every effect of a crossed grid, with draws nested in its cells.
+
+    For items x prompts, with ``MS`` the mean squares of the cell means and ``e`` the mean error
+    variance of a cell's mean (0 for exact cells, ``s2_draw / n`` for n draws)::
+
+        s2_draw        = mean over cells of the variance of one draw
+        s2_item:prompt = MS_IP - e
+        s2_prompt      = (MS_P - MS_IP) / n_i
+        s2_item        = (MS_I - MS_IP) / n_p
+
+    and the same for up to six crossed facets. `cells` is a `Cells`, or an array of one score per
+    cell (NaN: missing) whose draw variance is then part of the highest interaction. Holes are
+    allowed: the estimator is Henderson's Method I (closed form, one pass, not iterative).
+
+    Units are points squared. Intervals are modified large-sample intervals at `level` for levels
+    like these (independent effects, near normal); with holes they use harmonic mean counts and
+    say "approximate". A facet with one level gives NaN with the reason. Negative estimates stay
+    in `raw` and are shown as 0.
+
+    Source: Searle, Casella and McCulloch 1992; Brennan 2001. Oracles A, B, E, F, G, N; the
+    hand-made negative case; planted components.
+
+    >>> table = variance_components([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8],
+    ...                              [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
+    >>> [round(component.raw, 4) for component in table.components[:3]]
+    [2.5556, 5.2444, 1.0194]
+    """
+    grid = cells if isinstance(cells, Cells) else single_cells(cells)
+    names = tuple(facets)
+    if len(names) != len(grid.shape) or len(set(names)) < len(names) or DRAW in names:
+        raise RecordError(
+            f"a grid of shape {grid.shape} needs {len(grid.shape)} different facet names other "
+            f"than {DRAW!r}, not {names}"
+        )
+    error = grid.filled_error()
+    found = decompose(grid.mean, error)
+    error_degrees = math.nan if error is None else _error_degrees(grid)
+    balanced = found.count == grid.mean.size
+    components = [
+        _component(found, tuple(axes), names, level, balanced, error_degrees)
+        for size in range(1, len(names) + 1)
+        for axes in combinations(range(len(names)), size)
+    ]
+    components.append(_draw_component(grid, names, level))
+    return VarianceComponents(
+        names,
+        tuple(components),
+        _sizes(grid, names, error),
+        _mean_of(found, names, level),
+        found.count,
+        balanced,
+    )
+
+
+def _error_degrees(grid: Cells) -> float:
+    """Degrees of freedom of the mean error: sum of n - 1 when all cells are alike, inf if exact."""
+    sampled = np.isfinite(grid.draws) & (grid.error > 0)
+    noise, draws = grid.error[sampled], grid.draws[sampled]
+    # E[e^2] of an error e = s^2 / n of normal draws exceeds its square by (n + 1) / (n - 1).
+    below = float((noise**2 / (draws + 1.0)).sum())
+    return float(noise.sum()) ** 2 / below if below > 0 else math.inf
+
+
+def _component(
+    found: Decomposition,
+    axes: tuple[int, ...],
+    names: tuple[str, ...],
+    level: float,
+    balanced: bool,
+    error_degrees: float,
+) -> Component:
+    effect = tuple(names[axis] for axis in axes)
+    if axes not in found.effects:
+        flat = [names[axis] for axis in axes if (axis,) not in found.effects]
+        reason = f"only one {flat[0]} (use at least 2)"
+        return _missing(effect, reason)
+    place = found.effects.index(axes)
+    total = float(found.totals[place])
+    degrees = float(found.degrees[place])
+    behind = float(found.per_level[place])
+    if found.reason:
+        return Component(effect, math.nan, unknown(found.reason), degrees, math.nan, total, behind)
+    raw = float(found.components[place])
+    last = place == len(found.effects) - 1
+    above = [i for i, e in enumerate(found.effects) if {*axes} <= {*e}]
+    signs = [(-1.0) ** (len(found.effects[i]) - len(axes)) for i in above]
+    coefficients = [sign / behind for sign in signs]
+    squares = [float(found.mean_squares[i]) for i in above]
+    freedoms = [float(found.degrees[i]) for i in above]
+    if last and found.error > 0:
+        coefficients.append(-1.0)
+        squares.append(found.error)
+        freedoms.append(error_degrees)
+    low, high = combination_interval(coefficients, squares, freedoms, level)
+    universe = f"{_plural(names)} like these"
+    method = "modified large sample" + ("" if balanced else ", approximate: cells are missing")
+    few = [names[a] for a in axes if len(axes) == 1 and found.levels[place] < FEW]
+    notes = [f"a negative estimate ({raw:.4g}) is shown as 0"] if raw < 0 else []
+    notes += [f"fewer than {FEW} levels of {name}: expect a very wide interval" for name in few]
+    reason = "; ".join(notes)
+    estimate = Estimate(raw, low, high, level, universe, method, reason).truncated()
+    mean_square = float(found.mean_squares[place])
+    includes_draw = last and math.isnan(error_degrees)
+    return Component(effect, raw, estimate, degrees, mean_square, total, behind, includes_draw)
+
+
+def _missing(
+    effect: tuple[str, ...],
+    reason: str,
+    degrees: float = math.nan,
+    total: float = math.nan,
+    cells_per_level: float = math.nan,
+) -> Component:
+    return Component(effect, math.nan, unknown(reason), degrees, math.nan, total, cells_per_level)
+
+
+def _draw_component(grid: Cells, names: tuple[str, ...], level: float) -> Component:
+    known = grid.present & ~np.isnan(grid.variance)
+    if not known.any():
+        reason = "one draw per cell: its variance is part of the highest interaction"
+        return _missing((DRAW,), reason if grid.present.any() else "no cell has data")
+    values = np.where(known, grid.variance, np.nan)
+    mean = crossed_mean(values, names, level=level)
+    value, spread = mean.value, _standard_error(decompose(values))
+    low = high = math.nan
+    reason = mean.reason
+    if value == 0.0:
+        low = high = 0.0
+    elif spread > 0:
+        low, high = variance_interval(value, 2.0 * value**2 / spread**2, level)
+    elif spread == 0:
+        low = high = value
+    estimate = Estimate(value, low, high, level, mean.universe, "chi-square", reason)
+    draws = float((np.where(known & np.isfinite(grid.draws), grid.draws, 1.0) - 1.0).sum())
+    exact = bool(np.isinf(grid.draws[known]).all())
+    return Component((DRAW,), value, estimate, math.inf if exact else draws, value, math.nan, 1.0)
+
+
+def _sizes(grid: Cells, names: tuple[str, ...], error: Array | None) -> dict[str, float]:
+    present = grid.present
+    sizes: dict[str, float] = {}
+    first = [axis for axis in range(len(names)) if axis]
+    for axis, name in enumerate(names):
+        if axis == 0:
+            used = present.any(axis=tuple(first)) if first else present
+            sizes[name] = float(used.sum())
+            continue
+        others = tuple(a for a in first if a != axis)
+        behind = (present.any(axis=others) if others else present).sum(axis=1)
+        behind = behind[behind > 0]
+        sizes[name] = float(behind.size / (1.0 / behind).sum()) if behind.size else 0.0
+    known = present & ~np.isnan(grid.variance)
+    if error is None or not known.any():
+        sizes[DRAW] = math.nan
+    else:
+        variance, noise = float(grid.variance[known].mean()), float(error[known].mean())
+        sizes[DRAW] = variance / noise if noise > 0 else math.inf
+    return sizes
+
+
+def _standard_error(found: Decomposition) -> float:
+    """The standard error of the grand mean when every facet is a sample; NaN when unknown.
+
+    ``Var(mean) = sum over effects of s2_a sum_l (n_l / N)^2``.
+    """
+    if found.reason:
+        return math.nan
+    return math.sqrt(sum(max(term, 0.0) for term in _mean_terms(found)))
+
+
+def _mean_terms(found: Decomposition) -> list[float]:
+    parts = found.components[1:].copy()
+    parts[-1] += found.error
+    return [float(term) for term in found.mean_shares[1:] * parts]
+
+
+def _mean_of(found: Decomposition, names: tuple[str, ...], level: float) -> Estimate:
+    if found.reason:
+        reason = found.reason
+        return Estimate(found.mean, reason=reason) if found.count else unknown("no cell has data")
+    terms = [(t, float(d)) for t, d in zip(_mean_terms(found), found.degrees[1:], strict=True)]
+    kept = [(t, d) for t, d in terms if t > 0]
+    error = math.sqrt(sum(t for t, _ in kept))
+    half = 0.0
+    if kept:
+        # An effect's own component is known no better than its mean square: same degrees.
+        degrees = satterthwaite_degrees([t for t, _ in kept], [d for _, d in kept])
+        half = quantiles.t((1.0 + level) / 2.0, degrees) * error
+    universe = f"{_plural(names)} like these"
+    return Estimate(found.mean, found.mean - half, found.mean + half, level, universe, "t")
+
+
+def crossed_mean(
+    values: npt.ArrayLike, facets: Sequence[str] = ("item", "prompt"), *, level: float = 0.95
+) -> Estimate:
+    """The grand mean of a grid, with an interval in which every facet is a sample.
+
+    ``SE^2 = sum over effects a of s2_a / levels_a`` with the effects' components of `values`
+    (facets..., NaN: missing), t with Satterthwaite's degrees. Units as `values`. Source: Searle,
+    Casella and McCulloch 1992; proved by coverage in a simulation.
+    """
+    grid = np.asarray(values, dtype=np.float64)
+    return _mean_of(decompose(grid), tuple(facets), level)
+
+
+def draw_index_share(draws: npt.ArrayLike) -> Estimate:
+    """How much of the draw variance follows the draw's index: near 0, unless seeds were reused.
+
+    `draws` has shape (items, prompts, draws). A runner that seeds every cell alike gives draw s of
+    all cells the same random number; the variance between draws then turns into a main effect of
+    s. Returned is ``max(s2_s, 0) / (s2_s + s2_rest)`` of the crossed analysis, 0 to 1, where
+    s2_rest holds every interaction with s. Above about 0.1 the draws are not independent.
+    """
+    grid = np.asarray(draws, dtype=np.float64)
+    if grid.ndim != 3:
+        raise RecordError(f"draws of shape {grid.shape} need the axes (item, prompt, draw)")
+    found = decompose(grid)
+    parts = dict(zip(found.effects, found.components, strict=True))
+    with_index = [float(v) for e, v in parts.items() if 2 in e]
+    if found.reason or not with_index:
+        return unknown(found.reason or "only one draw per cell (use at least 2)")
+    total = sum(max(v, 0.0) for v in with_index)
+    if total == 0.0:
+        return unknown("all draws of a cell are equal")
+    return Estimate(max(float(parts[2,]), 0.0) / total)
+
+
+def _plural(names: Sequence[str]) -> str:
+    plural = [f"{name}s" for name in names]
+    return plural[0] if len(plural) == 1 else f"{', '.join(plural[:-1])} and {plural[-1]}"
