@@ -1,37 +1,110 @@
-"""`json`: a spec from a JSON Schema or from any type that pydantic understands."""
+"""`json`: a spec from a JSON Schema or from any type that pydantic understands.
+
+How a schema becomes a grammar::
+
+    document   sub-schemas as numbers, pointers, local references
+    keywords   one small function per keyword: what a schema says
+    shapes     the canonical form, closed under intersection and difference
+    meaning    schemas to shapes; every applicator is an operation on shapes
+    counting   machines for arrays and objects whose members are counted
+    scalars    numbers and strings as nodes
+    emit       shapes to rules, each built when first asked for
+    causes     why nothing satisfies a schema
+"""
 
 from __future__ import annotations
 
-import json as _json
-from collections.abc import Callable
+import reprlib
+from inspect import isfunction, ismethod
+from json import loads
 from typing import Any
 from typing import Literal as OneOf
 
-from constrained.errors import InvalidSpec, UnsatisfiableSpec
+from constrained.errors import InvalidSpec, TextRejected
 from constrained.grammar import Grammar
 from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.spec.json_schema.causes import unsatisfiable
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.emit import Emission
 from constrained.spec.json_schema.keywords import demand_of
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_text import JsonStyle, style_named
+from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
 
 __all__ = ["JsonStyle", "json", "schema_grammar"]
+
+Formats = OneOf["exact", "annotation"]
+
+
+def json(
+    schema: Any,
+    *,
+    whitespace: str | JsonStyle = "flexible",
+    formats: Formats = "exact",
+    limits: Limits = DEFAULT_LIMITS,
+) -> Spec[Any]:
+    """JSON that satisfies a schema or is a value of a type.
+
+    `schema` is a JSON Schema (a dict or a bool; drafts 4 to 2020-12), or anything that pydantic's
+    `TypeAdapter` takes: a model, dataclass, TypedDict, Enum, `Literal`, `list[...]`,
+    `Annotated[int, Field(ge=1, le=6)]`. Schemas are read with `json.loads`, types as their values.
+    Objects are written in the order of `properties`, then other members; those of types have no
+    other members unless the type asks for them.
+
+    `whitespace` is ``flexible`` (what `json.dumps` writes by default, with
+    ``separators=(",", ":")``, and with any indent), ``compact``, ``spaced``, ``indented``, or a
+    `JsonStyle`. `formats` says whether `format` is enforced or an annotation.
+
+    Raises `InvalidSpec` for a malformed schema, `UnsupportedSpec` for what cannot be enforced
+    exactly, `UnsatisfiableSpec` when nothing matches, each with a JSON pointer; `LimitExceeded`
+    for schemas beyond `limits`. Source: JSON Schema Core and Validation, draft 2020-12.
+
+    >>> spec = json({"type": "object", "properties": {"score": {"type": "integer", "minimum": 0,
+    ...              "maximum": 10}}, "required": ["score"], "additionalProperties": False})
+    >>> spec.matches('{"score": 7}'), spec.matches('{"score": 11}')
+    (True, False)
+    >>> spec.parse('{"score": 7}')
+    {'score': 7}
+    """
+    options = {"whitespace": (whitespace, "flexible"), "formats": (formats, "exact")}
+    if isinstance(schema, str):
+        raise InvalidSpec(
+            "a str is not a JSON Schema",
+            hint="pass json.loads(text) for a schema in a text, or as_spec(text) for literal text",
+        )
+    if isfunction(schema) or ismethod(schema):
+        raise InvalidSpec(
+            f"the function {schema.__name__} is neither a JSON Schema nor a type",
+            hint="pass a type that describes its arguments",
+        )
+    read: Any = _read
+    if isinstance(schema, (dict, bool)):
+        source = call_source("json", [_SHORT.repr(schema)], options)
+    else:
+        from constrained.spec.pydantic import TypeReader, type_schema
+
+        source = call_source("json", [_type_name(schema)], options)
+        read = TypeReader(schema, source)
+        schema = type_schema(read.adapter)
+    grammar = schema_grammar(schema, whitespace=whitespace, formats=formats, limits=limits)
+    return Spec(source, grammar, read)
 
 
 def schema_grammar(
     schema: dict[str, Any] | bool,
     *,
     whitespace: str | JsonStyle = "flexible",
-    formats: OneOf["exact", "annotation"] = "exact",
+    formats: Formats = "exact",
     limits: Limits = DEFAULT_LIMITS,
 ) -> Grammar:
-    """The grammar of a schema's JSON texts; its rules are built when first looked up.
+    """The grammar of the JSON texts that satisfy a schema; arguments and errors as for `json`.
 
-    Raises `InvalidSpec`, `UnsupportedSpec` and `UnsatisfiableSpec` with JSON pointers, and
-    `LimitExceeded`.
+    Its rules are built when first looked up, unless the schema uses keywords that may have to be
+    refused: then all of them are built here.
     """
+    if formats not in ("exact", "annotation"):
+        raise InvalidSpec(f"formats is {formats!r}", hint="use 'exact' or 'annotation'")
     style = style_named(whitespace)
     document = Document(schema, limits)
     meaning = Meaning(document, formats == "exact")
@@ -39,20 +112,29 @@ def schema_grammar(
     emission = Emission(meaning, style)
     root = demand_of(document.root)
     if not emission.alive(root):
-        raise UnsatisfiableSpec("no value satisfies the schema", where="#")
+        raise unsatisfiable(emission, root)
     start = emission.value(root, style.level(1))
     if not plain:
         emission.all_rules()
     return Grammar(start, emission.rules)
 
 
-def json(
-    schema: Any,
-    *,
-    whitespace: str | JsonStyle = "flexible",
-    formats: OneOf["exact", "annotation"] = "exact",
-    limits: Limits = DEFAULT_LIMITS,
-) -> Spec[Any]:
-    """JSON that satisfies a schema."""
-    grammar = schema_grammar(schema, whitespace=whitespace, formats=formats, limits=limits)
-    return Spec("json(...)", grammar, _json.loads)
+def _read(text: str) -> Any:
+    try:
+        return loads(text)
+    except ValueError as error:  # Python refuses to read integers of thousands of digits
+        raise TextRejected(text, 0, f"JSON that Python reads ({error})") from error
+    except RecursionError as error:
+        raise TextRejected(text, 0, "JSON nested less deeply") from error
+
+
+def _type_name(kind: Any) -> str:
+    if isinstance(kind, type) and not hasattr(kind, "__args__"):
+        return kind.__qualname__
+    return _SHORT.repr(kind)
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxdict = _SHORT.maxlist = 4
+_SHORT.maxlevel = 3
+_SHORT.maxstring = _SHORT.maxother = 60

@@ -6,32 +6,34 @@ Objects with `minProperties`, `maxProperties` or a wanted member; arrays with `c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from itertools import product
-from typing import NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 from constrained.errors import UnsupportedSpec
 from constrained.spec.json_schema.machine import Machine, explore
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.regions import Region, unnamed_regions
-from constrained.spec.json_schema.scalars import live_string
+from constrained.spec.json_schema.scalars import few_texts, live_string
 from constrained.spec.json_schema.shapes import (
     ANY_STRING,
     Array,
     Contains,
     Demand,
-    Member,
     Object,
     conjoin,
     demand_for,
     holds,
     item_demand,
     meet_strings,
+    without_string,
 )
 
 __all__ = ["Entry", "array_machine", "is_counted", "object_machine", "ordered_names"]
 
 Ask = Callable[[Demand], bool]
+
+FEW_KEYS = 8
+"""Key sets of at most so many texts are followed key by key."""
 
 FEW = 16
 """`uniqueItems` is enforced for at most so many different values: states are sets of them."""
@@ -53,74 +55,138 @@ def ordered_names(record: Object) -> list[str]:
 
 
 def object_machine(meaning: Meaning, record: Object, ask: Ask) -> Machine[Entry]:
-    """The member lists of a record; a state is (next name, members so far, wishes fulfilled)."""
-    names = ordered_names(record)
-    demands = [demand_for(record, name) for name in names]
-    needed = [name in record.required for name in names]
-    regions = unnamed_regions(record, ask)
-    some = record.some
-    every = (1 << len(some)) - 1
-    cap = max(record.least, 1) if record.most is None else record.most
-    named_entries = [
-        list(_named_entries(name, demand, some))
-        for name, demand in zip(names, demands, strict=True)
-    ]
-    other_entries = [entry for region in regions for entry in _other_entries(region, some)]
+    """The member lists of a record.
 
-    def successors(state: tuple[int, int, int]) -> tuple[bool, Iterable[tuple[Entry, object]]]:
-        index, count, met = state
-        edges: list[tuple[Entry, object]] = []
-        more = record.most is None or count < record.most
-        after = min(count + 1, cap)
-        position = index
-        while position < len(names):
-            if more:
-                edges += [
-                    (entry, (position + 1, after, met | gain))
-                    for gain, entry in named_entries[position]
-                    if not gain & met and ask(entry.region.demand)
-                ]
-            if needed[position]:
-                break
+    A JSON text may repeat a key, and the last value counts. Named keys are never repeated, and
+    neither are those of a small finite key set; of all other keys only one is sure to be a new
+    one, so only one counts for `minProperties`, and a wanted member must be the last with a key
+    that could repeat it.
+    """
+    return _ObjectMachine(meaning, record, ask).explored()
+
+
+class _State(NamedTuple):
+    """How far a member list has come."""
+
+    index: int = 0
+    """The next name that may be written, in order."""
+    distinct: int = 0
+    """Keys that are certainly different, up to where `minProperties` is reached."""
+    written: int = 0
+    """Members, up to `maxProperties` (up to 1 when there is no limit)."""
+    met: int = 0
+    """Wishes fulfilled for good, as bits."""
+    last: int = 0
+    """Wishes fulfilled unless a later member has the same key, as bits."""
+    used: int = 0
+    """Keys of finite sets written, as bits; the lowest bit: any other key."""
+
+
+class _ObjectMachine:
+    def __init__(self, meaning: Meaning, record: Object, ask: Ask) -> None:
+        self.record = record
+        self.ask = ask
+        self.limit = meaning.document.limits.max_nodes
+        self.every = (1 << len(record.some)) - 1
+        names = ordered_names(record)
+        self.needed = [name in record.required for name in names]
+        self.named = [self._named(name, demand_for(record, name)) for name in names]
+        self.loose: list[tuple[int, list[tuple[int, Entry]]]] = []
+        self.others: list[tuple[int, int, Entry]] = []
+        for region in unnamed_regions(record, ask):
+            texts = few_texts(region.keys, FEW_KEYS)
+            if texts is None or len(texts) + len(self.loose) > FEW_KEYS:
+                self.others += self._unnamed(region)
+                continue
+            for text in texts:
+                bit = 2 << len(self.loose)
+                self.loose.append((bit, self._named(text, region.demand)))
+        if self.others and record.least > max(1, len(record.required) + 1):
+            raise UnsupportedSpec(
+                "minProperties",
+                f"at least {record.least} members cannot be kept apart when their keys are open, "
+                "since a JSON text may repeat a key",
+                hint="name the properties, or limit the keys with propertyNames and an enum",
+            )
+
+    def explored(self) -> Machine[Entry]:
+        return explore(_State(), self._following, self.limit)
+
+    def _following(self, state: Any) -> tuple[bool, list[tuple[Entry, _State]]]:
+        record = self.record
+        edges: list[tuple[Entry, _State]] = []
+        open_ = record.most is None or state.written < record.most
+        position = state.index
+        while position < len(self.named):
+            if open_:
+                self._add(edges, state, self.named[position], position + 1, 0)
+            if self.needed[position]:
+                return False, edges
             position += 1
-        accepts = False
-        if position == len(names):
-            accepts = count >= record.least and met == every
-            if more:
-                edges += [
-                    (entry, (position, after, met | gain))
-                    for gain, entry in other_entries
-                    if not gain & met and ask(entry.region.demand)
-                ]
-        return accepts, edges
+        if open_:
+            for bit, entries in self.loose:
+                if not bit & state.used:
+                    self._add(edges, state, entries, position, bit)
+            for gain, loss, entry in self.others:
+                if not gain & state.met and self.ask(entry.region.demand):
+                    last = (state.last & ~loss) | gain
+                    edges.append((entry, self._after(state, position, last=last, used=1)))
+        done = state.met | state.last == self.every and state.distinct >= record.least
+        return done, edges
 
-    return explore((0, 0, 0), successors, meaning.document.limits.max_nodes)  # type: ignore[arg-type]
+    def _add(
+        self,
+        edges: list[tuple[Entry, _State]],
+        state: _State,
+        entries: list[tuple[int, Entry]],
+        index: int,
+        bit: int,
+    ) -> None:
+        for gain, entry in entries:
+            if not gain & state.met and self.ask(entry.region.demand):
+                edges.append((entry, self._after(state, index, met=gain, used=bit)))
 
+    def _after(
+        self, state: _State, index: int, *, met: int = 0, last: int | None = None, used: int
+    ) -> _State:
+        most = self.record.most
+        new = not (used == 1 and state.used & 1)
+        return _State(
+            index,
+            min(state.distinct + new, self.record.least),
+            min(state.written + 1, 1 if most is None else most),
+            state.met | met,
+            state.last if last is None else last,
+            state.used | used,
+        )
 
-def _named_entries(
-    name: str, demand: Demand, some: tuple[Member, ...]
-) -> Iterator[tuple[int, Entry]]:
-    """The ways to write a named member: which wishes it fulfils, as bits, and its demand."""
-    fitting = [i for i, wish in enumerate(some) if holds(wish.keys, name)]
-    for chosen in product((False, True), repeat=len(fitting)):
-        gain, both = 0, demand
-        for index, taken in zip(fitting, chosen, strict=True):
-            if taken:
-                gain |= 1 << index
-                both = conjoin(both, some[index].demand)
-        yield gain, Entry(name, Region(ANY_STRING, both))
+    def _named(self, name: str, demand: Demand) -> list[tuple[int, Entry]]:
+        """The ways to write a key that is never repeated: wishes it fulfils, and its demand."""
+        ways = [(0, demand)]
+        for index, wish in enumerate(self.record.some):
+            if holds(wish.keys, name):
+                ways += [(gain | 1 << index, conjoin(d, wish.demand)) for gain, d in ways]
+        return [(gain, Entry(name, Region(ANY_STRING, demand))) for gain, demand in ways]
 
-
-def _other_entries(region: Region, some: tuple[Member, ...]) -> Iterator[tuple[int, Entry]]:
-    for chosen in product((False, True), repeat=len(some)):
-        gain, keys, demand = 0, region.keys, region.demand
-        for index, taken in enumerate(chosen):
-            if taken and keys is not None:
-                gain |= 1 << index
-                keys = meet_strings(keys, some[index].keys)
-                demand = conjoin(demand, some[index].demand)
-        if keys is not None and (not gain or live_string(keys)):
-            yield gain, Entry(None, Region(keys, demand))
+    def _unnamed(self, region: Region) -> list[tuple[int, int, Entry]]:
+        """The ways to write any key of a region: wishes fulfilled, wishes put in doubt."""
+        ways: list[tuple[int, int, Region]] = [(0, 0, region)]
+        for index, wish in enumerate(self.record.some):
+            bit = 1 << index
+            split = []
+            for gain, loss, (keys, demand) in ways:
+                inside = meet_strings(keys, wish.keys)
+                if inside is not None:
+                    split.append((gain | bit, loss, Region(inside, conjoin(demand, wish.demand))))
+                    split.append((gain, loss | bit, Region(inside, demand)))
+                for piece in without_string(wish.keys):
+                    outside = meet_strings(keys, piece)
+                    if outside is not None:
+                        split.append((gain, loss, Region(outside, demand)))
+            ways = split
+        return [
+            (gain, loss, Entry(None, part)) for gain, loss, part in ways if live_string(part.keys)
+        ]
 
 
 # ------------------------------------------------------------------ arrays

@@ -126,10 +126,8 @@ class Document:
         return pointer_text((*self.path(parent), *path))
 
     def _id_of(self, schema: dict[str, Any]) -> object:
-        """The `$id` that opens a new resource, if the schema has one (older drafts: `id`)."""
-        found = schema.get("$id")
-        if found is None and self.draft in (3, 4):
-            found = schema.get("id")
+        """The `$id` that opens a new resource, if the schema has one (draft 4: `id`)."""
+        found = schema.get("id" if self.draft in (3, 4) else "$id")
         if isinstance(found, str) and not found.startswith("#"):
             return found
         return None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from constrained.errors import LimitExceeded
+from constrained.errors import LimitExceeded, UnsupportedSpec
 from constrained.grammar import NOTHING, Node, Ref, alt, cat, literal, literals, optional, repeat
 from constrained.spec.json_schema.counting import (
     Entry,
@@ -159,6 +159,7 @@ class Emission:
 
     def _body(self, demand: Demand, depth: int) -> Node:
         shape = self.meaning.shape(demand)
+        self._compound(demand, shape, self.alive)
         name = self._name(demand, depth)
         parts = [self._scalars(shape)]
         parts += [
@@ -229,9 +230,20 @@ class Emission:
             shape.atoms
             or any(live_number(record) for record in shape.numbers)
             or any(live_string(record) for record in shape.strings)
-            or any([self._array_alive(record, ask) for record in shape.arrays])
-            or any([self._object_alive(record, ask) for record in shape.objects])
+            or self._compound(demand, shape, ask)
         )
+
+    def _compound(self, demand: Demand, shape: Shape, ask: Ask) -> bool:
+        """Whether an array or object is alive; refusals get the place they lack."""
+        try:
+            arrays = [self._array_alive(record, ask) for record in shape.arrays]
+            objects = [self._object_alive(record, ask) for record in shape.objects]
+        except UnsupportedSpec as error:
+            where = self.meaning.place_of(error.feature, demand)
+            raise UnsupportedSpec(
+                error.feature, error.problem, where=where, hint=error.hint
+            ) from None
+        return any(arrays) or any(objects)
 
     def _array_alive(self, record: Array, ask: Ask) -> bool:
         if is_counted(record):

@@ -244,6 +244,8 @@ def shape_of_values(read: Reading, values: Any, keyword: str) -> Shape:
     objects: list[Object] = []
     for index, value in enumerate(values):
         if isinstance(value, str):
+            if not value.isascii():
+                _check_text(read, value, keyword)
             texts.append(value)
         elif value is None:
             atoms |= NULL
@@ -256,6 +258,8 @@ def shape_of_values(read: Reading, values: Any, keyword: str) -> Shape:
             items = tuple(_constant(read, item, keyword, index, i) for i, item in enumerate(value))
             arrays.append(Array(items, EVERYTHING, len(items), len(items)))
         elif isinstance(value, dict):
+            for key in value:
+                _check_text(read, key, keyword)
             members = {k: _constant(read, v, keyword, index, k) for k, v in value.items()}
             objects.append(Object(members, dict.fromkeys(members), CLOSED))
         else:
@@ -268,6 +272,18 @@ def shape_of_values(read: Reading, values: Any, keyword: str) -> Shape:
         tuple(arrays),
         tuple(objects),
     )
+
+
+def _check_text(read: Reading, text: object, keyword: str) -> None:
+    if not isinstance(text, str):
+        raise InvalidSpec(f"the key {text!r} is not a string", where=read.where(keyword))
+    if any(0xD800 <= ord(char) <= 0xDFFF for char in text):
+        raise UnsupportedSpec(
+            "lone surrogate",
+            f"{text!r} holds half a character (a lone surrogate), which UTF-8 cannot write",
+            where=read.where(keyword),
+            hint="write the whole character",
+        )
 
 
 def _constant(read: Reading, value: Any, keyword: str, index: int, step: str | int) -> Demand:
@@ -444,6 +460,8 @@ def _properties(read: Reading, value: Any) -> None:
     document, node = read.document, read.node
     named = {}
     for name, schema in value.items():
+        if not (isinstance(name, str) and name.isascii()):
+            _check_text(read, name, "properties")
         found = document.node(schema, node, ("properties", name))
         named[name] = frozenset((found,)) if found > 1 else demand_of(found)
     read.named = named
@@ -455,6 +473,8 @@ def _required(read: Reading, value: Any) -> None:
         return  # draft 3 marked the property itself; later drafts give this form no meaning
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise read.wrong("required", "an array of strings")
+    for name in value:
+        _check_text(read, name, "required")
     read.required = dict.fromkeys(value)
     read.object_limits = True
 
@@ -487,6 +507,7 @@ def _additional_properties(read: Reading, value: Any) -> None:
 
 def _min_properties(read: Reading, value: Any) -> None:
     read.least_members = _count(read, "minProperties", value)
+    read.plain = read.plain and read.least_members <= 1
     read.object_limits = True
 
 

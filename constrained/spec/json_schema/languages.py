@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from constrained.engine import ByteEngine
+from constrained.errors import UnsatisfiableSpec
 from constrained.grammar import Grammar, Node, Nothing
 from constrained.limits import DEFAULT_LIMITS
 from constrained.spec.json_text import Escapes, spelled
 
-__all__ = ["Language", "is_empty", "pattern_language"]
+__all__ = ["Language", "finite_texts", "is_empty", "pattern_language"]
 
 
 class Language:
@@ -71,13 +72,33 @@ def pattern_language(pattern: str) -> Language:
 
 def is_empty(node: Node) -> bool:
     """Whether a regular node matches nothing at all."""
+    return _engine(node) is None
+
+
+def finite_texts(node: Node, most: int) -> tuple[str, ...] | None:
+    """The texts of a regular node, sorted; None when there are, or may be, more than `most`."""
+    engine = _engine(node)
+    if engine is None:
+        return ()
+    found: list[bytes] = []
+    open_states = [(b"", engine.start)]
+    steps = 0
+    while open_states:
+        text, state = open_states.pop()
+        if engine.accepting(state):
+            found.append(text)
+        for data, following in engine.transitions(state):
+            open_states += [(text + bytes((byte,)), following) for byte in data]
+        steps += 1
+        if len(found) > most or len(open_states) > 4 * most or steps > 64 * most:
+            return None
+    return tuple(sorted(data.decode() for data in found))
+
+
+def _engine(node: Node) -> ByteEngine | None:
     if isinstance(node, Nothing):
-        return True
-    from constrained.errors import UnsatisfiableSpec
-
+        return None
     try:
-        ByteEngine(Grammar(node), DEFAULT_LIMITS)
+        return ByteEngine(Grammar(node), DEFAULT_LIMITS)
     except UnsatisfiableSpec:
-        return True
-    return False
-
+        return None

@@ -37,10 +37,6 @@ LOOKAHEAD = 6
 """How many required members deep a contradiction is looked for while shapes are combined."""
 
 
-class _Endless(InvalidSpec):
-    """A schema whose shape needs its own shape."""
-
-
 class Meaning:
     """Shapes of the nodes of one document."""
 
@@ -146,7 +142,7 @@ class Meaning:
         return shape
 
     def _endless(self, node: int) -> InvalidSpec:
-        return _Endless(
+        return InvalidSpec(
             "the schema refers to itself without describing any value",
             where=self.document.pointer(node),
             hint="a recursive $ref must stand below properties or items",
@@ -202,6 +198,19 @@ class Meaning:
         home = min((abs(n) for n in demand), default=1)
         return list(dict.fromkeys(self.constant(value, home) for value in values))
 
+    def place_of(self, keyword: str, demand: Demand) -> str:
+        """The pointer of a keyword that a demand's shape has from its schemas."""
+        stack = sorted((abs(node) for node in demand), reverse=True)
+        seen = set(stack)
+        while stack:
+            node = stack.pop()
+            if node not in self.conjunctions and keyword in self.document.schemas[node]:
+                return f"{self.document.pointer(node)}/{keyword}"
+            fresh = [n for n in self._uses(node) if n > 1 and n not in seen]
+            seen.update(fresh)
+            stack += reversed(fresh)
+        return self.document.pointer(min((abs(node) for node in demand), default=1))
+
     def dead(self, demand: Demand) -> bool:
         """Whether nothing satisfies the demand, as far as a short look tells.
 
@@ -218,8 +227,8 @@ class Meaning:
         self._depth += 1
         try:
             found = self._empty(self.shape(demand))
-        except _Endless:
-            return False  # it is in the middle of being worked out
+        except InvalidSpec:
+            return False  # a schema in the middle of being worked out needs this answer
         finally:
             self._depth -= 1
         self._dead[demand] = found

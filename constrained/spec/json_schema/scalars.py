@@ -20,7 +20,7 @@ from constrained.grammar import (
     minus,
     repeat,
 )
-from constrained.spec.json_schema.languages import is_empty
+from constrained.spec.json_schema.languages import finite_texts, is_empty
 from constrained.spec.json_schema.shapes import (
     ANY_NUMBER,
     Number,
@@ -38,7 +38,7 @@ from constrained.spec.json_text import (
 )
 from constrained.spec.numbers_json import decimal_grammar, integer_grammar
 
-__all__ = ["key_node", "live_string", "number_grammar", "string_node", "text_node"]
+__all__ = ["few_texts", "live_string", "number_grammar", "string_node", "text_node"]
 
 QUOTE = literal('"')
 EVERY_RANGE = ((0, 0x10FFFF),)
@@ -81,21 +81,31 @@ def live_string(record: String) -> bool:
         return False
     if record.values is not None or not (record.inside or record.outside):
         return True
+    return not is_empty(_texts(record))
+
+
+@lru_cache(maxsize=4096)
+def few_texts(record: String, most: int) -> tuple[str, ...] | None:
+    """The strings of a record, sorted; None when there are more than `most`."""
+    if record.values is not None:
+        return tuple(sorted(record.values)) if len(record.values) <= most else None
+    if not record.inside:
+        return ("",) if record.most == 0 else None
+    return finite_texts(_texts(record), most)
+
+
+def _texts(record: String) -> Node:
+    """The strings of a record, as a node over characters."""
     parts = [language.node for language in record.inside]
     if record.least or record.most is not None or not parts:
         parts.append(repeat(ANY_CHAR, record.least, record.most))
     gone = [language.node for language in record.outside]
     gone.append(literals([text for text in record.excluded if _writable(text)]))
-    return not is_empty(minus(intersect(*parts), *gone))
+    return minus(intersect(*parts), *gone)
 
 
 def _writable(text: str) -> bool:
     return not any(0xD800 <= ord(c) <= 0xDFFF for c in text)
-
-
-def key_node(record: String, escapes: Escapes) -> Node:
-    """The keys of a record with their quotes."""
-    return string_node(record, escapes)
 
 
 # ------------------------------------------------------------------ numbers
