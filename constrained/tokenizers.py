@@ -20,7 +20,14 @@ from typing import Any
 
 from constrained.errors import VocabularyError
 
-__all__ = ["PROBES", "check_spelling", "encode_plainly", "spell_ids", "token_bytes", "tokenizer_name"]
+__all__ = [
+    "PROBES",
+    "check_spelling",
+    "encode_plainly",
+    "spell_ids",
+    "token_bytes",
+    "tokenizer_name",
+]
 
 METASPACE = "▁"
 
@@ -157,7 +164,9 @@ def _raw_tokens(tokenizer: Any) -> list[bytes | None]:
     if model is not None:
         read = sentencepiece_reader(byte_fallback=True)
         ids = range(model.get_piece_size())
-        unused = {i for i in ids if model.is_control(i) or model.is_unknown(i) or model.is_unused(i)}
+        unused = {
+            i for i in ids if model.is_control(i) or model.is_unknown(i) or model.is_unused(i)
+        }
         return [None if i in unused else read(model.id_to_piece(i)) for i in ids]
     if isinstance(getattr(tokenizer, "byte_decoder", None), Mapping):
         return _by_id(tokenizer.get_vocab(), byte_level_reader())
@@ -214,7 +223,6 @@ def _expected(tokenizer: Any, text: str) -> set[bytes]:
     if normalizer is not None:
         forms.add(normalizer.normalize_str(text).replace(METASPACE, " "))
     forms |= {" " + form for form in forms}
-    # SentencePiece models that collapse runs of spaces keep the words and nothing else.
     return {form.encode("utf-8") for form in forms}
 
 
@@ -234,8 +242,8 @@ def check_spelling(tokenizer: Any, tokens: tuple[bytes | None, ...]) -> None:
             continue
         culprit, spelled = _first_difference(tokens, ids, text.encode("utf-8"))
         raise VocabularyError(
-            f"tokenizer {tokenizer_name(tokenizer)}: token {culprit} spells {spelled!r}, which does "
-            f"not fit the text {text!r} that it encodes (all of it: {joined!r}); masks over these "
+            f"tokenizer {tokenizer_name(tokenizer)}: token {culprit} spells {spelled!r}, "
+            f"which does not fit the text {text!r} that it encodes (all of it: {joined!r}); masks over these "
             "tokens could not be exact, so the tokenizer is refused"
         )
 

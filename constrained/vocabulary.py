@@ -66,7 +66,9 @@ class Vocabulary:
 
     def __repr__(self) -> str:
         usable = sum(token is not None for token in self.tokens[: self.width])
-        return f"Vocabulary({usable:,} tokens, width={self.width:,}, end_ids={sorted(self.end_ids)})"
+        return (
+            f"Vocabulary({usable:,} tokens, width={self.width:,}, end_ids={sorted(self.end_ids)})"
+        )
 
     @cached_property
     def spells(self) -> frozenset[str] | None:

@@ -1,0 +1,11 @@
+"""Generation with Hugging Face models: the processor, the loop, exact distributions.
+
+Needs torch and transformers (``pip install constrained-lm[hf]``).
+"""
+
+from constrained.generation.distribution import Distribution, Outcome, Pmf
+from constrained.generation.generator import Generator
+from constrained.generation.processor import LogitsMask
+from constrained.generation.result import Chunk, Result
+
+__all__ = ["Chunk", "Distribution", "Generator", "LogitsMask", "Outcome", "Pmf", "Result"]

@@ -1,0 +1,73 @@
+"""`Guide`: a spec as an automaton over tokens, shared by sampler, processor and distribution.
+
+Nodes are integers; every call is a pure function of them. `ENDED` follows an end token. The two
+kinds of guide are two policies of spelling: `EngineGuide` and `TrieGuide`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from constrained.vocabulary import Vocabulary
+
+__all__ = ["ENDED", "Guide", "Ids", "Spelled"]
+
+Ids = NDArray[np.int32]
+
+ENDED = -1
+
+
+class Guide(Protocol):
+    """What generation needs to know of a spec, token by token."""
+
+    vocabulary: Vocabulary
+    start: int
+
+    def advance(self, node: int, token: int) -> int:
+        """The node after `token`; `TokenRejected` where the spec does not allow it."""
+
+    def allowed(self, node: int, budget: int | None = None) -> Ids:
+        """The ids that may come next, sorted, end ids included.
+
+        With a budget, only those after which the output can be complete within `budget` tokens,
+        this one counted.
+        """
+
+    def fill(self, node: int, row: Ids, budget: int | None = None) -> None:
+        """`allowed` as bits: `row` is int32, shape (ceil(width / 32),), overwritten."""
+
+    def forced(self, node: int, budget: int | None = None) -> tuple[int, ...]:
+        """Tokens that are certain to come next, in canonical spelling."""
+
+    def accepting(self, node: int) -> bool:
+        """The output may end here."""
+
+    def final(self, node: int) -> bool:
+        """The output must end here: nothing can follow."""
+
+    def cost(self, node: int) -> int:
+        """A number of tokens that is enough to complete the output."""
+
+    def expected(self, node: int) -> str:
+        """What may come next, for people."""
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The output that ids spell."""
+
+
+class Spelled:
+    """Turns ids into output text; `lead` is what the tokenizer puts before the first text."""
+
+    def __init__(self, vocabulary: Vocabulary, lead: bytes) -> None:
+        self.vocabulary = vocabulary
+        self.lead = lead
+        self.ends: Ids = np.array(sorted(vocabulary.end_ids), dtype=np.int32)
+
+    def text(self, ids: Sequence[int]) -> str:
+        """The output that ids spell."""
+        data = self.vocabulary.spell(ids)
+        return data.removeprefix(self.lead).decode("utf-8", errors="replace")

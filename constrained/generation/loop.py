@@ -1,0 +1,201 @@
+"""The decoding loop: a batch of rows, each jumping over what is certain in one pass.
+
+A row's certain tokens go into the same pass as the token chosen before them, so a pass is spent
+only where the model has a choice. An output at which nothing can follow ends without a pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from constrained.generation.guide import ENDED, Guide
+from constrained.generation.model import LanguageModel, ModelRows
+from constrained.generation.result import FinishReason
+from constrained.generation.sampling import Sampling
+from constrained.vocabulary import Vocabulary
+
+__all__ = ["Row", "decode"]
+
+
+@dataclass(eq=False)
+class Row:
+    """One output in the making. `guide` None is a free row; `strict` keeps it inside its budget."""
+
+    prompt: Sequence[int]
+    guide: Guide | None
+    vocabulary: Vocabulary
+    sampling: Sampling
+    generator: np.random.Generator
+    budget: int
+    strict: bool = True
+    ids: list[int] = field(default_factory=list)
+    logprob: float = 0.0
+    token_logprobs: list[float | None] = field(default_factory=list)
+    removed_mass: list[float | None] = field(default_factory=list)
+    passes: int = 0
+    finish_reason: FinishReason | None = None
+    node: int = ENDED
+    fed: int = 0
+
+    def begin(self) -> None:
+        """Enter the guide and append what is certain from the start."""
+        if self.guide is not None:
+            self.node = self.guide.start
+        self._jump()
+
+    @property
+    def complete(self) -> bool:
+        """The output may end where it stands."""
+        return self.guide is None or self.guide.accepting(self.node)
+
+    @property
+    def waiting(self) -> list[int]:
+        """Tokens appended but not yet given to the model."""
+        return self.ids[self.fed :]
+
+    def read(self, logits: torch.Tensor) -> None:
+        """Take the logits of a pass, and choose the next token where none is certain.
+
+        `logits`: floating, shape (n, width); the rows score, in order, the tokens that are not
+        scored yet, and the one after them when all known tokens have been fed.
+        """
+        self.passes += 1
+        scores = logits.detach().to("cpu", torch.float32)
+        totals = torch.logsumexp(scores.double(), dim=-1).tolist()
+        for row, total in zip(scores.numpy(), totals, strict=True):
+            place = len(self.token_logprobs)
+            if place < len(self.ids):
+                logprob = min(float(row[self.ids[place]]) - total, 0.0)
+                self.token_logprobs.append(logprob)
+                self.removed_mass.append(-float(np.expm1(logprob)))
+            else:
+                self._choose(row, total)
+
+    def close(self) -> None:
+        """Mark the certain tokens at the end, which needed no pass, as not scored."""
+        missing = len(self.ids) - len(self.token_logprobs)
+        self.token_logprobs += [None] * missing
+        self.removed_mass += [None] * missing
+
+    def _choose(self, scores: NDArray[np.float32], total: float) -> None:
+        """Draw the next token, or the end, from what the mask allows; then jump."""
+        allowed = self._allowed(None, len(scores))
+        token, removed, local = self._draw(scores, allowed, total)
+        following = self._after(token)
+        left = self.budget - len(self.ids) - 1
+        if self.strict and self.guide is not None and self.guide.cost(following) > left:
+            # Drawing again inside the budget's own mask gives exactly its distribution.
+            allowed = self._allowed(left + 1, len(scores))
+            token, removed, local = self._draw(scores, allowed, total)
+            following = self._after(token)
+        self.logprob += local
+        if token in self.vocabulary.end_ids:
+            self.finish_reason = "stop"
+            return
+        self.node = following
+        self.ids.append(token)
+        self.token_logprobs.append(min(float(scores[token]) - total, 0.0))
+        self.removed_mass.append(removed)
+        self._jump()
+
+    def _allowed(self, budget: int | None, width: int) -> NDArray[np.int32]:
+        if self.guide is None:
+            return np.arange(width, dtype=np.int32)
+        return self.guide.allowed(self.node, budget)
+
+    def _after(self, token: int) -> int:
+        return ENDED if self.guide is None else self.guide.advance(self.node, token)
+
+    def _draw(
+        self, scores: NDArray[np.float32], allowed: NDArray[np.int32], total: float
+    ) -> tuple[int, float, float]:
+        """A token, the probability that the mask removed, the token's local log-probability."""
+        logits = scores[allowed].astype(np.float64)
+        probabilities = self.sampling.probabilities(logits)
+        at = self.sampling.draw(probabilities, self.generator)
+        best = logits.max()
+        inside = best + float(np.log(np.exp(logits - best).sum()))
+        removed = max(0.0, -float(np.expm1(min(inside - total, 0.0))))
+        greedy = self.sampling.temperature == 0
+        local = float(logits[at]) - inside if greedy else float(np.log(probabilities[at]))
+        return int(allowed[at]), removed, local
+
+    def _jump(self) -> None:
+        """Append the tokens that are certain; notice when nothing can follow or fit."""
+        guide = self.guide
+        if guide is not None:
+            while True:
+                left = self.budget - len(self.ids)
+                run = guide.forced(self.node, left if self.strict else None)[:left]
+                if not run:
+                    break
+                for token in run:
+                    self.node = guide.advance(self.node, token)
+                self.ids.extend(run)
+            if guide.final(self.node):
+                self.finish_reason = "stop"
+                return
+        if len(self.ids) >= self.budget:
+            self.finish_reason = "length"
+
+
+def decode(model: LanguageModel, rows: Sequence[Row]) -> Iterator[None]:
+    """Run all rows to their end, yielding after every pass; each row keeps its own record.
+
+    Rows with the same prompt and the same certain head share the first pass. Rows that have ended
+    leave the batch.
+    """
+    for row in rows:
+        row.begin()
+    yield
+    live = [row for row in rows if row.finish_reason is None]
+    if live:
+        batch, live = _first_pass(model, live)
+        yield
+        while live:
+            chunks = _chunks(model, live)
+            for row, chunk, logits in zip(live, chunks, batch.extend(chunks), strict=True):
+                row.fed += len(chunk)
+                row.read(logits)
+            live = _drop_ended(batch, live)
+            yield
+    for row in rows:
+        row.close()
+
+
+def _chunks(model: LanguageModel, live: Sequence[Row]) -> list[list[int]]:
+    """What each row feeds next: all it has, or as much as every row has."""
+    waiting = [row.waiting for row in live]
+    if model.in_step:
+        least = min(len(tokens) for tokens in waiting)
+        return [tokens[:least] for tokens in waiting]
+    return waiting
+
+
+def _first_pass(model: LanguageModel, live: list[Row]) -> tuple[ModelRows, list[Row]]:
+    heads = _chunks(model, live)
+    places: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {}
+    index = [
+        places.setdefault((tuple(row.prompt), tuple(head)), len(places))
+        for row, head in zip(live, heads, strict=True)
+    ]
+    batch = ModelRows(model)
+    logits = batch.begin([list(p) for p, _ in places], [list(h) for _, h in places])
+    for row, head, place in zip(live, heads, index, strict=True):
+        row.fed = len(head)
+        row.read(logits[place])
+    batch.select(index)
+    return batch, _drop_ended(batch, live)
+
+
+def _drop_ended(batch: ModelRows, live: list[Row]) -> list[Row]:
+    """The rows that go on, and the batch cut down to them."""
+    kept = [i for i, row in enumerate(live) if row.finish_reason is None]
+    if kept:
+        batch.select(kept)
+    return [live[i] for i in kept]

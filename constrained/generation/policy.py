@@ -1,0 +1,92 @@
+"""`guide_of`: which spellings of a spec count as its outputs.
+
+* ``"all"`` (`EngineGuide`): every token sequence that spells a text of the spec. Text that is
+  certain is forced in its canonical tokens.
+* ``"canonical"`` (`TrieGuide`): only the tokens that the tokenizer itself uses for each output; for
+  finite specs. A label then has one path, not the dozens in which byte tokens could spell it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from constrained.engine import Engine
+from constrained.errors import UnsupportedSpec, VocabularyError
+from constrained.generation.canonical import Speller
+from constrained.generation.engine_guide import EngineGuide
+from constrained.generation.guide import Guide
+from constrained.generation.trie_guide import TrieGuide
+from constrained.grammar import Grammar, cat, literal
+from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.spec.spec import Spec
+from constrained.vocabulary import Vocabulary
+
+__all__ = ["Spellings", "guide_of"]
+
+Spellings = Literal["auto", "canonical", "all"]
+
+MOST_CANONICAL = 4096
+"""Outputs up to which a finite spec gets the canonical policy by default."""
+
+
+def guide_of(
+    spec: Spec[Any],
+    vocabulary: Vocabulary,
+    speller: Speller | None,
+    *,
+    spellings: Spellings = "auto",
+    fresh: bool = False,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Guide:
+    """The guide of a spec for a vocabulary.
+
+    `fresh` says that the output is the first text that the model sees in this sequence (the
+    decoder of T5), where many tokenizers put a space in front. ``"auto"`` is canonical for a spec
+    of at most 4,096 outputs that the tokenizer gives back unchanged, else every spelling.
+
+    Raises `UnsupportedSpec` when ``"canonical"`` is asked of a spec that is not finite, and
+    `VocabularyError` when the tokenizer cannot spell it.
+    """
+    lead = speller.prefix if speller is not None and fresh else b""
+    if spellings != "all" and speller is not None:
+        trie = _canonical(spec, vocabulary, speller, lead, strict=spellings == "canonical")
+        if trie is not None:
+            return trie
+    elif spellings == "canonical":
+        raise VocabularyError(
+            "canonical spellings need the tokenizer: pass it instead of a bare Vocabulary"
+        )
+    grammar = spec.grammar
+    if lead:
+        grammar = Grammar(cat(literal(lead), grammar.start), grammar.rules)
+    return EngineGuide(Engine(grammar, vocabulary, limits), vocabulary, speller, lead=lead)
+
+
+def _canonical(
+    spec: Spec[Any], vocabulary: Vocabulary, speller: Speller, lead: bytes, *, strict: bool
+) -> TrieGuide | None:
+    try:
+        outputs = list(spec.enumerate(None if strict else MOST_CANONICAL + 1))
+    except UnsupportedSpec as error:
+        if not strict:
+            return None
+        raise UnsupportedSpec(
+            error.feature,
+            f"canonical spellings need a finite spec, and {spec!r} is not",
+            hint='use spellings="all"',
+        ) from error
+    if not strict and len(outputs) > MOST_CANONICAL:
+        return None
+    paths = []
+    for output in outputs:
+        data = lead + output.encode("utf-8")
+        path = speller.start(data) if lead else speller.within(data)
+        if path is None:
+            if strict:
+                raise VocabularyError(
+                    f"the tokenizer does not give {output!r} back unchanged, so it has no "
+                    'canonical spelling; use spellings="all"'
+                )
+            return None
+        paths.append(path)
+    return TrieGuide(paths, vocabulary, lead=lead)

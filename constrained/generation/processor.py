@@ -1,0 +1,252 @@
+"""`LogitsMask`: masks inside ``model.generate``, right in every mode of decoding.
+
+A logits processor sees token rows and nothing else: no row identity, no word on where a call of
+``generate`` begins. So nothing is assumed about the call before. The state of a row is found from
+the row's own tokens: the prompt it starts with, then the longest prefix already known, then one
+step. Beams that reorder rows, drafts that are taken back, several calls and several threads are
+then all the same to it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from hashlib import blake2b
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import LogitsProcessor
+
+from constrained.errors import GenerationError, TokenRejected, Truncated
+from constrained.generation.canonical import Speller
+from constrained.generation.guide import ENDED, Guide
+from constrained.generation.masking import check_width, mask_rows
+from constrained.generation.policy import Spellings, guide_of
+from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.spec.coerce import as_spec
+from constrained.vocabulary import Vocabulary
+
+__all__ = ["LogitsMask"]
+
+Tokens = NDArray[np.int64]
+
+FREE = -2
+"""The node of a row without a spec."""
+DEAD = -3
+"""The node of a row whose tokens no output has: a rejected draft, or a beam without candidates."""
+
+SESSIONS_KEPT = 128
+PREFIXES_KEPT = 65_536
+
+
+class _Session:
+    """One call of ``generate``: the prompts it began with and the prefixes seen since."""
+
+    def __init__(self, prompts: Tokens, guides: list[Guide | None], ends: frozenset[int]) -> None:
+        self.prompts = prompts
+        self.guides = guides
+        self._ends = ends
+        self._known: OrderedDict[tuple[int, bytes], int] = OrderedDict()
+
+    def nodes(self, rows: Tokens) -> list[int] | None:
+        """The node of every row; None when the rows are not of this call.
+
+        They are when they begin with its prompts and at least one of them is still being written.
+        """
+        start = self.prompts.shape[1]
+        if rows.shape[0] != self.prompts.shape[0] or rows.shape[1] < start:
+            return None
+        if not np.array_equal(rows[:, :start], self.prompts):
+            return None
+        nodes = [self._node(i, row[start:]) for i, row in enumerate(rows)]
+        return nodes if any(node not in (ENDED, DEAD) for node in nodes) else None
+
+    def _node(self, row: int, tokens: Tokens) -> int:
+        guide = self.guides[row]
+        if not len(tokens):
+            return FREE if guide is None else guide.start
+        key = self._key(guide, tokens)
+        node = self._known.get(key)
+        if node is None:
+            before = self._before(guide, tokens[:-1])
+            node = DEAD if before == DEAD else self._step(guide, before, int(tokens[-1]))
+            if node != DEAD:
+                self._known[key] = node
+                while len(self._known) > PREFIXES_KEPT:
+                    self._known.popitem(last=False)
+        return node
+
+    def _before(self, guide: Guide | None, tokens: Tokens) -> int:
+        if not len(tokens):
+            return FREE if guide is None else guide.start
+        return self._known.get(self._key(guide, tokens), DEAD)
+
+    def _step(self, guide: Guide | None, node: int, token: int) -> int:
+        if node == ENDED:
+            return ENDED
+        if guide is None:
+            return ENDED if token in self._ends else FREE
+        try:
+            return guide.advance(node, token)
+        except TokenRejected:
+            return DEAD
+
+    @staticmethod
+    def _key(guide: Guide | None, tokens: Tokens) -> tuple[int, bytes]:
+        digest = blake2b(np.ascontiguousarray(tokens).tobytes(), digest_size=16).digest()
+        return (0 if guide is None else id(guide), digest)
+
+
+class LogitsMask(LogitsProcessor):
+    """Lets ``model.generate`` write nothing but what a spec allows.
+
+    `specs` is anything that `as_spec` takes, for all rows, or a list with one per prompt, None for
+    a row that is free. Rows that ``generate`` makes of one prompt (beams, returned sequences)
+    share its spec. `tokenizer` may be a `Vocabulary` as well; certain text is then not held to the
+    tokenizer's own spelling. `width` is the width of the model's logits where it differs from the
+    tokenizer's size. `end_ids` and `spellings` are as for `Generator`. With `max_new_tokens` (the
+    same number as given to ``generate``) every output is complete when the tokens run out.
+
+    One object serves any number of calls, also at the same time. Where a call begins is settled
+    from the rows: one that continues the tokens of an earlier call by exactly one allowed token is
+    taken for that call; `restart` says that it is a new one.
+
+    Raises `VocabularyError` when the logits are narrower than the vocabulary, `Truncated` when no
+    output fits into `max_new_tokens`.
+
+    >>> mask = LogitsMask("Score: " + integer(0, 10), tokenizer)  # doctest: +SKIP
+    >>> model.generate(**inputs, logits_processor=[mask])  # doctest: +SKIP
+    """
+
+    supports_continuous_batching = False
+
+    def __init__(
+        self,
+        specs: Any,
+        tokenizer: Any,
+        *,
+        width: int | None = None,
+        end_ids: Iterable[int] = (),
+        max_new_tokens: int | None = None,
+        spellings: Spellings = "auto",
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> None:
+        several = isinstance(specs, list)
+        self.specs = [None if s is None else as_spec(s) for s in (specs if several else [specs])]
+        if not self.specs:
+            raise GenerationError("the list of specs is empty; pass one spec, or one per prompt")
+        if isinstance(tokenizer, Vocabulary):
+            self.vocabulary, self._speller = tokenizer, None
+        else:
+            self.vocabulary = Vocabulary.from_tokenizer(tokenizer, width=width, end_ids=end_ids)
+            self._speller = Speller(tokenizer, self.vocabulary)
+        self.max_new_tokens = max_new_tokens
+        self._spellings: Spellings = spellings
+        self._limits = limits
+        self._guides: dict[tuple[int, bool], Guide | None] = {}
+        self._sessions: list[_Session] = []
+        self._lock = Lock()
+        for place in range(len(self.specs)):
+            self._guide(place, fresh=False)
+
+    def __repr__(self) -> str:
+        shown = repr(self.specs[0]) if len(self.specs) == 1 else repr(self.specs)
+        return f"LogitsMask({shown}, {self.vocabulary!r})"
+
+    def restart(self) -> None:
+        """Forget all calls, so that the next rows seen are prompts."""
+        with self._lock:
+            self._sessions.clear()
+
+    def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+        """Mask the next token of every row.
+
+        `input_ids`: integers, shape (rows, length). `scores`: floating, shape (rows, logits), on
+        any device; comes back as a new tensor of the same dtype with ``-inf`` outside the masks.
+        """
+        check_width(scores.shape[-1], self.vocabulary.width)
+        rows: Tokens = input_ids.detach().cpu().numpy().astype(np.int64, copy=False)
+        with self._lock:
+            session, nodes = self._locate(rows)
+        masked = [i for i, node in enumerate(nodes) if node != FREE]
+        if not masked:
+            return scores
+        words = np.zeros((len(masked), (self.vocabulary.width + 31) // 32), dtype=np.int32)
+        written = rows.shape[1] - session.prompts.shape[1]
+        for place, i in enumerate(masked):
+            self._fill(session.guides[i], nodes[i], words[place], written)
+        return mask_rows(scores, words, masked)
+
+    def _fill(self, guide: Guide | None, node: int, row: NDArray[np.int32], written: int) -> None:
+        if guide is None or node in (ENDED, DEAD):
+            for token in self.vocabulary.end_ids:
+                row.view(np.uint32)[token >> 5] |= np.uint32(1 << (token & 31))
+            return
+        if self.max_new_tokens is not None:
+            left = self.max_new_tokens - written
+            if guide.cost(node) <= left:
+                guide.fill(node, row, left)
+                return
+        guide.fill(node, row)
+
+    def _locate(self, rows: Tokens) -> tuple[_Session, list[int]]:
+        """The call that these rows belong to, and their nodes; a new call when there is none.
+
+        Rows that no known call explains may be prompts, or a draft that is about to be rejected
+        (assisted decoding asks for masks after every drafted token). Taking them for prompts is
+        right for the first and harmless for the second, as the call before stays known.
+        """
+        for place, session in enumerate(self._sessions):
+            over = (
+                self.max_new_tokens is not None
+                and rows.shape[1] - session.prompts.shape[1] > self.max_new_tokens
+            )
+            nodes = None if over else session.nodes(rows)
+            if nodes is not None:
+                self._sessions.insert(0, self._sessions.pop(place))
+                return session, nodes
+        guides = self._row_guides(rows)
+        session = _Session(rows.copy(), guides, self.vocabulary.end_ids)
+        self._sessions.insert(0, session)
+        del self._sessions[SESSIONS_KEPT:]
+        return session, [FREE if guide is None else guide.start for guide in guides]
+
+    def _row_guides(self, rows: Tokens) -> list[Guide | None]:
+        copies, rest = divmod(len(rows), len(self.specs))
+        if rest:
+            raise GenerationError(
+                f"{len(rows)} rows cannot be shared out to {len(self.specs)} specs; pass one spec "
+                "for all rows, or one per prompt"
+            )
+        tokens = self.vocabulary.tokens
+        fresh = [all(i >= len(tokens) or tokens[i] is None for i in row) for row in rows.tolist()]
+        return [self._guide(i // copies, fresh=fresh[i]) for i in range(len(rows))]
+
+    def _guide(self, place: int, *, fresh: bool) -> Guide | None:
+        key = (place, fresh and self._speller is not None and bool(self._speller.prefix))
+        if key not in self._guides:
+            spec = self.specs[place]
+            guide = None
+            if spec is not None:
+                guide = guide_of(
+                    spec,
+                    self.vocabulary,
+                    self._speller,
+                    spellings=self._spellings,
+                    fresh=key[1],
+                    limits=self._limits,
+                )
+                self._check_budget(guide)
+            self._guides[key] = guide
+        return self._guides[key]
+
+    def _check_budget(self, guide: Guide) -> None:
+        needed = guide.cost(guide.start)
+        if self.max_new_tokens is not None and needed > self.max_new_tokens:
+            raise Truncated(
+                f"no output fits into max_new_tokens={self.max_new_tokens}: the shortest way to "
+                f"complete one takes {needed} tokens; allow more"
+            )
