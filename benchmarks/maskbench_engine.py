@@ -38,7 +38,9 @@ class Engine:
             return False
         try:
             self.state = self.engine.advance(self.state, token)
-        except TokenRejected:  # the mask and advance disagree: never seen, but it must not look like a pass
+        except (
+            TokenRejected
+        ):  # the mask and advance disagree: never seen, but it must not look like a pass
             raise AssertionError("the mask allows a token that advance refuses") from None
         return True
 
