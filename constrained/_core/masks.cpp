@@ -10,7 +10,8 @@ namespace {
 constexpr size_t kSparse = 1024;      // ids up to which a mask is stored as a list
 constexpr unsigned kMergeAfter = 3;   // uses after which a lexeme's crossings are merged
 constexpr size_t kPlainLengths = 33;  // lengths for which plain tokens are kept as a ready mask
-constexpr size_t kPairs = 512;        // pairs of terms up to which plain text is simulated
+constexpr uint32_t kShort = 16;        // characters of the tokens that a search speaks for
+constexpr size_t kStates = 256;       // states that a search looks at
 constexpr size_t kCrossings = 8192;   // inner ends up to which a lexeme's walk is worth sharing
 
 void set(Words& words, uint32_t id) { words[id >> 5] |= 1u << (id & 31); }
@@ -61,7 +62,7 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end
   const TermId character = load(store, plain.view(), call);
   plain_.character = std::move(plain);
   plain_.up_to.assign(kPlainLengths, Words(words(), 0));
-  std::vector<Trie::Entry> others;
+  std::vector<Trie::Entry> others, others_and_long;
   for (uint32_t id : trie_.tokens()) {
     TermId t = kEmpty;
     uint32_t length = 0;
@@ -75,7 +76,9 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end
     }
     if (t == kNothing)
       others.push_back({texts_[id], id});
-    else if (length < kPlainLengths)
+    if (t == kNothing || length > kShort) others_and_long.push_back({texts_[id], id});
+    if (t == kNothing) continue;
+    if (length < kPlainLengths)
       set(plain_.up_to[length], id);
     else
       plain_.longer.push_back({length, id});
@@ -83,6 +86,7 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end
   for (size_t k = 1; k < kPlainLengths; ++k)
     for (size_t w = 0; w < words(); ++w) plain_.up_to[k][w] |= plain_.up_to[k - 1][w];
   plain_.others = std::make_unique<Trie>(std::move(others));
+  plain_.others_and_long = std::make_unique<Trie>(std::move(others_and_long));
 }
 
 void PlainTokens::add(Words& words, uint32_t most) const {
@@ -108,8 +112,6 @@ Masks::Masks(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {
   own_account_.bounds = unbounded();
   Call call(own_account_);
   plain_ = load(store, vocabulary.plain().character.view(), call);
-  std::lock_guard<std::recursive_mutex> lock(store.mutex);
-  plain_text_ = store.repeat(plain_, 0, kInfinite, call);
 }
 
 TermId Masks::advance_bytes(TermId state, std::string_view data, Call& call) {
@@ -160,93 +162,97 @@ void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visi
   call.spend(steps / 64);
 }
 
-// Whether one plain character, and no more than it, brings `character` to its end.
-bool Masks::takes_plain(TermId character, Call& call) {
-  auto found = takes_plain_.find(character);
-  if (found != takes_plain_.end()) return found->second;
-  bool takes = true;
-  std::vector<std::pair<TermId, TermId>> todo{{plain_, character}};
-  while (takes && !todo.empty()) {
-    auto [p, c] = todo.back();
-    todo.pop_back();
-    for (unsigned b = 0; b < 256 && takes; ++b) {
+const Masks::PlainStep& Masks::plain_step(TermId state, Call& call) {
+  auto known = plain_steps_.find(state);
+  if (known != plain_steps_.end()) return known->second;
+  PlainStep result;
+  // Byte by byte beside the plain character, one byte for every pair of classes that occurs.
+  std::vector<std::pair<TermId, TermId>> pairs{{state, plain_}};
+  std::vector<uint16_t> tried;
+  for (size_t i = 0; i < pairs.size() && result.alive; ++i) {
+    const auto [s, p] = pairs[i];
+    const Edges* given = store.edges(s, call);
+    const Edges* wanted = store.edges(p, call);
+    tried.clear();
+    for (unsigned b = 0; b < 256 && result.alive; ++b) {
+      const auto classes =
+          static_cast<uint16_t>(wanted->partition->class_of[b] << 8 | given->partition->class_of[b]);
+      if (std::find(tried.begin(), tried.end(), classes) != tried.end()) continue;
+      tried.push_back(classes);
       const TermId p_next = store.step(p, static_cast<uint8_t>(b), call);
       if (p_next == kNothing) continue;
-      const TermId c_next = store.step(c, static_cast<uint8_t>(b), call);
-      takes = c_next != kNothing && (p_next == kEmpty) == (c_next == kEmpty);
-      if (takes && p_next != kEmpty && std::find(todo.begin(), todo.end(), std::make_pair(p_next, c_next)) == todo.end())
-        todo.push_back({p_next, c_next});
+      const TermId s_next = store.step(s, static_cast<uint8_t>(b), call);
+      call.spend();
+      result.alive = s_next != kNothing;
+      result.may_end |= store[s_next].nullable;
+      if (p_next == kEmpty) {
+        if (std::find(result.next.begin(), result.next.end(), s_next) == result.next.end())
+          result.next.push_back(s_next);
+      } else if (std::find(pairs.begin(), pairs.end(), std::make_pair(s_next, p_next)) == pairs.end()) {
+        pairs.push_back({s_next, p_next});
+      }
     }
   }
-  takes_plain_.emplace(character, takes);
-  return takes;
+  bytes_ += 96 + result.next.size() * 4;
+  return plain_steps_.emplace(state, std::move(result)).first->second;
 }
 
 Masks::Room Masks::room(TermId state, Call& call) {
   auto found = rooms_.find(state);
   if (found != rooms_.end()) return found->second;
-  Room result;
-  std::unique_lock<std::recursive_mutex> lock(store.mutex);
-  TermId t = store[state].kind == Kind::Lexeme ? store[state].a : state;
-  t = store.normal(t, call);
-  const Term& term = store[t];
-  const bool is_cat = term.kind == Kind::Cat;
-  const Term& head = store[is_cat ? term.a : t];
-  if (head.kind == Kind::Repeat && takes_plain(head.a, call)) {
-    // x{n,k} rest, where x takes a plain character and rest begins with none: exactly k of them.
-    const TermId rest = is_cat ? store.normal(term.b, call) : kEmpty;
-    result = {true, store[rest].nullable, head.high};
-    for (unsigned b = 0; b < 256 && head.high != kInfinite && result.known; ++b)
-      if (store.step(plain_, static_cast<uint8_t>(b), call) != kNothing &&
-          store.step(rest, static_cast<uint8_t>(b), call) != kNothing)
-        result.known = false;
-  } else {
-    lock.unlock();
-    result = search_room(state, call);
-  }
+  Room result = counted_room(state, call);
+  if (!result.most) result = search_room(state, call);
+  bytes_ += 64;
   rooms_.emplace(state, result);
   return result;
 }
 
-// For states of other shapes, "any number" is found by simulating plain text, with loops taken as
-// kept. Most states that fail do so at once; those that take long are given up.
+// x{n,k} rest, where one plain character brings x to its end and rest begins with none: exactly the
+// plain tokens of at most k characters.
+Masks::Room Masks::counted_room(TermId state, Call& call) {
+  const Room unknown{&vocabulary_.trie()};
+  std::lock_guard<std::recursive_mutex> lock(store.mutex);
+  const TermId t = store.normal(store[state].kind == Kind::Lexeme ? store[state].a : state, call);
+  const Term& term = store[t];
+  const bool is_cat = term.kind == Kind::Cat;
+  const Term& head = store[is_cat ? term.a : t];
+  if (head.kind != Kind::Repeat) return unknown;
+  const PlainStep& step = plain_step(head.a, call);
+  if (!step.alive || step.next != std::vector<TermId>{kEmpty}) return unknown;
+  const TermId rest = is_cat ? store.normal(term.b, call) : kEmpty;
+  for (unsigned b = 0; b < 256 && head.high != kInfinite; ++b)
+    if (store.step(plain_, static_cast<uint8_t>(b), call) != kNothing &&
+        store.step(rest, static_cast<uint8_t>(b), call) != kNothing)
+      return unknown;
+  return {vocabulary_.plain().others.get(), head.high, store[rest].nullable};
+}
+
+// Breadth first, a character at a time: when nothing new is reached any length is taken, and when
+// nothing has died within kShort characters, at least those are.
 Masks::Room Masks::search_room(TermId state, Call& call) {
-  Room result{true, false, kInfinite};
-  auto key = [](TermId s, TermId t) { return uint64_t{s} << 32 | t; };
-  std::unordered_set<uint64_t> seen{key(state, plain_text_)};
-  std::vector<std::pair<TermId, TermId>> todo{{state, plain_text_}};
-  std::vector<uint16_t> tried;
-  while (!todo.empty()) {
-    auto [s, t] = todo.back();
-    todo.pop_back();
-    if (store[s].nullable) result.may_end = true;
-    const Edges* wanted = store.edges(t, call);
-    const Edges* given = store.edges(s, call);
-    tried.clear();
-    for (unsigned b = 0; b < 256; ++b) {  // one byte for every pair of classes that occurs
-      const auto pair =
-          static_cast<uint16_t>(wanted->partition->class_of[b] << 8 | given->partition->class_of[b]);
-      if (std::find(tried.begin(), tried.end(), pair) != tried.end()) continue;
-      tried.push_back(pair);
-      const TermId t_next = store.step(t, static_cast<uint8_t>(b), call);
-      if (t_next == kNothing) continue;
-      const TermId s_next = store.step(s, static_cast<uint8_t>(b), call);
-      call.spend();
-      if (s_next == kNothing || seen.size() > kPairs) return {};
-      if (seen.insert(key(s_next, t_next)).second) todo.push_back({s_next, t_next});
+  Room result{vocabulary_.plain().others.get(), kInfinite, store[state].nullable};
+  std::unordered_set<TermId> seen{state};
+  std::vector<TermId> layer{state}, next;
+  for (uint32_t length = 0; !layer.empty(); ++length) {
+    if (length == kShort) return {vocabulary_.plain().others_and_long.get(), kShort, result.may_end};
+    next.clear();
+    for (TermId s : layer) {
+      const PlainStep& step = plain_step(s, call);
+      if (!step.alive || seen.size() > kStates) return {&vocabulary_.trie()};
+      result.may_end |= step.may_end;
+      for (TermId n : step.next)
+        if (seen.insert(n).second) next.push_back(n);
     }
+    layer.swap(next);
   }
   return result;
 }
 
 void Masks::add_plainly(TermId state, Words& words, Call& call) {
-  const Trie* trie = &vocabulary_.trie();
-  if (const Room found = room(state, call); found.known) {
-    vocabulary_.plain().add(words, found.most);
-    trie = vocabulary_.plain().others.get();
-  }
-  walk(*trie, 0, state, call, [&](uint32_t, const TrieNode& node, TermId, size_t) {
-    set(words, *trie, node);
+  const Room known = room(state, call);
+  vocabulary_.plain().add(words, known.most);
+  walk(*known.others, 0, state, call, [&](uint32_t, const TrieNode& node, TermId, size_t) {
+    set(words, *known.others, node);
     return true;
   });
 }
@@ -341,9 +347,9 @@ std::shared_ptr<Masks::LexemeWalk> Masks::plain_lexeme_walk(TermId lexeme, Call&
   result->words.assign(vocabulary_.words(), 0);
   result->trie = &vocabulary_.trie();
   // Where the lexeme cannot end within plain text, no plain token leaves it.
-  if (const Room found = room(lexeme, call); found.known && !found.may_end) {
-    vocabulary_.plain().add(result->words, found.most);
-    result->trie = vocabulary_.plain().others.get();
+  if (const Room known = room(lexeme, call); !known.may_end) {
+    vocabulary_.plain().add(result->words, known.most);
+    result->trie = known.others;
   }
   if (store[lexeme].nullable) result->crossings.push_back({0, 0});
   walk(*result->trie, 0, lexeme, call, [&](uint32_t i, const TrieNode& node, TermId next, size_t depth) {
@@ -479,7 +485,7 @@ void Masks::remember(TermId state, const Words& words, Call& call) {
     masks_.clear();
     lexemes_.clear();
     rooms_.clear();
-    takes_plain_.clear();
+    plain_steps_.clear();
     costs_.clear();
     bytes_ = 0;
   }

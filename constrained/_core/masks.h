@@ -12,6 +12,7 @@
 // * plain text: the tokens made of plain characters (given as one term) are known by their length.
 //   A state that takes any plain character up to k times takes all of them up to length k, without
 //   a walk, and only the other tokens are walked.
+//   For states of other shapes the same is proved for short tokens, or for all, by a search.
 //
 // Memory is bounded: beyond Limits.max_mask_bytes all memoised masks go and are made again when
 // asked for.
@@ -45,6 +46,7 @@ struct PlainTokens {
   std::vector<Words> up_to;        // up_to[k]: those of at most k characters, for k < up_to.size()
   std::vector<std::pair<uint32_t, uint32_t>> longer;  // (length, id) of the others
   std::unique_ptr<Trie> others;    // the tokens that are not plain
+  std::unique_ptr<Trie> others_and_long;  // those, and the plain ones of more than kShort characters
 
   void add(Words& words, uint32_t most) const;
 };
@@ -118,22 +120,28 @@ class Masks {
     unsigned uses = 0;
     bool useless = false;  // it may end nearly everywhere: walk plainly instead
   };
-  // How many plain characters a state takes: exactly `most` (kInfinite: any number) or not known.
+  // Which plain tokens a state takes: all of at most `most` characters (kInfinite: all there are),
+  // and whether others may be taken too, and have to be walked.
   struct Room {
-    bool known = false;
-    bool may_end = false;  // the output or lexeme may end on the way
-    uint32_t most = 0;
+    const Trie* others;    // the tokens that this says nothing of
+    uint32_t most = 0;     // 0: nothing is known
+    bool may_end = false;  // the output or lexeme may end within such a token
+  };
+  // What one plain character does to a state.
+  struct PlainStep {
+    bool alive = true;    // every plain character is taken
+    bool may_end = false; // the output or lexeme may end after it
+    std::vector<TermId> next;
   };
 
   const Vocabulary& vocabulary_;
-  TermId plain_ = kNothing;       // one plain character
-  TermId plain_text_ = kNothing;  // any number of them
+  TermId plain_ = kNothing;  // one plain character
   Account own_account_{};
   std::recursive_mutex mutex_;  // guards the memos below
   std::unordered_map<TermId, Mask> masks_;
   std::unordered_map<TermId, std::shared_ptr<LexemeWalk>> lexemes_;
   std::unordered_map<TermId, uint32_t> costs_;
-  std::unordered_map<TermId, bool> takes_plain_;
+  std::unordered_map<TermId, PlainStep> plain_steps_;
   std::unordered_map<TermId, Room> rooms_;
   size_t bytes_ = 0;
 
@@ -145,8 +153,9 @@ class Masks {
   std::shared_ptr<LexemeWalk> lexeme_walk(TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> plain_lexeme_walk(TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> walk_with_exceptions(TermId lexeme, Call& call);
-  bool takes_plain(TermId character, Call& call);
+  const PlainStep& plain_step(TermId state, Call& call);
   Room room(TermId state, Call& call);
+  Room counted_room(TermId state, Call& call);
   Room search_room(TermId state, Call& call);
   template <class Visit>
   void walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visit visit);
