@@ -71,7 +71,7 @@ def as_spec(obj: Any) -> Spec[Any]:
         from constrained.spec.regex import regex
 
         return regex(obj)
-    if isinstance(obj, Mapping):
+    if isinstance(obj, Mapping) or _is_structured(obj):
         return _json(obj)
     origin = typing.get_origin(obj)
     if origin is typing.Literal:
@@ -83,13 +83,12 @@ def as_spec(obj: Any) -> Spec[Any]:
         for other in others:
             first = united(first, other)
         return first
-    if origin in (list, dict, tuple, set, frozenset):
-        return _json(obj)
     if isinstance(obj, type):
         return _type(obj)
     raise InvalidSpec(f"{obj!r} ({type(obj).__name__}) describes no output", hint=ACCEPTED)
 
 
+STRUCTURES = (list, dict, tuple, set, frozenset)
 SCALARS: Mapping[type, Callable[..., Spec[Any]]] = {
     bool: boolean,
     int: integer,
@@ -103,15 +102,18 @@ def _type(kind: type) -> Spec[Any]:
         return SCALARS[kind]()
     if issubclass(kind, enum.Enum):
         return choice(kind)
-    structured = (
+    raise InvalidSpec(f"the type {kind.__qualname__} describes no output", hint=ACCEPTED)
+
+
+def _is_structured(kind: Any) -> bool:
+    """Whether values of the type are written as JSON."""
+    if typing.get_origin(kind) in STRUCTURES or kind in STRUCTURES:
+        return True
+    return isinstance(kind, type) and (
         dataclasses.is_dataclass(kind)
         or typing.is_typeddict(kind)
         or hasattr(kind, "__get_pydantic_core_schema__")
-        or kind in (list, dict)
     )
-    if structured:
-        return _json(kind)
-    raise InvalidSpec(f"the type {kind.__qualname__} describes no output", hint=ACCEPTED)
 
 
 def _json(schema: Any) -> Spec[Any]:

@@ -23,8 +23,8 @@ from constrained.grammar import (
     Ref,
     Repeat,
     alt,
-    byte_class,
     cat,
+    char_class,
     literal,
     optional,
     repeat,
@@ -65,7 +65,7 @@ def compile_automaton(
     >>> node, rules = compile_automaton(0, lambda n: (n > 0, {"a": n + 1} if n < 2 else {}),
     ...                                 name="a", limits=Limits())
     >>> node
-    Repeat(body=Bytes(ranges=((97, 97),)), least=1, most=2)
+    Repeat(body=Literal(data=b'a'), least=1, most=2)
     """
     states = _explore(start, successors, name, limits)
     live = _live(states)
@@ -225,9 +225,7 @@ def _body(number: int, state: _State, nodes: Mapping[int, Node]) -> Node:
 def _one_of(symbols: list[str]) -> Node:
     if len(symbols) == 1:
         return literal(symbols[0])
-    narrow = [(ord(symbol), ord(symbol)) for symbol in symbols if symbol.isascii()]
-    wide = [literal(symbol) for symbol in symbols if not symbol.isascii()]
-    return alt(byte_class(*narrow), *wide)
+    return char_class("".join(symbols))
 
 
 def _then(first: Node, rest: Node) -> Node:

@@ -19,8 +19,8 @@ from constrained.grammar import (
     Node,
     Nothing,
     alt,
-    byte_class,
     cat,
+    char_class,
     literal,
     optional,
     repeat,
@@ -30,11 +30,11 @@ from constrained.spec.numbers_magnitude import Congruence, Magnitudes, decimal_p
 
 __all__ = ["decimal_grammar", "in_decimals", "integer_grammar", "plain", "signed_grammar"]
 
-DIGIT = byte_class((0x30, 0x39))
-NON_ZERO = byte_class((0x31, 0x39))
+DIGIT = char_class((0x30, 0x39))
+NON_ZERO = char_class((0x31, 0x39))
 WHOLE = alt(literal("0"), cat(NON_ZERO, repeat(DIGIT)))
-EXPONENT_MARK = byte_class((0x45, 0x45), (0x65, 0x65))
-EXPONENT = cat(EXPONENT_MARK, optional(byte_class((0x2B, 0x2B), (0x2D, 0x2D))), repeat(DIGIT, 1))
+EXPONENT_MARK = char_class("eE")
+EXPONENT = cat(EXPONENT_MARK, optional(char_class("+-")), repeat(DIGIT, 1))
 
 EXPONENT_WIDTH = 3
 """Exponents may be padded with zeros to so many digits: Python writes 1e-07, others 1E-007."""
@@ -57,7 +57,7 @@ def integer_grammar(
     and `LimitExceeded` when the automaton of the multiples is too large.
 
     >>> integer_grammar(0, 9, negative_zero=False).start
-    Bytes(ranges=((48, 57),))
+    Chars(ranges=((48, 57),))
     """
     _check_multiple(multiple_of)
     notation = Magnitudes(

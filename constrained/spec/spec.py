@@ -134,7 +134,7 @@ class Spec(Generic[T_co]):
             data = text.encode("utf-8")
         except UnicodeEncodeError as error:
             before = len(text[: error.start].encode("utf-8"))
-            return before, "a character, which a lone surrogate is not"
+            return before, "a whole character, not half of one (a lone surrogate)"
         state: int | None = engine.advance_bytes(engine.start, data)
         if state is not None:
             return None if engine.accepting(state) else (len(data), engine.expected(state))

@@ -74,7 +74,11 @@ def likert(labels: Iterable[str]) -> Spec[int]:
     >>> likert(["disagree", "neutral", "agree"]).parse("agree")
     3
     """
-    return choice({label: position for position, label in enumerate(labels, 1)})
+    positions: dict[str, int] = {}
+    for position, label in enumerate(labels, 1):
+        if positions.setdefault(label, position) != position:
+            raise InvalidSpec(f"the label {label!r} appears twice")
+    return choice(positions)
 
 
 def _pairs(options: Any) -> Iterable[tuple[str, Any]]:
