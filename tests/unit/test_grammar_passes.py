@@ -91,7 +91,7 @@ def test_dead_parts_are_removed() -> None:
 LEFT_RECURSION = {
     "direct": (
         's ; s = s "b" | s "c" s | "a" ;',
-        's ;\ns = "a" ("b" | "c" s)* ;',
+        's ;\ns = "a" ("b" | "c" "a")* ;',
     ),
     "nullable": (
         's ; s = s "b" | "" ;',
@@ -118,7 +118,19 @@ LEFT_RECURSION = {
     ),
     "idle": (
         's ; s = s | s s | "a" ;',
-        's ;\ns = "a" s* ;',
+        's ;\ns = "a" "a"* ;',
+    ),
+    "ambiguous operators": (
+        'e ; e = "-" e | e "+" e | e "*" e | "(" e ")" | [0-9] | e "!" ;',
+        'e ;\n'
+        'e = `e.operand` ("+" `e.operand` | "*" `e.operand` | "!")* ;\n'
+        '`e.operand` = "-" `e.operand` | "(" e ")" | [0-9] ;',
+    ),
+    "ambiguous and nullable": (
+        's ; s = "" | "a" s | s "b" s? ;',
+        's ;\ns = `s+`? ;\n'
+        '`s+` = `s.operand` ("b" `s.operand`?)* ;\n'
+        '`s.operand` = "a" `s.operand`? | "b" `s.operand`? ;',
     ),
     "through others' rules": (
         'e ; e = e "+" t | t ; t = t "*" f | f ; f = "(" e ")" | [0-9] ;',

@@ -20,9 +20,11 @@ from constrained.grammar.nodes import (
     Alt,
     And,
     Cat,
+    Chars,
     Empty,
     Grammar,
     Lexeme,
+    Literal,
     Literals,
     Node,
     Not,
@@ -31,7 +33,7 @@ from constrained.grammar.nodes import (
 )
 from constrained.grammar.passes.analysis import Nullability
 from constrained.grammar.passes.references import reachable_rules
-from constrained.grammar.passes.walk import Memo, components, fold, sequence, union
+from constrained.grammar.passes.walk import Memo, components, fold, rebuilt, sequence, union
 from constrained.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["left_recursive_rules", "without_left_recursion"]
@@ -148,8 +150,7 @@ class _Rewriting:
         }
         if len(group) == 1:
             (name,) = group
-            step = self.non_empty(steps.get((name, name), NOTHING))
-            self.define(name, sequence(union(heads[name].plain), repeat(step)))
+            self.rewrite_one(name, union(heads[name].plain), steps.get((name, name), NOTHING))
             return
         self.count(len(group) ** 2)
         free = self.free_changes(group, steps)
@@ -171,6 +172,44 @@ class _Rewriting:
                     for before in group
                 ),
             )
+
+    def rewrite_one(self, name: str, operand: Node, tail: Node) -> None:
+        """``A = b | A t`` is ``A = b t*``; an `A` that ends `b` or `t` goes without its own ``t*``.
+
+        The ``t*`` that follows says it already, and without it ``A = A "+" A | [0-9]`` is no
+        longer ambiguous: ``A = [0-9] ("+" [0-9])*``.
+        """
+        step = self.non_empty(tail)
+        inner = self.fresh(f"{name}.operand")
+        short_operand = self.without_last(operand, name, Ref(inner))
+        leaf = short_operand is operand and isinstance(operand, (Ref, Literal, Chars, Literals))
+        last = operand if leaf else Ref(inner)
+        short_step = self.without_last(step, name, last)
+        if not leaf and (short_operand is not operand or short_step is not step):
+            self.rules[inner] = short_operand
+            operand = Ref(inner)
+        self.define(name, sequence(operand, repeat(short_step)))
+
+    def without_last(self, node: Node, name: str, last: Node) -> Node:
+        """`node` with `last` for the rule `name` wherever a match can end with that rule."""
+        non_empty = self.non_empty_names.get(name)
+        nullable = self.nullability.of(self.original[name])
+
+        def combine(node: Node, below: list[Node]) -> Node:
+            match node:
+                case Ref(other) if other == name:
+                    return optional(last) if nullable else last
+                case Ref(other) if other == non_empty:
+                    return last
+                case Cat(parts):
+                    return node if below[-1] is parts[-1] else sequence(*parts[:-1], below[-1])
+                case Alt():
+                    return rebuilt(node, below)
+                case Repeat(_, _, 1):
+                    return rebuilt(node, below)
+            return node
+
+        return fold(node, combine, {})
 
     def define(self, name: str, non_empty: Node) -> None:
         if self.nullability.of(self.original[name]):

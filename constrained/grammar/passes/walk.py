@@ -151,7 +151,9 @@ def rebuilt(node: Node, parts: Sequence[Node]) -> Node:
             dead = any(isinstance(part, Nothing) for part in parts)
             return NOTHING if dead else And(tuple(parts))
         case Repeat(_, least, most):
-            return repeat(parts[0], least, most)
+            (body,) = parts
+            optional_twice = (least, most) == (0, 1) and isinstance(body, Repeat) and not body.least
+            return body if optional_twice else repeat(body, least, most)
         case Not():
             return complement(parts[0])
         case Lexeme():
