@@ -97,14 +97,17 @@ def check_probabilities(probabilities: npt.ArrayLike, scores: npt.ArrayLike) -> 
             f"probabilities of shape {p.shape} do not fit {values.size} scores (the last axis "
             "runs over the scores)"
         )
-    total = p.sum(axis=-1)
-    wrong = ~(np.isnan(total) | (np.abs(total - 1.0) <= 1e-6)) | (p < 0).any(axis=-1)
+    total = np.atleast_1d(p.sum(axis=-1))
+    negative = np.atleast_1d((p < 0).any(axis=-1))
+    wrong = negative | (np.abs(total - 1.0) > 1e-6)  # NaN compares false: a missing cell
     if wrong.any():
-        place = tuple(int(index) for index in np.argwhere(np.atleast_1d(wrong))[0])
+        place = tuple(int(index) for index in np.argwhere(wrong)[0])
+        problem = f"they sum to {float(total[place]):.6g}"
+        if negative[place]:
+            problem = "one is negative"
         raise RecordError(
-            f"the probabilities of cell {place} are not a distribution: they sum to "
-            f"{float(np.atleast_1d(total)[place]):.6g} (renormalise them and record the removed "
-            "mass)"
+            f"the probabilities of cell {place} are not a distribution: {problem} (renormalise "
+            "them and record the removed mass)"
         )
     return p, values
 

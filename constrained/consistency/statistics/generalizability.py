@@ -1,26 +1,26 @@
-"""How dependable an average is, and what more prompts or draws would buy: G-theory, D-studies."""
+"""How dependable an average over prompts, draws and other facets is: generalizability theory."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 
-from constrained.consistency.statistics.estimate import Estimate, unknown
-from constrained.consistency.statistics.mean_squares import combination_interval
-from constrained.consistency.statistics.variance import DRAW, VarianceComponents
+import numpy as np
+
+from constrained.consistency.statistics.bootstrap import percentile
+from constrained.consistency.statistics.estimate import Array, Estimate, unknown
+from constrained.consistency.statistics.generalized import DRAWS, draw_components
+from constrained.consistency.statistics.variance import DRAW, VarianceComponents, plural
 from constrained.errors import RecordError
 
 __all__ = [
     "Dependability",
-    "StudyPoint",
-    "cheapest",
+    "DependabilityEstimates",
     "cut_score_dependability",
-    "d_study",
     "dependability",
+    "dependability_estimates",
     "many_draws_ceiling",
-    "prompts_needed",
-    "standard_error_of_measurement",
 ]
 
 
@@ -94,79 +94,138 @@ def dependability(
     Source: Cronbach et al. 1972; Brennan 2001. Oracles A (.64, .55; items fixed .81, .79), B, C,
     D, E; the identities with the intraclass correlations.
     """
+    plan = _design(components, dict(sizes or {}), item, tuple(fixed))
+    if plan.reason:
+        return Dependability(plan.sizes, plan.fixed, math.nan, math.nan, math.nan, plan.reason)
+    raw = {frozenset(c.effect): c.raw for c in components.components}
+    signal, relative, absolute = (
+        sum(weight * raw[effect] for effect, weight in part.items())
+        for part in (plan.signal, plan.relative, plan.absolute)
+    )
+    reason = ""
+    if signal <= 0:
+        reason = "items do not differ: a ratio to their variance means nothing"
+    if absolute < 0:
+        reason = "the error variance is estimated below 0 (use more draws)"
+    return Dependability(plan.sizes, plan.fixed, signal, relative, absolute, reason)
+
+
+@dataclass(frozen=True, slots=True)
+class _Design:
+    """Item variance and errors as weighted sums of components, by set of facet names."""
+
+    sizes: Mapping[str, float]
+    fixed: tuple[str, ...]
+    signal: Mapping[frozenset[str], float]
+    relative: Mapping[frozenset[str], float]
+    absolute: Mapping[frozenset[str], float]
+    reason: str = ""
+
+
+def _design(
+    components: VarianceComponents, wanted: dict[str, float], item: str, fixed: tuple[str, ...]
+) -> _Design:
     facets = [name for name in components.facets if name != item]
-    fixed = tuple(fixed)
-    wanted = dict(sizes or {})
     strange = [n for n in [*wanted, *fixed] if n not in facets and n != DRAW]
     if strange or item not in components.facets:
         raise RecordError(
             f"no facet {(strange or [item])[0]!r} to average over (this grid has "
             f"{', '.join([*facets, DRAW])} beside the item)"
         )
-    filled = {name: float(wanted.get(name, components.sizes[name])) for name in [*facets, DRAW]}
+    sizes = {name: float(wanted.get(name, components.sizes[name])) for name in [*facets, DRAW]}
     separate = not math.isnan(components.sizes[DRAW])
     if not separate:
         if wanted.get(DRAW, 1) != 1:
             reason = "one draw per cell: the effect of more draws cannot be told"
-            return Dependability(filled, fixed, math.nan, math.nan, math.nan, reason)
-        filled[DRAW] = 1.0
-    if min(filled.values()) <= 0:
-        raise RecordError(f"sizes must be above 0, not {filled}")
-    signal = relative = absolute = 0.0
+            return _Design(sizes, fixed, {}, {}, {}, reason)
+        sizes[DRAW] = 1.0
+    if min(sizes.values()) <= 0:
+        raise RecordError(f"sizes must be above 0, not {sizes}")
+    signal: dict[frozenset[str], float] = {}
+    relative: dict[frozenset[str], float] = {}
+    absolute: dict[frozenset[str], float] = {}
     for component in components.components:
-        effect = set(component.effect)
-        if effect == {DRAW}:
-            if not separate:
-                continue
-            effect = {item, *facets, DRAW}
+        key = frozenset(component.effect)
+        effect = {item, *facets, DRAW} if key == {DRAW} else set(component.effect)
         others = effect - {item}
+        if DRAW in effect and not separate:
+            continue
         if math.isnan(component.raw):
-            if all(components.sizes[name] <= 1 and name in fixed for name in others) and others:
+            flat = {name for name in others if name != DRAW and components.sizes[name] <= 1}
+            if flat and flat <= {*fixed}:
                 continue
             reason = f"no component of {component.name}: {component.estimate.reason}"
-            return Dependability(filled, fixed, math.nan, math.nan, math.nan, reason)
-        part = component.raw / math.prod(filled[name] for name in others)
+            return _Design(sizes, fixed, {}, {}, {}, reason)
+        weight = 1.0 / math.prod(sizes[name] for name in others)
         if others <= {*fixed}:
-            signal += part if item in effect else 0.0
+            if item in effect:
+                signal[key] = weight
             continue
-        absolute += part
-        relative += part if item in effect else 0.0
-    reason = ""
-    if signal <= 0:
-        reason = "items do not differ: a ratio to their variance means nothing"
-    if absolute < 0:
-        reason = "the error variance is estimated below 0 (use more draws)"
-    return Dependability(filled, fixed, signal, relative, absolute, reason)
+        absolute[key] = weight
+        if item in effect:
+            relative[key] = weight
+    return _Design(sizes, fixed, signal, relative, absolute)
 
 
-def standard_error_of_measurement(
-    components: VarianceComponents, *, level: float = 0.95
-) -> Estimate:
-    """The SEM of one prompt's expected score, in score points, with its interval.
+@dataclass(frozen=True, slots=True)
+class DependabilityEstimates:
+    """Phi, E-rho^2 (at most 1) and SEM (points), each with its interval."""
 
-    ``SEM = sqrt(s2_p + s2_ip) = sqrt(MS_P / n_i + MS_IP (1 - 1 / n_i) - e)`` for a grid of items x
-    prompts: how far a typical item moves when the room changes. Graybill and Wang's interval for a
-    sum of mean squares; oracle G's components.
+    phi: Estimate
+    generalizability: Estimate
+    sem: Estimate
+
+
+def dependability_estimates(
+    components: VarianceComponents,
+    sizes: Mapping[str, float] | None = None,
+    *,
+    item: str = "item",
+    fixed: Iterable[str] = (),
+    level: float = 0.95,
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> DependabilityEstimates:
+    """`dependability` with generalized confidence intervals, for levels like these.
+
+    The same arguments; `draws` and `seed` are those of the simulation behind the intervals (see
+    `draw_components`). Fixed facets stay as they are in the interval's universe. Proved by
+    coverage; close to the F interval of oracle G and N.
     """
-    if len(components.facets) != 2:
-        return unknown("only for a grid of two facets (use dependability for more)")
-    _, prompt, both = components.components[:3]
-    if math.isnan(prompt.raw):
-        return unknown(prompt.estimate.reason)
-    items = prompt.cells_per_level
-    noise = both.mean_square - both.raw
-    value = prompt.raw + both.raw
-    low, high = combination_interval(
-        [1.0 / items, 1.0 - 1.0 / items],
-        [prompt.mean_square, both.mean_square],
-        [prompt.degrees, both.degrees],
-        level,
+    fixed = tuple(fixed)
+    point = dependability(components, sizes, item=item, fixed=fixed)
+    if math.isnan(point.absolute_error):
+        none = unknown(point.reason)
+        return DependabilityEstimates(none, none, none)
+    plan = _design(components, dict(sizes or {}), item, fixed)
+    drawn = draw_components(components, draws=draws, seed=seed)
+    signal, relative, absolute = (
+        sum((weight * drawn[effect] for effect, weight in part.items()), np.zeros(draws))
+        for part in (plan.signal, plan.relative, plan.absolute)
     )
-    if value < 0:
-        return unknown("the error variance is estimated below 0 (use more draws)")
-    low, high = (math.sqrt(max(end - noise, 0.0)) for end in (low, high))
-    universe = both.estimate.universe
-    return Estimate(math.sqrt(value), low, high, level, universe, "modified large sample")
+    random = [name for name in components.facets if name not in fixed]
+    universe = f"{plural(random)} like these"
+    if fixed:
+        universe += f", these {plural(fixed)}"
+    method = f"generalized interval, {draws} draws, seed {seed}"
+
+    def estimate(value: float, values: Array, reason: str) -> Estimate:
+        if math.isnan(value):
+            return unknown(reason or "neither items nor prompts differ")
+        found = percentile(values, value, level, universe=universe, method=method)
+        return replace(found, reason="; ".join(filter(None, [reason, found.reason])))
+
+    def share(noise: Array) -> Array:
+        total = signal + noise
+        ratio: Array = np.divide(signal, total, out=np.full(draws, np.nan), where=total > 0)
+        return ratio
+
+    sem_reason = point.reason if point.absolute_error < 0 else ""
+    return DependabilityEstimates(
+        estimate(point.phi, share(absolute), point.reason),
+        estimate(point.generalizability, share(relative), point.reason),
+        estimate(point.sem, np.sqrt(np.maximum(absolute, 0.0)), sem_reason),
+    )
 
 
 def many_draws_ceiling(components: VarianceComponents, *, item: str = "item") -> float:
@@ -201,124 +260,3 @@ def cut_score_dependability(
     by_mean += run.absolute_error - run.relative_error
     distance = (components.mean.value - cut) ** 2 - by_mean
     return _ratio(found.item_variance + distance, found.absolute_error)
-
-
-@dataclass(frozen=True, slots=True)
-class StudyPoint:
-    """One design of a D-study: how many prompts and draws, what it gives and what it costs."""
-
-    prompts: int
-    draws: float
-    phi: float
-    generalizability: float
-    sem: float
-    cost: float
-
-
-def d_study(
-    components: VarianceComponents,
-    prompts: Sequence[int] = (1, 2, 3, 5, 8, 10, 15, 20),
-    draws: Sequence[float] | None = None,
-    *,
-    prompt_cost: float = 1.0,
-    draw_cost: float = 0.0,
-    facet: str = "prompt",
-    item: str = "item",
-) -> tuple[StudyPoint, ...]:
-    """Phi, E-rho^2, SEM (points) and cost per item of averaging over more or fewer prompts.
-
-    ``cost = n_p (prompt_cost + draw_cost n_draw)`` in the caller's unit; infinite draws mean the
-    exact expected score, whose cost is that of the prompt alone. Without `draws` a cell has as
-    many as in the run; when they cannot be told apart, only 1 is known and the rest is NaN.
-    Oracle B's D-study (5, 10, 15, 20 levels).
-    """
-    if draws is None:
-        run = components.sizes[DRAW]
-        draws = (1.0 if math.isnan(run) else run,)
-    points = []
-    for n in draws:
-        for p in prompts:
-            found = dependability(components, {facet: p, DRAW: n}, item=item)
-            spent = p * (prompt_cost + (0.0 if math.isinf(n) else draw_cost * n))
-            points.append(
-                StudyPoint(p, n, found.phi, found.generalizability, found.sem, float(spent))
-            )
-    return tuple(points)
-
-
-def prompts_needed(
-    components: VarianceComponents,
-    target: float = 0.9,
-    *,
-    draws: float | None = None,
-    absolute: bool = True,
-    facet: str = "prompt",
-    item: str = "item",
-) -> Estimate:
-    """The fewest prompts whose average reaches `target` for Phi (or E-rho^2: ``absolute=False``).
-
-    ``n_p >= target / (1 - target) * (s2_p + s2_ip + s2_draw / n_draw) / s2_i``, without s2_p for
-    E-rho^2; error that further facets leave is taken off s2_i's room first. The value is a whole
-    number; NaN when items do not differ or a component is missing.
-    Oracle B: 20 (E-rho^2 .9) and 32 (Phi .9); oracle N: 3.
-    """
-    if not 0.0 < target < 1.0:
-        raise RecordError(f"a target of {target:g} cannot be asked for (choose between 0 and 1)")
-    sizes = {} if draws is None else {DRAW: draws}
-    one = dependability(components, sizes | {facet: 1.0}, item=item)
-    endless = dependability(components, sizes | {facet: math.inf}, item=item)
-    first = one.absolute_error if absolute else one.relative_error
-    left = endless.absolute_error if absolute else endless.relative_error
-    if math.isnan(first) or one.item_variance <= 0:
-        return unknown(one.reason)
-    odds = target / (1.0 - target)
-    room = one.item_variance - odds * left
-    if room <= 0:
-        return unknown(f"no number of levels of {facet} alone reaches {target:g}")
-    needed = odds * max(first - left, 0.0) / room
-    return Estimate(float(max(1, math.ceil(needed - 1e-9))), reason=one.reason)
-
-
-def cheapest(
-    components: VarianceComponents,
-    target: float = 0.9,
-    *,
-    prompt_cost: float = 1.0,
-    draw_cost: float = 1.0,
-    most_draws: int = 1000,
-    facet: str = "prompt",
-    item: str = "item",
-) -> StudyPoint | None:
-    """The cheapest number of prompts and draws whose Phi reaches `target`; None when none does.
-
-    Without rounding the best number of draws is ``sqrt(prompt_cost / draw_cost * s2_draw / (s2_p +
-    s2_ip))``; every whole number up to four times that is tried. Cost as in `d_study`.
-    """
-    one = dependability(components, {facet: 1.0, DRAW: 1.0}, item=item)
-    if math.isnan(one.absolute_error) or one.item_variance <= 0:
-        return None
-    limit = 1
-    endless = dependability(components, {facet: 1.0, DRAW: math.inf}, item=item)
-    if not math.isnan(endless.absolute_error):
-        between, draw = endless.absolute_error, one.absolute_error - endless.absolute_error
-        best = float(most_draws)
-        if between > 0 and draw_cost > 0:
-            best = math.sqrt(prompt_cost / draw_cost * max(draw, 0.0) / between)
-        limit = int(min(4.0 * best + 4.0, most_draws))
-    found: StudyPoint | None = None
-    for n in range(1, limit + 1):
-        needed = prompts_needed(components, target, draws=n, facet=facet, item=item)
-        if not needed.known:
-            continue
-        point = d_study(
-            components,
-            (int(needed.value),),
-            (n,),
-            prompt_cost=prompt_cost,
-            draw_cost=draw_cost,
-            facet=facet,
-            item=item,
-        )[0]
-        if found is None or point.cost < found.cost:
-            found = point
-    return found

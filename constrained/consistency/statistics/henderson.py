@@ -1,8 +1,8 @@
-"""Variance components of a crossed grid with or without holes: Henderson's Method I."""
+"""Variance components of a crossed grid with or without holes: Henderson's methods."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from constrained.consistency.statistics.estimate import Array
 from constrained.errors import RecordError
 
-__all__ = ["Decomposition", "decompose"]
+__all__ = ["Decomposition", "decompose", "fit_constants"]
 
 Effect = tuple[int, ...]
 
@@ -36,7 +36,7 @@ class Decomposition:
     levels: Array
     """Levels in use."""
     per_level: Array
-    """Harmonic mean number of cells behind one level."""
+    """Cells behind one level: the harmonic mean, or the coefficient of `fit_constants`."""
     mean: float
     count: int
     error: float
@@ -153,3 +153,64 @@ def decompose(values: Array, error: Array | None = None) -> Decomposition:
         effects, published, solution, degrees, mean_squares, levels, per_level, mean, count,
         error_mean, scaled[0],
     )  # fmt: skip
+
+
+def fit_constants(values: Array, found: Decomposition) -> Decomposition:
+    """The same grid by fitting constants (Henderson's Method III), for two facets with holes.
+
+    With R the reduction of the sum of squares by least squares on the named effects, N cells, a
+    items, b prompts and g groups of cells that share no item or prompt (mostly 1)::
+
+        MS_IP = (sum y^2 - R(i, p)) / (N - a - b + g)
+        s2_p  = (R(p | i) - (b - g) MS_IP) / (N - a)
+        s2_i  = (R(i | p) - (a - g) MS_IP) / (N - b)
+
+    Item and prompt effects cancel out of MS_IP here, but not in Method I, whose estimate of the
+    interaction scatters by a third to three quarters more when 10 to 30 % of the cells are missing.
+    Without holes both are the analysis of variance. Source: Henderson 1953, Method III.
+    """
+    axes = found.effects[-1]
+    if found.reason or len(axes) != 2:
+        return found
+    table = values.reshape([values.shape[axis] for axis in axes])
+    present = ~np.isnan(table)
+    y = np.where(present, table - found.mean, 0.0)
+    keep = np.ix_(present.any(axis=1), present.any(axis=0))
+    y, seen = y[keep], present[keep].astype(np.float64)
+    turned = y.shape[0] < y.shape[1]
+    if turned:  # the system to solve is as wide as the narrower side
+        y, seen = y.T, seen.T
+    rows, columns = seen.sum(axis=1), seen.sum(axis=0)
+    by_row, by_column = y.sum(axis=1), y.sum(axis=0)
+    system = np.diag(columns) - seen.T @ (seen / rows[:, None])
+    values_of, vectors = np.linalg.eigh(system)
+    free = values_of > 1e-9 * float(columns.max())
+    groups = int((~free).sum())
+    turned_right = vectors.T @ (by_column - seen.T @ (by_row / rows))
+    column_after_row = float((turned_right[free] ** 2 / values_of[free]).sum())
+    row_alone = float((by_row**2 / rows).sum())
+    row_after_column = row_alone + column_after_row - float((by_column**2 / columns).sum())
+    rest = float((y * y).sum()) - row_alone - column_after_row
+
+    n_rows, n_columns = y.shape
+    freedom = np.array([n_rows - groups, n_columns - groups, 0.0])
+    freedom[2] = found.count - n_rows - n_columns + groups
+    if freedom.min() < 1:
+        return found
+    squares = np.maximum([row_after_column, column_after_row, rest], 0.0) / freedom
+    per_level = np.array([found.count - n_columns, found.count - n_rows, 1.0])
+    per_level[:2] /= freedom[:2]
+    order = [1, 0, 2] if turned else [0, 1, 2]
+    components = (squares - squares[2]) / per_level
+    components[2] = squares[2] - found.error
+
+    def aligned(first: float, parts: Array) -> Array:
+        return np.concatenate([[first], parts[order]])
+
+    return replace(
+        found,
+        components=aligned(0.0, components),
+        degrees=aligned(1.0, freedom),
+        mean_squares=aligned(np.nan, squares),
+        per_level=aligned(float(found.per_level[0]), per_level),
+    )

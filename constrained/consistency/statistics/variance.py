@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +14,10 @@ import numpy.typing as npt
 from constrained.consistency.statistics import quantiles
 from constrained.consistency.statistics.cells import Cells, single_cells
 from constrained.consistency.statistics.estimate import Array, Estimate, unknown
-from constrained.consistency.statistics.henderson import Decomposition, decompose
+from constrained.consistency.statistics.henderson import Decomposition, decompose, fit_constants
 from constrained.consistency.statistics.mean_squares import (
     combination_interval,
     satterthwaite_degrees,
-    variance_interval,
 )
 from constrained.errors import RecordError
 
@@ -33,6 +33,9 @@ __all__ = [
 DRAW = "draw"
 """The name of the facet of draws, nested in every cell."""
 
+Method: TypeAlias = Literal["I", "III"]
+"""Henderson's methods for grids with holes: analogous analysis of variance, fitting constants."""
+
 FEW = 5
 """Below this many levels, a facet's interval spans a factor of 20 or more, and a note says so."""
 
@@ -46,7 +49,7 @@ class Component:
     differ. `includes_draw`: the draw variance could not be told apart and is part of this one.
     `mean_square` and `degrees` are those of the analysis of variance of cell means, `total` is its
     uncorrected sum of squares, and `cells_per_level` the (harmonic) mean number of cells that one
-    level of the effect has.
+    level of the effect has. `standard_error` is given for the draw only.
     """
 
     effect: tuple[str, ...]
@@ -56,6 +59,7 @@ class Component:
     mean_square: float
     total: float
     cells_per_level: float
+    standard_error: float = math.nan
     includes_draw: bool = False
 
     @property
@@ -86,7 +90,8 @@ class VarianceComponents:
     `sizes` are the numbers of levels that one average of this run stands on: for every facet the
     harmonic mean of its levels in use behind one level of the first facet, and for ``"draw"`` the
     draws per cell (inf for exact cells, NaN when the draw cannot be told apart). `mean` is the
-    grand mean in score points; `balanced` says whether every cell has a value.
+    grand mean in score points; `balanced` says whether every cell has a value. `error` is the mean
+    error variance of a cell's mean (0 for exact cells), with its degrees of freedom.
     """
 
     facets: tuple[str, ...]
@@ -95,6 +100,8 @@ class VarianceComponents:
     mean: Estimate
     cells: int
     balanced: bool
+    error: float
+    error_degrees: float
 
     def __getitem__(self, effect: str | tuple[str, ...]) -> Component:
         wanted = {effect} if isinstance(effect, str) else set(effect)
@@ -132,6 +139,7 @@ def variance_components(
     facets: Sequence[str] = ("item", "prompt"),
     *,
     level: float = 0.95,
+    method: Method | None = None,
 ) -> VarianceComponents:
     """Variance components of every effect of a crossed grid, with draws nested in its cells.
 
@@ -145,12 +153,13 @@ def variance_components(
 
     and the same for up to six crossed facets. `cells` is a `Cells`, or an array of one score per
     cell (NaN: missing) whose draw variance is then part of the highest interaction. Holes are
-    allowed: the estimator is Henderson's Method I (closed form, one pass, not iterative).
+    allowed, in closed form: two facets by fitting constants (Henderson's `method` "III"), more by
+    the analogous analysis of variance ("I"); without holes both are the formulas above.
 
     Units are points squared. Intervals are modified large-sample intervals at `level` for levels
-    like these (independent effects, near normal); with holes they use harmonic mean counts and
-    say "approximate". A facet with one level gives NaN with the reason. Negative estimates stay
-    in `raw` and are shown as 0.
+    like these (independent effects, near normal); with holes they say "approximate", and those
+    of Method I are too narrow for the highest interaction. A facet with one level gives NaN with
+    the reason. Negative estimates stay in `raw` and are shown as 0.
 
     Source: Searle, Casella and McCulloch 1992; Brennan 2001. Oracles A, B, E, F, G, N; the
     hand-made negative case; planted components.
@@ -169,8 +178,10 @@ def variance_components(
         )
     error = grid.filled_error()
     found = decompose(grid.mean, error)
-    error_degrees = math.nan if error is None else _error_degrees(grid)
     balanced = found.count == grid.mean.size
+    if not balanced and method != "I":
+        found = fit_constants(grid.mean, found)
+    error_degrees = math.nan if error is None else _error_degrees(grid)
     components = [
         _component(found, tuple(axes), names, level, balanced, error_degrees)
         for size in range(1, len(names) + 1)
@@ -184,6 +195,8 @@ def variance_components(
         _mean_of(found, names, level),
         found.count,
         balanced,
+        found.error,
+        error_degrees,
     )
 
 
@@ -227,7 +240,7 @@ def _component(
         squares.append(found.error)
         freedoms.append(error_degrees)
     low, high = combination_interval(coefficients, squares, freedoms, level)
-    universe = f"{_plural(names)} like these"
+    universe = f"{plural(names)} like these"
     method = "modified large sample" + ("" if balanced else ", approximate: cells are missing")
     few = [names[a] for a in axes if len(axes) == 1 and found.levels[place] < FEW]
     notes = [f"a negative estimate ({raw:.4g}) is shown as 0"] if raw < 0 else []
@@ -236,7 +249,9 @@ def _component(
     estimate = Estimate(raw, low, high, level, universe, method, reason).truncated()
     mean_square = float(found.mean_squares[place])
     includes_draw = last and math.isnan(error_degrees)
-    return Component(effect, raw, estimate, degrees, mean_square, total, behind, includes_draw)
+    return Component(
+        effect, raw, estimate, degrees, mean_square, total, behind, includes_draw=includes_draw
+    )
 
 
 def _missing(
@@ -254,21 +269,19 @@ def _draw_component(grid: Cells, names: tuple[str, ...], level: float) -> Compon
     if not known.any():
         reason = "one draw per cell: its variance is part of the highest interaction"
         return _missing((DRAW,), reason if grid.present.any() else "no cell has data")
-    values = np.where(known, grid.variance, np.nan)
-    mean = crossed_mean(values, names, level=level)
-    value, spread = mean.value, _standard_error(decompose(values))
-    low = high = math.nan
-    reason = mean.reason
+    found = decompose(np.where(known, grid.variance, np.nan))
+    value, universe = found.mean, f"{plural(names)} like these"
     if value == 0.0:
-        low = high = 0.0
-    elif spread > 0:
-        low, high = variance_interval(value, 2.0 * value**2 / spread**2, level)
-    elif spread == 0:
-        low = high = value
-    estimate = Estimate(value, low, high, level, mean.universe, "chi-square", reason)
-    draws = float((np.where(known & np.isfinite(grid.draws), grid.draws, 1.0) - 1.0).sum())
-    exact = bool(np.isinf(grid.draws[known]).all())
-    return Component((DRAW,), value, estimate, math.inf if exact else draws, value, math.nan, 1.0)
+        estimate = Estimate(0.0, 0.0, 0.0, level, universe, "log t")
+        return Component((DRAW,), 0.0, estimate, math.inf, 0.0, math.nan, 1.0, 0.0)
+    if found.reason:
+        estimate = Estimate(value, reason=f"no interval: {found.reason}")
+        return Component((DRAW,), value, estimate, math.nan, value, math.nan, 1.0, math.nan)
+    spread, degrees = _standard_error(found)
+    # A variance cannot be negative, so the interval is symmetric in its logarithm.
+    factor = math.exp(quantiles.t((1.0 + level) / 2.0, degrees) * spread / value)
+    estimate = Estimate(value, value / factor, value * factor, level, universe, "log t")
+    return Component((DRAW,), value, estimate, degrees, value, math.nan, 1.0, spread)
 
 
 def _sizes(grid: Cells, names: tuple[str, ...], error: Array | None) -> dict[str, float]:
@@ -293,35 +306,33 @@ def _sizes(grid: Cells, names: tuple[str, ...], error: Array | None) -> dict[str
     return sizes
 
 
-def _standard_error(found: Decomposition) -> float:
-    """The standard error of the grand mean when every facet is a sample; NaN when unknown.
+def _standard_error(found: Decomposition) -> tuple[float, float]:
+    """The standard error of the grand mean when every facet is a sample, and its degrees.
 
     ``Var(mean) = sum over effects of s2_a sum_l (n_l / N)^2``.
     """
-    if found.reason:
-        return math.nan
-    return math.sqrt(sum(max(term, 0.0) for term in _mean_terms(found)))
-
-
-def _mean_terms(found: Decomposition) -> list[float]:
     parts = found.components[1:].copy()
     parts[-1] += found.error
-    return [float(term) for term in found.mean_shares[1:] * parts]
+    terms = [
+        (float(t), float(d))
+        for t, d in zip(found.mean_shares[1:] * parts, found.degrees[1:], strict=True)
+        if t > 0
+    ]
+    if not terms:
+        return 0.0, math.inf
+    # An effect's own component is known no better than its mean square: same degrees.
+    degrees = satterthwaite_degrees([t for t, _ in terms], [d for _, d in terms])
+    return math.sqrt(sum(t for t, _ in terms)), degrees
 
 
 def _mean_of(found: Decomposition, names: tuple[str, ...], level: float) -> Estimate:
+    if not found.count:
+        return unknown("no cell has data")
     if found.reason:
-        reason = found.reason
-        return Estimate(found.mean, reason=reason) if found.count else unknown("no cell has data")
-    terms = [(t, float(d)) for t, d in zip(_mean_terms(found), found.degrees[1:], strict=True)]
-    kept = [(t, d) for t, d in terms if t > 0]
-    error = math.sqrt(sum(t for t, _ in kept))
-    half = 0.0
-    if kept:
-        # An effect's own component is known no better than its mean square: same degrees.
-        degrees = satterthwaite_degrees([t for t, _ in kept], [d for _, d in kept])
-        half = quantiles.t((1.0 + level) / 2.0, degrees) * error
-    universe = f"{_plural(names)} like these"
+        return Estimate(found.mean, reason=f"no interval: {found.reason}")
+    error, degrees = _standard_error(found)
+    half = quantiles.t((1.0 + level) / 2.0, degrees) * error
+    universe = f"{plural(names)} like these"
     return Estimate(found.mean, found.mean - half, found.mean + half, level, universe, "t")
 
 
@@ -360,6 +371,7 @@ def draw_index_share(draws: npt.ArrayLike) -> Estimate:
     return Estimate(max(float(parts[2,]), 0.0) / total)
 
 
-def _plural(names: Sequence[str]) -> str:
-    plural = [f"{name}s" for name in names]
-    return plural[0] if len(plural) == 1 else f"{', '.join(plural[:-1])} and {plural[-1]}"
+def plural(names: Sequence[str]) -> str:
+    """``items and prompts``, for people."""
+    words = [f"{name}s" for name in names]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
