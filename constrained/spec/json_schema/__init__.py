@@ -108,13 +108,13 @@ def schema_grammar(
     style = style_named(whitespace)
     document = Document(schema, limits)
     meaning = Meaning(document, formats == "exact")
-    plain = meaning.read_all()
+    may_refuse = meaning.read_all()
     emission = Emission(meaning, style)
     root = demand_of(document.root)
     if not emission.alive(root):
         raise unsatisfiable(emission, root)
     start = emission.value(root, style.level(1))
-    if not plain:
+    if may_refuse:
         emission.all_rules()
     return Grammar(start, emission.rules)
 

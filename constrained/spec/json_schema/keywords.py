@@ -40,6 +40,7 @@ from constrained.spec.json_schema.shapes import (
     live_number,
     plausible_string,
 )
+from constrained.spec.numbers_json import LONGEST_BOUND
 
 __all__ = ["ANNOTATIONS", "KEYWORDS", "REFUSED", "Part", "Reading", "demand_of", "exact_number"]
 
@@ -85,7 +86,10 @@ class Reading:
     most_members: int | None = None
     values: tuple[Shape, ...] = ()
     parts_first = False
-    plain = True
+    combines = False
+    """Whether parts may multiply records: their shapes are worked out before anything runs."""
+    may_refuse = False
+    """Whether writing the rules may find something that cannot be enforced."""
     number_limits = False
     string_limits = False
     array_limits = False
@@ -172,6 +176,11 @@ class Reading:
             ),
         )
 
+
+LARGEST_BOUND = 10**LONGEST_BOUND
+
+LARGE_STEP = 1_000
+"""Multiples of larger steps may need more states than the limits allow."""
 
 NUMBERS, INTEGERS, STRINGS, ARRAYS, OBJECTS = (
     (Number(),),
@@ -298,6 +307,13 @@ def _bound(read: Reading, keyword: str, value: Any) -> Exact:
     found = exact_number(value)
     if found is None:
         raise read.wrong(keyword, "a number")
+    if abs(found) >= LARGEST_BOUND:
+        raise UnsupportedSpec(
+            keyword,
+            f"{keyword} has more than {LONGEST_BOUND:,} digits",
+            where=read.where(keyword),
+            hint="use a smaller bound",
+        )
     read.number_limits = True
     return found
 
@@ -343,6 +359,7 @@ def _multiple_of(read: Reading, value: Any) -> None:
     if step <= 0:
         raise read.wrong("multipleOf", "a number above 0")
     read.multiple = step
+    read.may_refuse = read.may_refuse or Fraction(step).numerator > LARGE_STEP
 
 
 # ------------------------------------------------------------------ strings
@@ -432,7 +449,6 @@ def _contains(read: Reading, value: Any) -> None:
         most = _count(read, "maxContains", read.schema["maxContains"])
     read.contains += (Contains(0, read.demand(value, "contains"), least, most),)
     read.array_limits = True
-    read.plain = False
 
 
 def _contains_count(keyword: str) -> Callable[[Reading, Any], None]:
@@ -448,7 +464,7 @@ def _unique_items(read: Reading, value: Any) -> None:
     if value:
         read.unique = True
         read.array_limits = True
-        read.plain = False
+        read.may_refuse = True
 
 
 # ------------------------------------------------------------------ objects
@@ -507,7 +523,7 @@ def _additional_properties(read: Reading, value: Any) -> None:
 
 def _min_properties(read: Reading, value: Any) -> None:
     read.least_members = _count(read, "minProperties", value)
-    read.plain = read.plain and read.least_members <= 1
+    read.may_refuse = read.may_refuse or read.least_members > 1
     read.object_limits = True
 
 
@@ -518,7 +534,7 @@ def _max_properties(read: Reading, value: Any) -> None:
 
 def _property_names(read: Reading, value: Any) -> None:
     read.part("names", read.document.node(value, read.node, ("propertyNames",)))
-    read.plain = False
+    read.combines = True
 
 
 def _dependent_required(read: Reading, value: Any, keyword: str = "dependentRequired") -> None:
@@ -529,7 +545,7 @@ def _dependent_required(read: Reading, value: Any, keyword: str = "dependentRequ
             raise read.wrong(keyword, "an object of string arrays")
         schema = {"required": needed}
         read.part("when", read.document.node(schema, read.node, (keyword, name)), name=name)
-    read.plain = False
+    read.combines = True
 
 
 def _dependent_schemas(read: Reading, value: Any, keyword: str = "dependentSchemas") -> None:
@@ -537,7 +553,7 @@ def _dependent_schemas(read: Reading, value: Any, keyword: str = "dependentSchem
         raise read.wrong(keyword, "an object of schemas")
     for name, schema in value.items():
         read.part("when", read.document.node(schema, read.node, (keyword, name)), name=name)
-    read.plain = False
+    read.combines = True
 
 
 def _dependencies(read: Reading, value: Any) -> None:
@@ -598,12 +614,12 @@ def _any_of(read: Reading, value: Any) -> None:
 
 def _one_of(read: Reading, value: Any) -> None:
     read.part("one", *_branches(read, "oneOf", value))
-    read.plain = False
+    read.combines = True
 
 
 def _not(read: Reading, value: Any) -> None:
     read.part("not", read.document.node(value, read.node, ("not",)))
-    read.plain = False
+    read.combines = True
 
 
 def _if(read: Reading, value: Any) -> None:
@@ -613,7 +629,7 @@ def _if(read: Reading, value: Any) -> None:
         nodes.append(read.document.node(schema, read.node, (keyword,)))
     if nodes[1:] != [1, 1]:
         read.part("if", *nodes)
-        read.plain = False
+        read.combines = True
 
 
 def _only_true(keyword: str) -> Callable[[Reading, Any], None]:

@@ -67,14 +67,20 @@ class Meaning:
     def read_all(self) -> bool:
         """Read every schema that can be reached, so that what is wrong anywhere is found now.
 
-        Returns whether nothing but plain keywords was met: then no later step can refuse.
+        Schemas that combine others are worked out, too. Returns whether writing the rules may
+        still find something that must be refused.
         """
-        plain = True
-        node = 2
+        node, combining, limited, may_refuse = 2, [], False, False
         while node < len(self.document.schemas):
-            plain = self.reading(node).plain and plain
+            read = self.reading(node)
+            may_refuse = may_refuse or read.may_refuse
+            limited = limited or read.most_members is not None
+            if read.combines:
+                combining.append(node)
             node += 1
-        return plain
+        for node in combining:
+            self.shape_of(node)
+        return may_refuse or (limited and bool(combining))
 
     # -------------------------------------------------------------- shapes
 
@@ -222,6 +228,9 @@ class Meaning:
             return found
         if len(demand) == 1 and next(iter(demand)) > 0:
             return False
+        if self._contradicts(demand):
+            self._dead[demand] = True
+            return True
         if self._depth >= LOOKAHEAD or any(abs(node) in self._running for node in demand):
             return False
         self._depth += 1
@@ -233,6 +242,15 @@ class Meaning:
             self._depth -= 1
         self._dead[demand] = found
         return found
+
+    def _contradicts(self, demand: Demand) -> bool:
+        """Whether a schema and the complement of an equal one are both demanded."""
+        schemas = self.document.schemas
+        refused = [schemas[-node] for node in demand if node < 0 and -node not in self.conjunctions]
+        try:
+            return bool(refused) and any(schemas[n] in refused for n in demand if n > 0)
+        except RecursionError:  # comparing schemas nested very deeply
+            return False
 
     def _empty(self, shape: Shape) -> bool:
         return not (
