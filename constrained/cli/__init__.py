@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from constrained.cli.app import app
+from constrained.cli.commands import app
 from constrained.cli.screen import complain
 from constrained.errors import ConstrainedError
 

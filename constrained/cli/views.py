@@ -17,6 +17,7 @@ from constrained.spec.summary import Summary
 __all__ = ["distribution_json", "distribution_page", "summary_page"]
 
 BAR = 34
+EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 SHOWN = 40
 """Rows of a chart; the rest are added up in one line."""
 
@@ -78,7 +79,7 @@ def bar(share: float) -> str:
     True
     """
     eighths = round(share * BAR * 8)
-    return "█" * (eighths // 8) + ("", *"▏▎▍▌▋▊▉")[eighths % 8]
+    return "█" * (eighths // 8) + EIGHTHS[eighths % 8]
 
 
 def remarks(found: Distribution[Any]) -> list[str]:
@@ -87,10 +88,10 @@ def remarks(found: Distribution[Any]) -> list[str]:
     numbers = f"mean {mean:.2f}, standard deviation {sd:.2f}, " if mean is not None else ""
     return [
         f"{numbers}most likely {found.mode}, entropy {found.entropy:.2f} bits",
-        f"Left to itself, the model would answer in this format with a probability of "
+        f"Left to itself, the model answers in this format with probability "
         f"{1 - found.removed_mass:.1%}.",
-        f"Taking only those answers would give probabilities that differ from the chart by "
-        f"{found.divergence:.1%} (total variation).",
+        f"Probabilities of only those answers differ from the chart by {found.divergence:.1%} "
+        "(total variation).",
     ]
 
 

@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.table import Table
 from rich.text import Text
 
-from constrained.demo.report import Cell, Report
+from constrained.demo.report import Cell, Report, mean
 
 __all__ = ["page", "sparkline"]
 
@@ -46,7 +46,9 @@ def sections(report: Report) -> Iterator[RenderableType]:
     if failures := [cell for cell in report.cells if not cell.follows][:: len(report.prompts) + 1]:
         yield Padding(Text("\nWhat the free answers say instead, for example:"), MARGIN)
         yield Padding(examples(failures[:3]), MARGIN)
-    yield heading("2  Every score's exact probability", "from 0 (left) to 10 (right)")
+    yield heading(
+        "2  Every score's exact probability", "from 0 (left) to 10 (right); · is under 1 %"
+    )
     yield Padding(distributions(report), MARGIN)
     yield heading("3  What follows")
     yield Padding(bullets(conclusions(report)), MARGIN)
@@ -91,7 +93,8 @@ def examples(cells: Sequence[Cell]) -> Table:
     table.add_column(style="dim")
     table.add_column(no_wrap=True, overflow="ellipsis")
     for cell in cells:
-        said = shorten(cell.free, 52, placeholder=" ...") or "(nothing)"
+        printable = "".join(c if c.isprintable() else " " for c in cell.free)
+        said = shorten(printable, 52, placeholder=" ...") or "(nothing)"
         table.add_row(f"{cell.essay}, {cell.prompt}", f"“{said}”")
     return table
 
@@ -127,12 +130,19 @@ def conclusions(report: Report) -> Iterator[str]:
     total, follow = len(report.cells), report.count(lambda c: c.follows)
     faster = report.seconds.free / report.seconds.constrained
     if follow < total:
+        named = report.count(lambda c: c.names_score)
         yield (
-            f"Format: a program that reads these scores would have failed on "
-            f"{total - follow} of {total} free answers, and on none of the constrained ones."
+            f"Format: a program that expects it would have failed on {total - follow} of {total} "
+            f"free answers, one that searches for N / 10 on {total - named}, and neither on a "
+            "constrained one."
         )
     else:
         yield f"Format: all {total} free answers followed it too; now that is guaranteed."
+    begins = 1 - mean([cell.removed_mass for cell in report.cells])
+    yield (
+        f"Computed exactly, the free model begins its answer in this format with a probability of "
+        f"{begins:.1%} on average."
+    )
     yield (
         f"Time: a constrained answer took {1 / faster:.2f} times the seconds of a free one; only "
         "the score is left to choose, the rest of the format is filled in."

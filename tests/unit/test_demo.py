@@ -7,6 +7,7 @@ import json
 import math
 import re
 import statistics
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -182,12 +183,23 @@ def test_the_page_fits_80_columns_and_shows_every_essay_and_wording():
 
 def test_the_conclusion_says_what_the_numbers_say():
     text = " ".join(shown(report(WORDS_MATTER)).split())
-    assert "would have failed on 4 of 4 free answers" in text
+    assert (
+        "would have failed on 4 of 4 free answers, one that searches for N / 10 on 4, and neither"
+        in text
+    )
+    assert "with a probability of 50.0% on average" in text
     assert "by 7.0 points on average" in text
     assert "more about the wording than about the essays" in text
     text = " ".join(shown(report(ESSAYS_MATTER, follows=True)).split())
     assert "all 4 free answers followed it too" in text
     assert "the essays matter more than the wording" in text
+
+
+def test_control_characters_of_a_free_answer_do_not_reach_the_terminal():
+    found = report({("a", "x"): 3})
+    cells = tuple(replace(c, free="bell\a, escape\x1b[2J, and\x1dmore") for c in found.cells)
+    text = shown(replace(found, cells=cells))
+    assert "bell , escape [2J, and more" in text
 
 
 def test_one_essay_under_one_wording_is_shown_without_comparisons():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+import constrained
 from constrained.cli import screen
 from constrained.cli.formats import chosen_spec, read_spec, read_text
 from constrained.errors import GenerationError
@@ -23,13 +24,16 @@ __all__ = ["app"]
 SPEC_HELP = """
 A SPEC says its kind before a colon:
 
-* **template:**"Essay score: {score:0..10} / 10" (the kind may be left out)
-
-* **regex:**"[A-F][+-]?", **choice:**"yes|no|maybe", **text:**200
-
-* **integer:**0..10, **number:**"0..10 step 0.5"
-
-* **schema:**file.json (a JSON Schema), **grammar:**file.lark
+```text
+template:Essay score: {score:0..10} / 10    text with holes
+regex:[A-F][+-]?                            all of the answer matches
+choice:yes|no|maybe                         one of these texts
+integer:0..10   number:0..10 step 0.5       a number in a range
+text:200                                    free text of that length
+schema:file.json                            JSON of that JSON Schema
+grammar:file.lark                           text of that grammar
+```
+A text with a hole needs no kind: "Essay score: {score:0..10} / 10".
 """
 
 app = typer.Typer(
@@ -61,7 +65,9 @@ Regex = Annotated[
 ]
 Choice = Annotated[
     list[str] | None,
-    typer.Option(help="One of these texts; repeat the option.", rich_help_panel=FORMAT),
+    typer.Option(
+        help="One of these texts; repeat the option.", metavar="TEXT", rich_help_panel=FORMAT
+    ),
 ]
 Integer = Annotated[str | None, typer.Option(help="A range such as 0..10.", rich_help_panel=FORMAT)]
 Schema = Annotated[
@@ -111,9 +117,7 @@ PromptFile = Annotated[
 def show_version(wanted: bool) -> None:
     """Print the version and stop."""
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"constrained {version('constrained-lm')}")
+        typer.echo(f"constrained {constrained.__version__}")
         raise typer.Exit
 
 
@@ -151,11 +155,11 @@ def demo(
 
     **Examples**
 
+    ```sh
     constrained demo
-
-    constrained demo --model ./my-finetuned-model --adapter ./my-lora
-
+    constrained demo --model ./my-model --adapter ./my-lora
     constrained demo --essays my-essays.json --json > report.json
+    ```
     """  # noqa: D205
     from constrained.demo.material import bundled, read_material
 
@@ -202,15 +206,17 @@ def generate(
     trust_remote_code: Trust = False,
     json: Json = False,
 ) -> None:
-    """Answer a prompt in a format. Only the answer goes to stdout.
+    r"""Answer a prompt in a format. Only the answer goes to stdout.
 
     **Examples**
 
-    constrained generate "Rate this essay: ..." --template "Essay score: {score:0..10} / 10" --chat
-
-    constrained generate -f review.txt --choice good --choice bad --samples 5 --temperature 1
-
+    ```sh
+    constrained generate --chat "How good is this essay? ..." \
+        --template "Essay score: {score:0..10} / 10"
+    constrained generate -f review.txt --choice good --choice bad \
+        --samples 5 --temperature 1
     cat letter.txt | constrained generate --schema person.json --json
+    ```
     """
     form = chosen_spec(
         spec=spec,
@@ -276,17 +282,18 @@ def distribution(
     trust_remote_code: Trust = False,
     json: Json = False,
 ) -> None:
-    """The exact probability of every answer that a format allows.
+    r"""The exact probability of every answer that a format allows.
 
     Nothing is sampled. The format must have finitely many answers.
 
     **Examples**
 
-    constrained distribution "2 + 2 =" --integer 0..10
-
-    constrained distribution -f essay-prompt.txt --template "Score: {score:0..10} / 10" --chat
-
-    constrained distribution "Is the sky green?" --choice yes --choice no --json
+    ```sh
+    constrained distribution "The number of days in a week is " --integer 0..10
+    constrained distribution --chat -f essay.txt \
+        --template "Essay score: {score:0..10} / 10"
+    constrained distribution "Is snow white?" --choice " yes" --choice " no"
+    ```
     """
     form = chosen_spec(
         spec=spec,
@@ -324,11 +331,11 @@ def explain(
 
     **Examples**
 
+    ```sh
     constrained explain "Essay score: {score:0..10} / 10"
-
     constrained explain "regex:[A-F][+-]?" --model smollm2
-
     constrained explain schema:person.json --json
+    ```
     """
     form = read_spec(spec)
     vocabulary = None
