@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 
 from constrained.engine import ByteEngine, Engine
-from constrained.errors import TokenRejected, UnsatisfiableSpec
+from constrained.errors import LimitExceeded, TokenRejected, UnsatisfiableSpec
 from constrained.grammar import Grammar
-from constrained.grammar.passes import prepared
+from constrained.grammar.passes import left_recursive_rules, prepared
 from constrained.vocabulary import Vocabulary
 from tests.oracle import Language, matches
 from tests.property.strategies import alphabet_of, grammars, tokens_of_pieces, vocabularies
@@ -20,6 +23,26 @@ LAWS = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
+
+
+def law(test: Callable[..., None]) -> Callable[..., None]:
+    """A property of the engine.
+
+    Reaching a limit is an answer too, but only for the grammars that mean the same text in
+    exponentially many ways; here these come from left recursion through empty matches.
+    """
+
+    @LAWS
+    @wraps(test)
+    def held(grammar: Grammar, *args: object, **kwargs: object) -> None:
+        try:
+            test(grammar, *args, **kwargs)
+        except LimitExceeded:
+            if not left_recursive_rules(grammar):
+                raise
+            reject()
+
+    return held
 
 
 def continuing(grammar: Grammar, text: bytes, most: int = 99) -> frozenset[bytes]:
@@ -61,7 +84,7 @@ choices = st.lists(st.integers(0, 2**16), max_size=5)
 
 
 @given(grammars(left=True), vocabularies(), choices)
-@LAWS
+@law
 def test_the_mask_is_what_advance_bytes_keeps_alive(
     grammar: Grammar, vocabulary: Vocabulary, steps: list[int]
 ) -> None:
@@ -86,7 +109,7 @@ def test_the_mask_is_what_advance_bytes_keeps_alive(
 
 
 @given(grammars(left=True), st.lists(tokens_of_pieces, max_size=3), tokens_of_pieces)
-@LAWS
+@law
 def test_advance_bytes_agrees_with_the_oracle(
     grammar: Grammar, pieces: list[bytes], more: bytes
 ) -> None:
@@ -111,7 +134,7 @@ def test_advance_bytes_agrees_with_the_oracle(
 
 
 @given(grammars(left=True))
-@LAWS
+@law
 def test_every_member_is_accepted_and_nothing_else(grammar: Grammar) -> None:
     alphabet = alphabet_of(grammar)
     language = Language(grammar, 4 if len(alphabet) < 4 else 3, alphabet)
@@ -131,7 +154,7 @@ def test_every_member_is_accepted_and_nothing_else(grammar: Grammar) -> None:
 
 
 @given(grammars(left=True), vocabularies(), choices)
-@LAWS
+@law
 def test_completions_are_shortest_and_costs_are_achievable(
     grammar: Grammar, vocabulary: Vocabulary, steps: list[int]
 ) -> None:
@@ -157,7 +180,7 @@ def fewest_tokens(data: bytes, vocabulary: Vocabulary) -> int:
 
 
 @given(grammars(left=True), vocabularies(), choices)
-@LAWS
+@law
 def test_budgets_are_kept(grammar: Grammar, vocabulary: Vocabulary, steps: list[int]) -> None:
     engine = engine_of(grammar, vocabulary)
     for state, _ in walk(engine, steps):
@@ -188,7 +211,7 @@ def test_budgets_are_kept(grammar: Grammar, vocabulary: Vocabulary, steps: list[
 
 
 @given(grammars(left=True), vocabularies(), choices)
-@LAWS
+@law
 def test_forced_text_is_certain_and_the_longest(
     grammar: Grammar, vocabulary: Vocabulary, steps: list[int]
 ) -> None:
@@ -207,7 +230,7 @@ def test_forced_text_is_certain_and_the_longest(
 
 
 @given(grammars(left=True), vocabularies(), choices)
-@LAWS
+@law
 def test_transitions_are_every_way_on(
     grammar: Grammar, vocabulary: Vocabulary, steps: list[int]
 ) -> None:
@@ -223,7 +246,7 @@ def test_transitions_are_every_way_on(
 
 
 @given(grammars(left=True), vocabularies())
-@LAWS
+@law
 def test_tokens_outside_the_mask_are_rejected(grammar: Grammar, vocabulary: Vocabulary) -> None:
     engine = engine_of(grammar, vocabulary)
     allowed = set(engine.allowed(engine.start).tolist())
@@ -254,7 +277,7 @@ CALLS = ["allowed", "forced", "distance", "completion", "cost", "transitions", "
     vocabularies(),
     st.lists(st.tuples(st.integers(0, 99), st.integers(0, 99), st.integers(0, 2**16)), max_size=40),
 )
-@LAWS
+@law
 def test_calls_in_any_order_give_the_same_answers(
     grammar: Grammar, vocabulary: Vocabulary, orders: list[tuple[int, int, int]]
 ) -> None:

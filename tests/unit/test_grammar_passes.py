@@ -71,9 +71,12 @@ def test_nullable_and_productive_rules() -> None:
     [
         ("[] ;", "nothing can match: the start is the empty set"),
         ('"a" [] ;', "nothing can match: the start is the empty set"),
-        ('a ; a = "(" b ")" ; b = "x" b ;', "at rule b: nothing can match: this rule has no way to end"),
+        (
+            'a ; a = "(" b ")" ; b = "x" b ;',
+            "at rule b: nothing can match: this rule has no way to end",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_start_that_cannot_match_is_unsatisfiable(text: str, message: str) -> None:
     with pytest.raises(UnsatisfiableSpec) as caught:
         check_productive(read_grammar(text))
@@ -181,15 +184,18 @@ def test_right_linear_rules_are_regular(text: str) -> None:
     check_regular(read_grammar(text))
 
 
-NEST_HINT = " (write the recursive reference last in its alternative, or use repetition)"
+NESTS = (
+    "at rule n: the {} of a rule that nests is not regular"
+    " (write the recursive reference last in its alternative, or use repetition)"
+)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('!n ; n = "(" n ")" | "" ;', "at rule n: the complement of a rule that nests is not regular" + NEST_HINT),
-        ('"x" & n ; n = ("a" n)* ;', "at rule n: the intersection of a rule that nests is not regular" + NEST_HINT),
-        ('!m ; m = "x" n? ; n = n n | "a" ;', "at rule n: the complement of a rule that nests is not regular" + NEST_HINT),
+        ('!n ; n = "(" n ")" | "" ;', NESTS.format("complement")),
+        ('"x" & n ; n = ("a" n)* ;', NESTS.format("intersection")),
+        ('!m ; m = "x" n? ; n = n n | "a" ;', NESTS.format("complement")),
         ('s ; s = "a" !s ;', "at rule s: the rule needs its own complement"),
         ('s ; s = "a" ("b" & s) ;', "at rule s: the rule needs its own intersection"),
     ],
@@ -210,7 +216,8 @@ def test_a_left_linear_rule_below_a_complement_is_rewritten_first() -> None:
 
 def test_restricting_removes_what_cannot_be_spelled() -> None:
     before = read_grammar(
-        's ; s = "tea" | "thé" [a-zé]* | {"a", "é", "ü"} t | @[0-9]+ | !"a" | ("e" & !"é") ; t = "ß" ;'
+        's ; s = "tea" | "thé" [a-zé]* | {"a", "é", "ü"} t | @[0-9]+ | !"a" | ("e" & !"é") ;'
+        't = "ß" ;'
     )
     after = 's ;\ns = "tea" | @[1]+ | !"a" & [1aet]* | "e" & !"é" ;'
     restricted = restrict(before, frozenset("tea1"))
