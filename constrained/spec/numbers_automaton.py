@@ -17,6 +17,7 @@ from constrained.grammar import (
     EMPTY,
     NOTHING,
     Cat,
+    Chars,
     Literal,
     Node,
     Nothing,
@@ -201,8 +202,11 @@ def _write(states: list[_State], name: str) -> tuple[Node, dict[str, Node]]:
         number = component[0]
         body = nodes[number] = _body(number, states[number], nodes)
         targets = set(states[number].edges.values()) - {number}
-        sizes[number] = 2 if isinstance(body, Repeat) else 2 + sum(2 + sizes[t] for t in targets)
-        depths[number] = 1 + max((depths[t] for t in targets), default=0)
+        if isinstance(body, Repeat) and isinstance(body.body, Chars | Literal):
+            sizes[number], depths[number] = 2, 1
+        else:
+            sizes[number] = 2 + sum(2 + sizes[to] for to in targets)
+            depths[number] = 1 + max((depths[to] for to in targets), default=0)
         shared = uses[number] > 1 and sizes[number] > INLINE_NODES
         if shared or depths[number] > INLINE_DEPTH:
             rules[f"{name}:{number}"] = body
