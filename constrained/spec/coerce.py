@@ -111,7 +111,7 @@ def _is_structured(kind: Any) -> bool:
         return True
     return isinstance(kind, type) and (
         dataclasses.is_dataclass(kind)
-        or typing.is_typeddict(kind)
+        or hasattr(kind, "__required_keys__")  # a TypedDict, of typing or typing_extensions
         or hasattr(kind, "__get_pydantic_core_schema__")
     )
 
@@ -140,9 +140,9 @@ def _annotated(base: Any, *metadata: Any) -> Spec[Any]:
         bounds[name] = value
     if not bounds:
         return as_spec(base)
+    if _is_structured(base):
+        return _json(Annotated[(base, *metadata)])
     if base not in (int, float, str):
-        if isinstance(base, type) and base not in SCALARS:
-            return _json(Annotated[base, *metadata])
         raise UnsupportedSpec(next(iter(bounds)), f"cannot apply {', '.join(bounds)} to {base!r}")
     known = STRING_BOUNDS if base is str else NUMBER_BOUNDS
     for name, value in bounds.items():

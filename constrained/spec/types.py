@@ -5,8 +5,9 @@ from __future__ import annotations
 import enum
 import math
 import typing
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 from constrained.errors import InvalidSpec, LimitExceeded, UnsatisfiableSpec
@@ -41,10 +42,11 @@ def choice(options: Any, *, limits: Limits = DEFAULT_LIMITS) -> Spec[Any]:
     True
     """
     values: dict[str, Any] = {}
-    if isinstance(options, Sized) and not isinstance(options, type):
-        _check_amount(len(options), limits)
-    for number, (text, value) in enumerate(_pairs(options)):
-        _check_amount(number + 1, limits)
+    if isinstance(options, Iterator):
+        options = list(islice(options, limits.max_nodes + 1))
+    if isinstance(options, Sized) and len(options) > limits.max_nodes:
+        raise LimitExceeded("max_nodes", limits.max_nodes, "listing the options of a choice")
+    for text, value in _pairs(options):
         check_text(text)
         if text in values and not _same(values[text], value):
             raise InvalidSpec(
@@ -129,11 +131,6 @@ def _written(value: object, name: str) -> str:
 
 def _same(one: object, other: object) -> bool:
     return one is other or (type(one) is type(other) and one == other)
-
-
-def _check_amount(amount: int, limits: Limits) -> None:
-    if amount > limits.max_nodes:
-        raise LimitExceeded("max_nodes", limits.max_nodes, "listing the options of a choice")
 
 
 def _source(options: Any, values: Mapping[str, Any]) -> str:
