@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -85,18 +86,19 @@ def examples(spec: Spec[Any], n: int, seed: int) -> list[str]:
     """See `Spec.examples`: later draws are longer; a draw that was seen before is thrown away."""
     draws = random.Random(seed)
     found: dict[str, None] = {}
+
+    def keep(output: bytes) -> None:
+        with suppress(UnicodeDecodeError):  # outputs that are no text are no examples
+            found[output.decode("utf-8")] = None
+
     for attempt in range(n * ATTEMPTS):
-        choices = draws.randint(0, 3 + attempt)
-        try:
-            found[_draw(spec.engine, draws, choices).decode("utf-8")] = None
-        except UnicodeDecodeError:
-            continue  # no text; the spec says nothing about how often that happens
+        keep(_draw(spec.engine, draws, draws.randint(0, 3 + attempt)))
         if len(found) == n:
             break
     if len(found) < n and finiteness(spec.grammar, DEFAULT_LIMITS).finite:
-        for output in enumerate_outputs(spec, n, DEFAULT_LIMITS):
+        for output in islice(all_outputs(spec.engine), n * ATTEMPTS):
             if len(found) < n:
-                found[output] = None
+                keep(output)
     return sorted(found, key=lambda text: (len(text), text))
 
 

@@ -88,14 +88,14 @@ class Summary:
     None without a vocabulary."""
 
     def __str__(self) -> str:
-        lines = [self._amount()]
+        lines = [self._outputs()]
         lengths = [
-            _range(self.shortest_bytes, self.longest_bytes, "bytes"),
-            _range(self.shortest_characters, self.longest_characters, "characters"),
+            _range(self.shortest_bytes, self.longest_bytes, "byte"),
+            _range(self.shortest_characters, self.longest_characters, "character"),
         ]
         lines.append(", ".join(length for length in lengths if length))
         if self.fewest_tokens is not None or self.most_tokens is not None:
-            lines.append(_range(self.fewest_tokens, self.most_tokens, "tokens"))
+            lines.append(_range(self.fewest_tokens, self.most_tokens, "token"))
         if self.beginning:
             lines.append(f"always begins with {self.beginning!r}")
         if self.prefixes:
@@ -107,9 +107,9 @@ class Summary:
             lines.append("the first token may want a leading space")
         return "\n".join(lines)
 
-    def _amount(self) -> str:
+    def _outputs(self) -> str:
         if self.outputs is not None:
-            return f"{self.outputs:,} output{'s' * (self.outputs != 1)}"
+            return _amount(self.outputs, "output")
         if self.finite is None:
             return f"cannot tell whether the outputs are finitely many: {self.reason}"
         kind = "finitely" if self.finite else "infinitely"
@@ -118,10 +118,14 @@ class Summary:
 
 def _range(least: int | None, most: int | None, unit: str) -> str:
     if least is None:
-        return "" if most is None else f"at most {most:,} {unit}"
+        return "" if most is None else f"at most {_amount(most, unit)}"
     if most is None:
-        return f"at least {least:,} {unit}"
-    return f"{least:,} {unit}" if least == most else f"{least:,} to {most:,} {unit}"
+        return f"at least {_amount(least, unit)}"
+    return _amount(most, unit) if least == most else f"{least:,} to {_amount(most, unit)}"
+
+
+def _amount(number: int, unit: str) -> str:
+    return f"{number:,} {unit}{'s' * (number != 1)}"
 
 
 def summarise(spec: Spec[Any], vocabulary: Vocabulary | None, limits: Limits) -> Summary:
