@@ -199,6 +199,10 @@ def dependability_estimates(
         return DependabilityEstimates(none, none, none)
     plan = _design(components, dict(sizes or {}), item, fixed)
     drawn = draw_components(components, draws=draws, seed=seed)
+    if not drawn:
+        reason = "no interval: components without degrees of freedom"
+        found = (Estimate(v, reason=reason) for v in (point.phi, point.generalizability, point.sem))
+        return DependabilityEstimates(*found)
     signal, relative, absolute = (
         sum((weight * drawn[effect] for effect, weight in part.items()), np.zeros(draws))
         for part in (plan.signal, plan.relative, plan.absolute)

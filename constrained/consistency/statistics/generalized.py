@@ -22,13 +22,15 @@ def draw_components(
 
     Each mean square becomes ``MS df / chi2_df`` with a fresh chi-square, and the components follow
     by the same differences as the estimates; the draw component becomes ``s2 exp(t SE / s2)``. A
-    function of these draws has, between its quantiles, a generalized confidence interval. Empty
-    when a component is NaN. Source: Weerahandi 1993; Tian and Cappelleri 2004 for intraclass
-    correlations. Proved by coverage (94 to 95 % where the F interval of Phi has 86 to 95 %).
+    function of these draws has, between its quantiles, a generalized confidence interval. Effects
+    of facets with one level are left out; empty when the degrees of freedom are unknown.
+
+    Source: Weerahandi 1993; Tian and Cappelleri 2004 for intraclass correlations. Proved by
+    coverage (94 to 95 % where the F interval of Phi has 86 to 95 %).
     """
     rng = np.random.default_rng(seed)
-    crossed = [c for c in components.components if c.effect != (DRAW,)]
-    if any(math.isnan(c.raw) for c in crossed):
+    crossed = [c for c in components.components if c.effect != (DRAW,) and not math.isnan(c.raw)]
+    if not crossed or any(math.isnan(c.degrees) for c in crossed):
         return {}
     squares: dict[frozenset[str], Array] = {}
     for c in crossed:

@@ -55,10 +55,10 @@ class Component:
     effect: tuple[str, ...]
     raw: float
     estimate: Estimate
-    degrees: float
-    mean_square: float
-    total: float
-    cells_per_level: float
+    degrees: float = math.nan
+    mean_square: float = math.nan
+    total: float = math.nan
+    cells_per_level: float = math.nan
     standard_error: float = math.nan
     includes_draw: bool = False
 
@@ -221,7 +221,7 @@ def _component(
     if axes not in found.effects:
         flat = [names[axis] for axis in axes if (axis,) not in found.effects]
         reason = f"only one {flat[0]} (use at least 2)"
-        return _missing(effect, reason)
+        return Component(effect, math.nan, unknown(reason))
     place = found.effects.index(axes)
     total = float(found.totals[place])
     degrees = float(found.degrees[place])
@@ -254,21 +254,12 @@ def _component(
     )
 
 
-def _missing(
-    effect: tuple[str, ...],
-    reason: str,
-    degrees: float = math.nan,
-    total: float = math.nan,
-    cells_per_level: float = math.nan,
-) -> Component:
-    return Component(effect, math.nan, unknown(reason), degrees, math.nan, total, cells_per_level)
-
-
 def _draw_component(grid: Cells, names: tuple[str, ...], level: float) -> Component:
     known = grid.present & ~np.isnan(grid.variance)
     if not known.any():
         reason = "one draw per cell: its variance is part of the highest interaction"
-        return _missing((DRAW,), reason if grid.present.any() else "no cell has data")
+        reason = reason if grid.present.any() else "no cell has data"
+        return Component((DRAW,), math.nan, unknown(reason))
     found = decompose(np.where(known, grid.variance, np.nan))
     value, universe = found.mean, f"{plural(names)} like these"
     if value == 0.0:
