@@ -6,20 +6,23 @@ Objects with `minProperties`, `maxProperties` or a wanted member; arrays with `c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
-from constrained.errors import UnsupportedSpec
+from constrained.errors import LimitExceeded, UnsupportedSpec
 from constrained.spec.json_schema.machine import Machine, explore
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.regions import Region, unnamed_regions
 from constrained.spec.json_schema.scalars import few_texts, live_string
 from constrained.spec.json_schema.shapes import (
     ANY_STRING,
+    NOTHING,
     Array,
     Contains,
     Demand,
+    Member,
     Object,
+    Shape,
     conjoin,
     demand_for,
     holds,
@@ -34,6 +37,9 @@ Ask = Callable[[Demand], bool]
 
 FEW_KEYS = 8
 """Key sets of at most so many texts are followed key by key."""
+
+MOST_WAYS = 512
+"""Ways to write one key, by which wishes its value fulfils."""
 
 FEW = 16
 """`uniqueItems` is enforced for at most so many different values: states are sets of them."""
@@ -77,20 +83,57 @@ class _State(NamedTuple):
     met: int = 0
     """Wishes fulfilled for good, as bits."""
     last: int = 0
-    """Wishes fulfilled unless a later member has the same key, as bits."""
+    """Wanted members that are there unless a later member has the same key, as bits."""
     used: int = 0
     """Keys of finite sets written, as bits; the lowest bit: any other key."""
 
 
+class _Wish:
+    """One choice: facts about names, and wanted members; each wanted member has its own bit."""
+
+    def __init__(self, choice: tuple[Object, ...], first_bit: int) -> None:
+        self.absent: set[str] = set()
+        self.present: dict[str, list[Demand]] = {}
+        self.members: list[Member] = []
+        for option in choice:
+            if option.some:
+                self.members += option.some
+            elif option.required:
+                name = next(iter(option.required))
+                self.present.setdefault(name, []).append(demand_for(option, name))
+            else:
+                self.absent.update(option.named)
+        self.first_bit = first_bit
+        self.bits = ((1 << len(self.members)) - 1) << first_bit
+
+    def names(self) -> list[str]:
+        return sorted(self.absent | self.present.keys())
+
+    def demands(self, name: str) -> list[Demand]:
+        """The demands of which one, holding under `name`, fulfils the wish."""
+        found = [member.demand for member in self.members if holds(member.keys, name)]
+        return list(dict.fromkeys(self.present.get(name, []) + found))
+
+
 class _ObjectMachine:
     def __init__(self, meaning: Meaning, record: Object, ask: Ask) -> None:
-        self.record = record
         self.ask = ask
+        self.meaning = meaning
         self.limit = meaning.document.limits.max_nodes
-        self.every = (1 << len(record.some)) - 1
+        self.wishes: list[_Wish] = []
+        bit = 0
+        for choice in (*((Object(some=(member,)),) for member in record.some), *record.either):
+            self.wishes.append(_Wish(choice, bit))
+            bit += len(self.wishes[-1].members)
+        self.every = (1 << len(self.wishes)) - 1
         names = ordered_names(record)
-        self.needed = [name in record.required for name in names]
-        self.named = [self._named(name, demand_for(record, name)) for name in names]
+        named = {name: demand_for(record, name) for name in names}
+        for wish in self.wishes:
+            named |= {name: demand_for(record, name) for name in wish.names() if name not in named}
+        self.record = record = record._replace(named=named)
+        self.needed = [name in record.required for name in named]
+        self.named = [self._named(name, demand) for name, demand in named.items()]
+        self.skipped = [self._absent(name) for name in named]
         self.loose: list[tuple[int, list[tuple[int, Entry]]]] = []
         self.others: list[tuple[int, int, Entry]] = []
         for region in unnamed_regions(record, ask):
@@ -99,8 +142,7 @@ class _ObjectMachine:
                 self.others += self._unnamed(region)
                 continue
             for text in texts:
-                bit = 2 << len(self.loose)
-                self.loose.append((bit, self._named(text, region.demand)))
+                self.loose.append((2 << len(self.loose), self._named(text, region.demand)))
         if self.others and record.least > max(1, len(record.required) + 1):
             raise UnsupportedSpec(
                 "minProperties",
@@ -116,23 +158,26 @@ class _ObjectMachine:
         record = self.record
         edges: list[tuple[Entry, _State]] = []
         open_ = record.most is None or state.written < record.most
-        position = state.index
-        while position < len(self.named):
+        for position in range(state.index, len(self.named)):
             if open_:
                 self._add(edges, state, self.named[position], position + 1, 0)
             if self.needed[position]:
                 return False, edges
-            position += 1
+            state = state._replace(met=state.met | self.skipped[position])
+        end = len(self.named)
         if open_:
             for bit, entries in self.loose:
                 if not bit & state.used:
-                    self._add(edges, state, entries, position, bit)
+                    self._add(edges, state, entries, end, bit)
             for gain, loss, entry in self.others:
-                if not gain & state.met and self.ask(entry.region.demand):
+                if self.ask(entry.region.demand):
                     last = (state.last & ~loss) | gain
-                    edges.append((entry, self._after(state, position, last=last, used=1)))
-        done = state.met | state.last == self.every and state.distinct >= record.least
-        return done, edges
+                    edges.append((entry, self._after(state, end, state.met, last, 1)))
+        met = state.met
+        for index, wish in enumerate(self.wishes):
+            if state.last & wish.bits:
+                met |= 1 << index
+        return met == self.every and state.distinct >= record.least, edges
 
     def _add(
         self,
@@ -144,49 +189,87 @@ class _ObjectMachine:
     ) -> None:
         for gain, entry in entries:
             if not gain & state.met and self.ask(entry.region.demand):
-                edges.append((entry, self._after(state, index, met=gain, used=bit)))
+                edges.append((entry, self._after(state, index, state.met | gain, state.last, bit)))
 
-    def _after(
-        self, state: _State, index: int, *, met: int = 0, last: int | None = None, used: int
-    ) -> _State:
+    def _after(self, state: _State, index: int, met: int, last: int, used: int) -> _State:
         most = self.record.most
         new = not (used == 1 and state.used & 1)
+        for number, wish in enumerate(self.wishes):
+            if met >> number & 1:
+                last &= ~wish.bits
         return _State(
             index,
             min(state.distinct + new, self.record.least),
             min(state.written + 1, 1 if most is None else most),
-            state.met | met,
-            state.last if last is None else last,
+            met,
+            last,
             state.used | used,
         )
+
+    def _absent(self, name: str) -> int:
+        """The wishes that leaving a name out fulfils, as bits."""
+        return sum(1 << index for index, wish in enumerate(self.wishes) if name in wish.absent)
 
     def _named(self, name: str, demand: Demand) -> list[tuple[int, Entry]]:
         """The ways to write a key that is never repeated: wishes it fulfils, and its demand."""
         ways = [(0, demand)]
-        for index, wish in enumerate(self.record.some):
-            if holds(wish.keys, name):
-                ways += [(gain | 1 << index, conjoin(d, wish.demand)) for gain, d in ways]
+        for index, wish in enumerate(self.wishes):
+            for wanted in wish.demands(name):
+                ways = list(self._told_apart(ways, 1 << index, wanted))
+            if len(ways) > MOST_WAYS:
+                raise LimitExceeded("max_nodes", self.limit, "telling branches of a schema apart")
         return [(gain, Entry(name, Region(ANY_STRING, demand))) for gain, demand in ways]
 
+    def _told_apart(
+        self, ways: list[tuple[int, Demand]], bit: int, wanted: Demand
+    ) -> Iterator[tuple[int, Demand]]:
+        """Each way, fulfilling the wish and not.
+
+        Scalars are told apart exactly, so that many wishes about one key (which branch does its
+        value belong to?) leave few ways; for arrays and objects, not counting is always allowed.
+        """
+        meaning = self.meaning
+        for gain, demand in ways:
+            if gain & bit:
+                yield gain, demand
+                continue
+            both = conjoin(demand, wanted)
+            if meaning.dead(both):
+                yield gain, demand
+                continue
+            yield gain | bit, both
+            rest = conjoin(demand, meaning.negation(wanted))
+            if meaning.dead(rest):
+                continue
+            exact = _is_scalar(meaning.shape(rest)) or _is_scalar(meaning.shape(both))
+            yield gain, rest if exact else demand
+
     def _unnamed(self, region: Region) -> list[tuple[int, int, Entry]]:
-        """The ways to write any key of a region: wishes fulfilled, wishes put in doubt."""
+        """The ways to write any key of a region: wanted members it is, and those it may replace."""
         ways: list[tuple[int, int, Region]] = [(0, 0, region)]
-        for index, wish in enumerate(self.record.some):
-            bit = 1 << index
-            split = []
-            for gain, loss, (keys, demand) in ways:
-                inside = meet_strings(keys, wish.keys)
-                if inside is not None:
-                    split.append((gain | bit, loss, Region(inside, conjoin(demand, wish.demand))))
-                    split.append((gain, loss | bit, Region(inside, demand)))
-                for piece in without_string(wish.keys):
-                    outside = meet_strings(keys, piece)
-                    if outside is not None:
-                        split.append((gain, loss, Region(outside, demand)))
-            ways = split
+        for wish in self.wishes:
+            for index, member in enumerate(wish.members):
+                ways = list(self._split(ways, member, 1 << wish.first_bit + index))
         return [
             (gain, loss, Entry(None, part)) for gain, loss, part in ways if live_string(part.keys)
         ]
+
+    def _split(
+        self, ways: list[tuple[int, int, Region]], wanted: Member, bit: int
+    ) -> Iterator[tuple[int, int, Region]]:
+        for gain, loss, (keys, demand) in ways:
+            inside = meet_strings(keys, wanted.keys)
+            if inside is not None:
+                yield gain | bit, loss, Region(inside, conjoin(demand, wanted.demand))
+                yield gain, loss | bit, Region(inside, demand)
+            for piece in without_string(wanted.keys):
+                outside = meet_strings(keys, piece)
+                if outside is not None:
+                    yield gain, loss, Region(outside, demand)
+
+
+def _is_scalar(shape: Shape) -> bool:
+    return not (shape.arrays or shape.objects)
 
 
 # ------------------------------------------------------------------ arrays

@@ -35,6 +35,7 @@ from constrained.spec.json_schema.shapes import (
     Shape,
     demand_for,
     live_number,
+    split_choices,
 )
 from constrained.spec.json_text import JsonStyle
 
@@ -79,6 +80,7 @@ class Emission:
         self._names: dict[tuple[Demand, int], str] = {}
         self._taken: dict[str, Demand] = {}
         self._values: dict[tuple[Demand, int], Node] = {}
+        self._split: dict[Demand, list[Object]] = {}
         self._alive: dict[Demand, bool] = {EVERYTHING: True}
 
     # -------------------------------------------------------------- rules
@@ -164,7 +166,7 @@ class Emission:
         parts = [self._scalars(shape)]
         parts += [
             self._object(record, depth, f"{name} object {index}")
-            for index, record in enumerate(shape.objects)
+            for index, record in enumerate(self._objects(demand, shape))
             if self._object_alive(record, self.alive)
         ]
         parts += [
@@ -237,13 +239,21 @@ class Emission:
         """Whether an array or object is alive; refusals get the place they lack."""
         try:
             arrays = [self._array_alive(record, ask) for record in shape.arrays]
-            objects = [self._object_alive(record, ask) for record in shape.objects]
+            objects = [self._object_alive(r, ask) for r in self._objects(demand, shape)]
         except UnsupportedSpec as error:
             where = self.meaning.place_of(error.feature, demand)
             raise UnsupportedSpec(
                 error.feature, error.problem, where=where, hint=error.hint
             ) from None
         return any(arrays) or any(objects)
+
+    def _objects(self, demand: Demand, shape: Shape) -> list[Object]:
+        """The object records of a demand, with choices between single facts only."""
+        found = self._split.get(demand)
+        if found is None:
+            found = [part for r in shape.objects for part in split_choices(r, self.meaning)]
+            self._split[demand] = found
+        return found
 
     def _array_alive(self, record: Array, ask: Ask) -> bool:
         if is_counted(record):
@@ -261,7 +271,11 @@ class Emission:
         return object_machine(self.meaning, record, ask).alive
 
     def _is_simple(self, record: Object) -> bool:
-        return not record.some and record.most is None and record.least <= len(record.required)
+        return (
+            not (record.some or record.either)
+            and record.most is None
+            and record.least <= len(record.required)
+        )
 
     # -------------------------------------------------------------- arrays
 

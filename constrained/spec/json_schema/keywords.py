@@ -88,6 +88,8 @@ class Reading:
     parts_first = False
     combines = False
     """Whether parts may multiply records: their shapes are worked out before anything runs."""
+    branches = False
+    """Whether a part is a `oneOf` or `if`, whose complements are better built from their parts."""
     may_refuse = False
     """Whether writing the rules may find something that cannot be enforced."""
     number_limits = False
@@ -614,6 +616,7 @@ def _any_of(read: Reading, value: Any) -> None:
 
 def _one_of(read: Reading, value: Any) -> None:
     read.part("one", *_branches(read, "oneOf", value))
+    read.branches = True
     read.combines = True
 
 
@@ -629,6 +632,7 @@ def _if(read: Reading, value: Any) -> None:
         nodes.append(read.document.node(schema, read.node, (keyword,)))
     if nodes[1:] != [1, 1]:
         read.part("if", *nodes)
+        read.branches = True
         read.combines = True
 
 

@@ -8,6 +8,7 @@ depth costs memory, not Python frames.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 from constrained.errors import InvalidSpec, LimitExceeded
 from constrained.spec.json_schema.document import Document
@@ -22,13 +23,18 @@ from constrained.spec.json_schema.shapes import (
     Shape,
     dead_array,
     dead_object,
+    is_fact,
     join,
     meet,
     minus,
+    unite,
     whole_values,
 )
 
 __all__ = ["Meaning"]
+
+DEEPEST_PARTS = 40
+"""How deep complements are built from parts; below, from finished shapes."""
 
 RECORD_COST = 16
 """Grammar nodes that one constraint record stands for when counted against `max_nodes`."""
@@ -93,7 +99,8 @@ class Meaning:
                 if node > 0:
                     found = meet(found, self.shape_of(node), self)
                 else:
-                    found = minus(found, self.shape_of(-node), self)
+                    self.shape_of(-node)
+                    found = self.without(found, -node)
             self._demands[demand] = found
         return found
 
@@ -127,6 +134,56 @@ class Meaning:
             stack.pop()
         return self._shapes[node]
 
+    def without(self, shape: Shape, node: int) -> Shape:
+        """The values of a shape that a node, whose shape is known, does not allow."""
+        if node > 1 and node not in self.conjunctions and self.reading(node).branches:
+            return meet(shape, self.outside(node), self)
+        return minus(shape, self._signed(node), self)
+
+    def outside(self, node: int, depth: int = 0) -> Shape:
+        """The complement of a node whose shape is known, built from the complements of its parts.
+
+        Complementing the finished shape of a `oneOf` would undo what its branches exclude of each
+        other, one way at a time; what a `oneOf` refuses is none of its branches, or two of them.
+        """
+        found = self._shapes.get(-node)
+        if found is not None:
+            return found
+        simple = node < 0 or node in self.conjunctions or depth > DEEPEST_PARTS
+        if simple or not self.reading(node).branches:
+            found = minus(ANY, self._signed(node), self)
+        else:
+            read = self.reading(node)
+            limits = read.shape()
+            for values in read.values:
+                limits = meet(values, limits, self)
+            found = minus(ANY, limits, self)
+            for operation, nodes, name in read.parts:
+                found = unite(found, self._part_outside(operation, nodes, name, depth + 1))
+        self._shapes[-node] = found
+        return found
+
+    def _part_outside(
+        self, operation: str, nodes: tuple[int, ...], name: str, depth: int
+    ) -> Shape:
+        out = [self.outside(node, depth) for node in nodes]
+        if operation == "all":
+            return out[0]
+        if operation == "not":
+            return self._signed(nodes[0])
+        if operation == "if":
+            inside = meet(self._signed(nodes[0]), out[1], self)
+            return unite(inside, meet(out[0], out[2], self))
+        if operation not in ("any", "one"):
+            return minus(ANY, OPERATIONS[operation](self, ANY, nodes, name, False), self)
+        found = out[0]
+        for other in out[1:]:
+            found = meet(found, other, self)
+        if operation == "one":
+            for first, second in combinations(nodes, 2):
+                found = unite(found, meet(self._signed(first), self._signed(second), self))
+        return found
+
     def _uses(self, node: int) -> list[int]:
         """The positive nodes whose shapes a node's shape is made of."""
         if node in self.conjunctions:
@@ -134,7 +191,7 @@ class Meaning:
         return [abs(n) for _, nodes, _ in self.reading(node).parts for n in nodes]
 
     def _signed(self, node: int) -> Shape:
-        return self._shapes[node] if node in self._shapes else minus(ANY, self._shapes[-node], self)
+        return self._shapes[node] if node in self._shapes else self.outside(-node)
 
     def _combine(self, node: int) -> Shape:
         if node in self.conjunctions:
@@ -248,7 +305,12 @@ class Meaning:
         schemas = self.document.schemas
         refused = [schemas[-node] for node in demand if node < 0 and -node not in self.conjunctions]
         try:
-            return bool(refused) and any(schemas[n] in refused for n in demand if n > 0)
+            return bool(refused) and any(
+                schemas[n] == other and repr(schemas[n]) == repr(other)  # 1 == True, but not here
+                for n in demand
+                if n > 0
+                for other in refused
+            )
         except RecursionError:  # comparing schemas nested very deeply
             return False
 
@@ -273,7 +335,22 @@ def _every(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, first
 
 
 def _some(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, first: bool) -> Shape:
+    choice = _facts([meaning._signed(node) for node in nodes])
+    if choice:
+        return meet(shape, ANY._replace(objects=(Object(either=(choice,)),)), meaning)
     return join([_every(meaning, shape, (node,), "", first) for node in dict.fromkeys(nodes)])
+
+
+def _facts(shapes: list[Shape]) -> tuple[Object, ...]:
+    """The choice that a union of shapes is, if each says one fact about objects only."""
+    facts = []
+    for shape in shapes:
+        if len(shape.objects) != 1 or shape._replace(objects=ANY.objects) != ANY:
+            return ()
+        if not is_fact(shape.objects[0]):
+            return ()
+        facts.append(shape.objects[0])
+    return tuple(facts) if len(facts) > 1 else ()
 
 
 def _exactly_one(
@@ -284,13 +361,13 @@ def _exactly_one(
     for index, branch in enumerate(branches):
         for other, node in enumerate(nodes):
             if other != index and branches[other] is not NEVER:
-                branch = minus(branch, meaning._signed(node), meaning)
+                branch = meaning.without(branch, node)
         kept.append(branch)
     return join(kept)
 
 
 def _none(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, __: bool) -> Shape:
-    return minus(shape, meaning._signed(nodes[0]), meaning)
+    return meaning.without(shape, nodes[0])
 
 
 def _conditional(
@@ -298,7 +375,7 @@ def _conditional(
 ) -> Shape:
     condition, then, otherwise = nodes
     holds = _every(meaning, shape, (condition,), "", first)
-    fails = minus(shape, meaning._signed(condition), meaning)
+    fails = meaning.without(shape, condition)
     return join(
         [
             _every(meaning, holds, (then,), "", first),
@@ -311,10 +388,14 @@ def _when_present(
     meaning: Meaning, shape: Shape, nodes: tuple[int, ...], name: str, _: bool
 ) -> Shape:
     """The node's schema where the object has the property; anything where it has not."""
-    absent = ANY._replace(objects=(Object(named={name: NOTHING}),))
-    present = NEVER._replace(objects=(Object(required={name: None}),))
-    needed = meet(meet(shape, present, meaning), meaning._signed(nodes[0]), meaning)
-    return join([needed, meet(shape, absent, meaning)])
+    if not shape.objects:
+        return shape
+    absent = Object(named={name: NOTHING})
+    needed = meaning._signed(nodes[0]).objects
+    choices: tuple[tuple[Object, ...], ...] = ((absent, *needed),)
+    if len(needed) == 1 and needed[0] == Object(required=needed[0].required):
+        choices = tuple((absent, Object(required={n: None})) for n in needed[0].required)
+    return meet(shape, ANY._replace(objects=(Object(either=choices),)), meaning)
 
 
 def _names(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, __: bool) -> Shape:

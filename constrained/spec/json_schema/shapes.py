@@ -47,8 +47,11 @@ __all__ = [
     "demand_for",
     "holds",
     "join",
+    "is_fact",
     "meet",
     "minus",
+    "split_choices",
+    "unite",
     "whole_values",
 ]
 
@@ -134,7 +137,9 @@ class Object(NamedTuple):
     """Objects: demands by name, by key set for all other keys, presence, counts.
 
     `named` holds the full demand of every name in it: clauses do not add to it. `clauses` hold
-    for each key that is not named; `some` asks for at least one member (named or not) each.
+    for each key that is not named; `some` asks for at least one member (named or not) each. Of
+    each choice in `either` at least one record holds, too: that is how a complement is written,
+    as one record however many ways there are to differ.
     """
 
     named: dict[str, Demand] = {}  # noqa: RUF012 - shared and never changed
@@ -143,6 +148,7 @@ class Object(NamedTuple):
     least: int = 0
     most: int | None = None
     some: tuple[Member, ...] = ()
+    either: tuple[tuple[Object, ...], ...] = ()
 
 
 class Shape(NamedTuple):
@@ -455,16 +461,75 @@ def demand_for(record: Object, name: str) -> Demand:
 
 def meet_objects(a: Object, b: Object, judge: Judge) -> Object | None:
     """Both; None when certainly empty."""
-    most = a.most if b.most is None else b.most if a.most is None else min(a.most, b.most)
-    both = Object(
+    both = _merge_objects(a, b)
+    return settle(both, judge) if both.either else None if dead_object(both, judge) else both
+
+
+def _merge_objects(a: Object, b: Object) -> Object:
+    return Object(
         _meet_names(a, b),
         {**a.required, **b.required} if a.required and b.required else a.required or b.required,
         _merged_members(a.clauses, b.clauses),
         max(a.least, b.least),
-        most,
+        a.most if b.most is None else b.most if a.most is None else min(a.most, b.most),
         _merged_members(a.some, b.some),
+        a.either + b.either,
     )
-    return None if dead_object(both, judge) else both
+
+
+def settle(record: Object, judge: Judge) -> Object | None:
+    """The record with its choices narrowed; None when certainly empty.
+
+    Options that contradict the record go; a choice with one option left becomes part of the
+    record; a choice that the record already fulfils goes.
+    """
+    while True:
+        base = record._replace(either=())
+        if dead_object(base, judge):
+            return None
+        kept: list[tuple[Object, ...]] = []
+        single = False
+        for choice in record.either:
+            options = tuple(option for option in choice if _fits(base, option, judge))
+            if not options:
+                return None
+            if len(options) == 1:
+                base, single = _merge_objects(base, options[0]), True
+            elif options not in kept and not any(_fulfils(base, option) for option in options):
+                kept.append(options)
+        record = base._replace(either=base.either + tuple(kept))
+        if not single:
+            return record
+
+
+def _fits(base: Object, option: Object, judge: Judge) -> bool:
+    """Whether an option may hold beside the base, as far as a short look tells."""
+    judge.charge(1)
+    for name, demand in option.named.items():
+        if (name in base.required or name in option.required) and judge.dead(
+            conjoin(demand_for(base, name), demand)
+        ):
+            return False
+    for name in option.required:
+        if name not in option.named and judge.dead(demand_for(base, name)):
+            return False
+    least, most = max(base.least, option.least), base.most
+    if option.most is not None:
+        most = option.most if most is None else min(most, option.most)
+    if most is not None and max(least, len(base.required.keys() | option.required.keys())) > most:
+        return False
+    return not any(judge.dead(member.demand) for member in option.some)
+
+
+def _fulfils(base: Object, option: Object) -> bool:
+    """Whether the base already implies an option."""
+    return (
+        not (option.clauses or option.some or option.either)
+        and option.least <= max(base.least, len(base.required))
+        and (option.most is None or (base.most is not None and base.most <= option.most))
+        and option.required.keys() <= base.required.keys()
+        and all(demand <= demand_for(base, n) for n, demand in option.named.items())
+    )
 
 
 def _meet_names(a: Object, b: Object) -> dict[str, Demand]:
@@ -486,7 +551,7 @@ def _merged_members(a: tuple[Member, ...], b: tuple[Member, ...]) -> tuple[Membe
 
 
 def dead_object(record: Object, judge: Judge) -> bool:
-    """Whether the record is certainly empty."""
+    """Whether the record, its choices aside, is certainly empty."""
     if record.most is not None and max(record.least, len(record.required)) > record.most:
         return True
     if any(judge.dead(demand_for(record, name)) for name in record.required):
@@ -495,22 +560,54 @@ def dead_object(record: Object, judge: Judge) -> bool:
 
 
 def without_object(a: Object, judge: Judge) -> list[Object]:
-    """The complement within the objects, as a union."""
-    out = [Object(named={name: NOTHING}) for name in a.required]
+    """The complement within the objects: no record, or one with a choice of all ways to differ."""
+    ways = [Object(named={name: NOTHING}) for name in a.required]
     for name, demand in a.named.items():
         if demand:
-            negated = judge.negation(demand)
-            out.append(Object(named={name: negated}, required={name: None}))
+            ways.append(Object(named={name: judge.negation(demand)}, required={name: None}))
     names = frozenset(a.named)
     for keys, demand in a.clauses:
         outside = keys._replace(excluded=keys.excluded | names)
-        out.append(Object(some=(Member(outside, judge.negation(demand)),), least=1))
+        if outside.values is not None:
+            outside = String(values=outside.values - names)
+        ways.append(Object(some=(Member(outside, judge.negation(demand)),), least=1))
     if a.least:
-        out.append(Object(most=a.least - 1))
+        ways.append(Object(most=a.least - 1))
     if a.most is not None:
-        out.append(Object(least=a.most + 1))
-    out += [Object(clauses=(Member(keys, judge.negation(d)),)) for keys, d in a.some]
-    return out
+        ways.append(Object(least=a.most + 1))
+    ways += [Object(clauses=(Member(keys, judge.negation(d)),)) for keys, d in a.some]
+    for choice in a.either:
+        none: Object | None = ANY_OBJECT
+        for option in choice:
+            for way in without_object(option, judge) or [None]:
+                none = None if none is None or way is None else _merge_objects(none, way)
+        if none is not None:
+            ways.append(none)
+    if len(ways) == 1:
+        return ways
+    return [Object(either=(tuple(ways),))] if ways else []
+
+
+def split_choices(record: Object, judge: Judge) -> list[Object]:
+    """The record as a union of records whose choices are between single facts only."""
+    for index, choice in enumerate(record.either):
+        if not all(is_fact(option) for option in choice):
+            judge.charge(len(choice))
+            rest = record._replace(either=record.either[:index] + record.either[index + 1 :])
+            met = (meet_objects(rest, option, judge) for option in choice)
+            return [part for one in met if one is not None for part in split_choices(one, judge)]
+    return [record]
+
+
+def is_fact(option: Object) -> bool:
+    """One name absent, one name present with a demand, or one wanted member."""
+    if option.clauses or option.either or option.most is not None:
+        return False
+    if option.some:
+        return len(option.some) == 1 and not option.named and not option.required
+    if option.least or len(option.named.keys() | option.required.keys()) != 1:
+        return False
+    return bool(option.required) or NOTHING in option.named.values()
 
 
 # ------------------------------------------------------------------ shapes
@@ -537,6 +634,25 @@ def join(shapes: list[Shape]) -> Shape:
         STRINGS if ANY_STRING in strings else tuple(dict.fromkeys(strings)),
         ARRAYS if ANY_ARRAY in arrays else tuple(dict.fromkeys(arrays)),
         OBJECTS if ANY_OBJECT in objects else tuple(objects),
+    )
+
+
+def unite(a: Shape, b: Shape) -> Shape:
+    """The union, where choices of single facts about objects become one choice."""
+    both = join([a, b])
+    choices = [r.either[0] for r in both.objects if _is_choice(r)]
+    if len(choices) < 2:
+        return both
+    rest = tuple(record for record in both.objects if not _is_choice(record))
+    united = tuple(option for choice in choices for option in choice)
+    return both._replace(objects=(*rest, Object(either=(united,))))
+
+
+def _is_choice(record: Object) -> bool:
+    return (
+        len(record.either) == 1
+        and record == Object(either=record.either)
+        and all(is_fact(option) for option in record.either[0])
     )
 
 
