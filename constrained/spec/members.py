@@ -22,6 +22,8 @@ ATTEMPTS = 20
 
 LETTERS_AND_DIGITS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 PRINTABLE = frozenset(range(0x20, 0x7F))
+COMMON_LEADS = frozenset([*range(0xC3, 0xCB), *range(0xE4, 0xEA)])
+"""First bytes of characters that fonts have: Latin, Chinese, Japanese."""
 
 
 def all_outputs(engine: ByteEngine) -> Iterator[bytes]:
@@ -107,7 +109,7 @@ def _draw(engine: ByteEngine, draws: random.Random, choices: int) -> bytes:
     output = bytearray()
     state = engine.start
     while choices:
-        ways = engine.transitions(state)
+        ways = sorted(engine.transitions(state))
         if not ways or (engine.accepting(state) and draws.random() < 0.25):
             break
         data, to = draws.choices(ways, [_weight(data) for data, _ in ways])[0]
@@ -116,9 +118,8 @@ def _draw(engine: ByteEngine, draws: random.Random, choices: int) -> bytes:
         state = to
     while not engine.accepting(state):
         left = engine.distance(state) - 1
-        data, state = draws.choice(
-            [way for way in engine.transitions(state) if engine.distance(way[1]) == left]
-        )
+        ways = sorted(engine.transitions(state))
+        data, state = draws.choice([way for way in ways if engine.distance(way[1]) == left])
         output.append(_byte(data, draws))
     return bytes(output)
 
@@ -127,11 +128,15 @@ def _weight(data: bytes) -> float:
     """Readable classes are drawn more often than control and non-ASCII characters."""
     if not LETTERS_AND_DIGITS.isdisjoint(data):
         return 3.0
-    return 1.0 if not PRINTABLE.isdisjoint(data) else 0.02
+    if not PRINTABLE.isdisjoint(data):
+        return 1.0
+    return 0.02 if min(data) < 0xF0 else 0.0005
 
 
 def _byte(data: bytes, draws: random.Random) -> int:
-    readable = [byte for byte in data if byte in LETTERS_AND_DIGITS]
-    if readable and draws.random() < 0.8:
-        return draws.choice(readable)
-    return draws.choice([byte for byte in data if byte in PRINTABLE] or list(data))
+    kinds = [LETTERS_AND_DIGITS] if draws.random() < 0.8 else []
+    for kind in (*kinds, PRINTABLE, COMMON_LEADS):
+        some = [byte for byte in data if byte in kind]
+        if some:
+            return draws.choice(some)
+    return draws.choice(list(data))
