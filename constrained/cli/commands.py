@@ -257,7 +257,8 @@ def generate(
     for result in results:
         typer.echo(result.text)
     tokens, passes = len(results[0].token_ids), results[0].forward_passes
-    screen.remark(f"{tokens} tokens in {passes} passes of the model, {seconds:.1f} s")
+    times = "pass" if passes == 1 else "passes"
+    screen.remark(f"{tokens} tokens in {passes} {times} of the model, {seconds:.1f} s")
 
 
 @app.command(epilog=SPEC_HELP)
