@@ -127,9 +127,10 @@ def _agreement_ends(
     if judges == 0.0 and error == 0.0:
         return 1.0, 1.0
     # The published weights have a pole at rho = 1; both are multiplied by n (1 - rho), which
-    # leaves the degrees unchanged.
-    a = k * value
-    b = n * (1.0 - value) + k * value * (n - 1)
+    # leaves the degrees unchanged. Below 0 they make no sense: those at 0 are used.
+    rho = max(value, 0.0)
+    a = k * rho
+    b = n * (1.0 - rho) + k * rho * (n - 1)
     terms = (a * judges, b * error)
     below = terms[0] ** 2 / (k - 1) + terms[1] ** 2 / ((n - 1) * (k - 1))
     degrees = sum(terms) ** 2 / below if below > 0 else 1.0
