@@ -243,8 +243,8 @@ def check_spelling(tokenizer: Any, tokens: tuple[bytes | None, ...]) -> None:
         culprit, spelled = _first_difference(tokens, ids, text.encode("utf-8"))
         raise VocabularyError(
             f"tokenizer {tokenizer_name(tokenizer)}: token {culprit} spells {spelled!r}, "
-            f"which does not fit the text {text!r} that it encodes (all of it: {joined!r}); masks over these "
-            "tokens could not be exact, so the tokenizer is refused"
+            f"which does not fit the text {text!r} that it encodes (all of it: {joined!r}); masks "
+            "over these tokens could not be exact, so the tokenizer is refused"
         )
 
 

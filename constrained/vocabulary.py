@@ -125,6 +125,8 @@ class Vocabulary:
                 "end_ids=[...] (the ids at which this model ends an answer)"
             )
         tokens = _tokens_of(tokenizer)
+        if width is None:
+            width = max(len(tokens), max(ends) + 1)
         key = (len(tokens), width, frozenset(ends))
         known = _VOCABULARIES.setdefault(tokenizer, {})
         if key not in known:

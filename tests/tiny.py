@@ -18,7 +18,7 @@ from tokenizers import (
     trainers,
 )
 
-torch.set_num_threads(2)
+torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
 
 TEXT = [
     "Essay score: 7 / 10. The essay argues well, but its ending is weak.",
@@ -30,6 +30,7 @@ TEXT = [
     "A grade of B+ is better than a grade of C-, and 100 is more than 99.",
     "def grade(essay):\n    return 0 if not essay else 10\n",
     "yes no yes no maybe   indented      text\tand tabs",
+    "0 1 2 3 4 5 6 7 8 9",
 ] * 4
 
 

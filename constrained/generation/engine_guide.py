@@ -17,6 +17,10 @@ from constrained.vocabulary import Vocabulary
 __all__ = ["EngineGuide"]
 
 
+FEW = 256
+"""Masks of at most this many ids are kept as ids."""
+
+
 class EngineGuide(Spelled):
     """Every spelling of every output; canonical where the text is certain.
 
@@ -38,6 +42,7 @@ class EngineGuide(Spelled):
         self._nodes: list[tuple[int, tuple[int, ...]]] = []
         self._index: dict[tuple[int, tuple[int, ...]], int] = {}
         self._runs: dict[tuple[int, int | None], tuple[int, ...]] = {}
+        self._few: dict[int, Ids] = {}
         self._lock = Lock()
         self.start = self._node(engine.start, self._run(engine.start, None))
 
@@ -61,7 +66,7 @@ class EngineGuide(Spelled):
         if forced:
             return np.array(forced[:1], dtype=np.int32)
         if budget is None:
-            return self.engine.allowed(state)
+            return self._mask_ids(state)
         row = np.zeros(self.engine.words, dtype=np.int32)
         self.engine.fill_mask_within(state, row, budget)
         return unpack(row)
@@ -97,6 +102,15 @@ class EngineGuide(Spelled):
 
     def expected(self, node: int) -> str:
         return "the end" if node == ENDED else self.engine.expected(self._nodes[node][0])
+
+    def _mask_ids(self, state: int) -> Ids:
+        """The ids of a mask; the short ones are kept, as most states of a format allow few."""
+        ids = self._few.get(state)
+        if ids is None:
+            ids = self.engine.allowed(state)
+            if len(ids) <= FEW:
+                self._few[state] = ids
+        return ids
 
     def _node(self, state: int, pending: tuple[int, ...]) -> int:
         key = (state, pending)
@@ -141,7 +155,7 @@ class EngineGuide(Spelled):
         for position in range(first, len(data)):
             if at is None:
                 return 0
-            reach = self._lengths[self.engine.allowed(at)].max(initial=0)
+            reach = self._lengths[self._mask_ids(at)].max(initial=0)
             if reach > len(data) - position:
                 return position
             at = self.engine.advance_bytes(at, data[position : position + 1])

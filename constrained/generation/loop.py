@@ -22,6 +22,10 @@ from constrained.vocabulary import Vocabulary
 __all__ = ["Row", "decode"]
 
 
+Scored = tuple[NDArray[np.float32], list[float]]
+"""Logits, shape (n, width), and the log of the sum of exponentials of each row."""
+
+
 @dataclass(eq=False)
 class Row:
     """One output in the making. `guide` None is a free row; `strict` keeps it inside its budget."""
@@ -58,16 +62,14 @@ class Row:
         """Tokens appended but not yet given to the model."""
         return self.ids[self.fed :]
 
-    def read(self, logits: torch.Tensor) -> None:
+    def read(self, scored: Scored) -> None:
         """Take the logits of a pass, and choose the next token where none is certain.
 
-        `logits`: floating, shape (n, width); the rows score, in order, the tokens that are not
-        scored yet, and the one after them when all known tokens have been fed.
+        They score, in order, the tokens that are not scored yet, and the one after them when all
+        known tokens have been fed.
         """
         self.passes += 1
-        scores = logits.detach().to("cpu", torch.float32)
-        totals = torch.logsumexp(scores.double(), dim=-1).tolist()
-        for row, total in zip(scores.numpy(), totals, strict=True):
+        for row, total in zip(*scored, strict=True):
             place = len(self.token_logprobs)
             if place < len(self.ids):
                 logprob = min(float(row[self.ids[place]]) - total, 0.0)
@@ -159,9 +161,10 @@ def decode(model: LanguageModel, rows: Sequence[Row]) -> Iterator[None]:
         yield
         while live:
             chunks = _chunks(model, live)
-            for row, chunk, logits in zip(live, chunks, batch.extend(chunks), strict=True):
+            passed = _scored(batch.extend(chunks))
+            for row, chunk, scored in zip(live, chunks, passed, strict=True):
                 row.fed += len(chunk)
-                row.read(logits)
+                row.read(scored)
             live = _drop_ended(batch, live)
             yield
     for row in rows:
@@ -185,17 +188,29 @@ def _first_pass(model: LanguageModel, live: list[Row]) -> tuple[ModelRows, list[
         for row, head in zip(live, heads, strict=True)
     ]
     batch = ModelRows(model)
-    logits = batch.begin([list(p) for p, _ in places], [list(h) for _, h in places])
+    scored = _scored(batch.begin([list(p) for p, _ in places], [list(h) for _, h in places]))
     for row, head, place in zip(live, heads, index, strict=True):
         row.fed = len(head)
-        row.read(logits[place])
-    batch.select(index)
-    return batch, _drop_ended(batch, live)
+        row.read(scored[place])
+    return batch, _drop_ended(batch, live, index)
 
 
-def _drop_ended(batch: ModelRows, live: list[Row]) -> list[Row]:
-    """The rows that go on, and the batch cut down to them."""
+def _drop_ended(
+    batch: ModelRows, live: Sequence[Row], places: Sequence[int] | None = None
+) -> list[Row]:
+    """The rows that go on, and the batch cut down to them; `places` is where each row is in it."""
     kept = [i for i, row in enumerate(live) if row.finish_reason is None]
     if kept:
-        batch.select(kept)
+        batch.select(kept if places is None else [places[i] for i in kept])
     return [live[i] for i in kept]
+
+
+def _scored(logits: Sequence[torch.Tensor]) -> list[Scored]:
+    """The logits of every row on the CPU in float32, with their totals: one transfer for all."""
+    scores = torch.cat(list(logits)).detach().to("cpu", torch.float32)
+    totals = torch.logsumexp(scores.double(), dim=-1).tolist()
+    rows, found, first = scores.numpy(), [], 0
+    for row in logits:
+        found.append((rows[first : first + len(row)], totals[first : first + len(row)]))
+        first += len(row)
+    return found

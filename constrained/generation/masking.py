@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,21 +22,21 @@ def check_width(logits: int, width: int) -> None:
         )
 
 
-def mask_rows(scores: torch.Tensor, words: NDArray[np.int32], rows: list[int]) -> torch.Tensor:
-    """A copy of `scores` with ``-inf`` where the masks have a 0; other rows stay as they are.
+def mask_rows(
+    scores: torch.Tensor, words: NDArray[np.int32], masks: Sequence[int | None]
+) -> torch.Tensor:
+    """A copy of `scores` with ``-inf`` where the masks have a 0.
 
-    `scores`: floating, shape (batch, logits). `words`: int32, shape (len(rows), words per row),
-    the mask of each row named in `rows`; columns beyond its bits are masked as well.
+    `scores`: floating, shape (rows, logits). `words`: int32, shape (masks, words per mask).
+    `masks`: which mask each row has, None for a row that stays as it is. Columns beyond the bits of
+    a mask are masked as well.
     """
     width = scores.shape[-1]
     bits = np.unpackbits(words.view(np.uint8), axis=-1, bitorder="little")
-    allowed = np.zeros((len(rows), width), dtype=bool)
+    blocked = np.ones((len(words) + 1, width), dtype=bool)
     shared = min(width, bits.shape[-1])
-    allowed[:, :shared] = bits[:, :shared]
-    masked = scores.clone()
-    blocked = ~torch.from_numpy(allowed).to(scores.device)
-    if len(rows) == scores.shape[0]:
-        return masked.masked_fill_(blocked, float("-inf"))
-    index = torch.tensor(rows, device=scores.device)
-    masked[index] = scores[index].masked_fill(blocked, float("-inf"))
-    return masked
+    blocked[:-1, :shared] = bits[:, :shared] == 0
+    blocked[-1] = False
+    places = torch.tensor([len(words) if mask is None else mask for mask in masks])
+    chosen = torch.from_numpy(blocked).to(scores.device)[places.to(scores.device)]
+    return scores.masked_fill(chosen, float("-inf"))

@@ -79,6 +79,7 @@ def _canonical(
         return None
     paths = []
     for output in outputs:
+        _check_characters(output, vocabulary)
         data = lead + output.encode("utf-8")
         path = speller.start(data) if lead else speller.within(data)
         if path is None:
@@ -90,3 +91,13 @@ def _canonical(
             return None
         paths.append(path)
     return TrieGuide(paths, vocabulary, lead=lead)
+
+
+def _check_characters(output: str, vocabulary: Vocabulary) -> None:
+    """Refuse an output that the tokenizer has no tokens for, rather than leave it out."""
+    missing = [] if vocabulary.spells is None else sorted(set(output) - vocabulary.spells)
+    if missing:
+        raise VocabularyError(
+            f"the tokenizer has no token for {missing[0]!r}, so the output {output!r} could never be "
+            "generated; leave it out of the spec, or use a tokenizer with byte fallback"
+        )

@@ -171,14 +171,19 @@ class LogitsMask(LogitsProcessor):
         rows: Tokens = input_ids.detach().cpu().numpy().astype(np.int64, copy=False)
         with self._lock:
             session, nodes = self._locate(rows)
-        masked = [i for i, node in enumerate(nodes) if node != FREE]
-        if not masked:
+        places: dict[tuple[int, int], int] = {}
+        masks = [
+            None if node == FREE else places.setdefault((id(guide), node), len(places))
+            for guide, node in zip(session.guides, nodes, strict=True)
+        ]
+        if not places:
             return scores
-        words = np.zeros((len(masked), (self.vocabulary.width + 31) // 32), dtype=np.int32)
+        guides = {id(guide): guide for guide in session.guides}
+        words = np.zeros((len(places), (self.vocabulary.width + 31) // 32), dtype=np.int32)
         written = rows.shape[1] - session.prompts.shape[1]
-        for place, i in enumerate(masked):
-            self._fill(session.guides[i], nodes[i], words[place], written)
-        return mask_rows(scores, words, masked)
+        for (guide, node), place in places.items():
+            self._fill(guides[guide], node, words[place], written)
+        return mask_rows(scores, words, masks)
 
     def _fill(self, guide: Guide | None, node: int, row: NDArray[np.int32], written: int) -> None:
         if guide is None or node in (ENDED, DEAD):

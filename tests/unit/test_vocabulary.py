@@ -1,0 +1,246 @@
+"""`Vocabulary`: its own rules, and what it reads from tokenizers of every family."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from constrained.errors import VocabularyError
+from constrained.tokenizers import PROBES, byte_characters, token_bytes
+from constrained.vocabulary import Vocabulary
+from tests import tiny
+
+FAMILIES: dict[str, Any] = {
+    "byte-level": tiny.byte_level,
+    "byte-level with a start token": lambda: tiny.byte_level(digits=False, bos=True),
+    "SentencePiece": tiny.sentencepiece,
+    "Unigram": tiny.unigram,
+}
+
+
+def test_special_and_empty_tokens_are_never_text() -> None:
+    vocabulary = Vocabulary([b"a", None, b"", b"end"], end_ids=[3])
+    assert vocabulary.tokens == (b"a", None, None, None)
+    assert len(vocabulary) == 4
+    assert repr(vocabulary) == "Vocabulary(1 tokens, width=4, end_ids=[3])"
+
+
+def test_width_may_be_larger_or_smaller_than_the_tokenizer() -> None:
+    assert Vocabulary([b"a", None], end_ids=[1], width=64).width == 64
+    narrow = Vocabulary([b"a", None, b"b"], end_ids=[1], width=2)
+    assert narrow.width == 2
+    assert narrow.spells == {"a"}
+
+
+def test_no_end_id_is_refused() -> None:
+    with pytest.raises(VocabularyError) as error:
+        Vocabulary([b"a"], end_ids=[])
+    assert str(error.value) == (
+        "the vocabulary has no end id, so no output could ever end; pass end_ids=[...] "
+        "(the tokenizer's eos_token_id)"
+    )
+
+
+def test_an_end_id_beyond_the_width_is_refused() -> None:
+    with pytest.raises(VocabularyError) as error:
+        Vocabulary([b"a", None, None], end_ids=[1, 2], width=2)
+    assert str(error.value) == (
+        "end ids [2] are outside the 2 logits of the model, so it could never end an output; "
+        "pass end ids that the model has, or the right width"
+    )
+
+
+def test_spells_is_none_when_every_byte_of_utf8_is_a_token() -> None:
+    every = [bytes([byte]) for byte in range(256)]
+    assert Vocabulary([*every, None], end_ids=[256]).spells is None
+    without = [token for token in every if token != b"x"]
+    spelled = Vocabulary([*without, "é".encode(), None], end_ids=[256]).spells
+    assert spelled is not None
+    assert "x" not in spelled
+    assert {"y", "é"} <= spelled
+    assert "ü" not in spelled  # its bytes are tokens, but only whole characters are promised
+
+
+def test_byte_characters_are_the_table_of_gpt2() -> None:
+    table = byte_characters()
+    assert len(table) == 256
+    assert sorted(table.values()) == list(range(256))
+    assert (table["Ġ"], table["Ċ"], table["a"]) == (0x20, 0x0A, 0x61)
+    assert set(pre_tokenizers.ByteLevel.alphabet()) == set(table)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_encoded_text_is_spelled_by_its_tokens(family: str) -> None:
+    tokenizer = FAMILIES[family]()
+    vocabulary = Vocabulary.from_tokenizer(tokenizer)
+    for text in (*PROBES, *tiny.TEXT[:9]):
+        ids = tokenizer.encode(text, add_special_tokens=False)
+        if tokenizer.unk_token_id is not None and tokenizer.unk_token_id in ids:
+            continue
+        spelled = vocabulary.spell(ids).decode("utf-8")
+        if family == "Unigram":  # its normaliser rewrites the text before it is split
+            backend = tokenizer.backend_tokenizer.normalizer.normalize_str(text)
+            assert spelled == " " + backend.removeprefix(" ")
+        else:
+            assert spelled in (text, " " + text)
+
+
+@pytest.mark.parametrize("family", list(FAMILIES)[:2])
+@given(data=st.data())
+def test_any_byte_level_ids_spell_what_the_tokenizer_decodes(
+    family: str, data: st.DataObject
+) -> None:
+    tokenizer = FAMILIES[family]()
+    vocabulary = Vocabulary.from_tokenizer(tokenizer)
+    ids = data.draw(st.lists(st.integers(0, len(tokenizer) - 1), max_size=12))
+    decoded = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    assert vocabulary.spell(ids).decode("utf-8", errors="replace") == decoded
+
+
+@given(ids=st.lists(st.integers(259, 450), max_size=12))
+def test_sentencepiece_ids_spell_what_the_tokenizer_decodes(ids: list[int]) -> None:
+    tokenizer = tiny.sentencepiece()
+    vocabulary = Vocabulary.from_tokenizer(tokenizer)
+    decoded = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    assert vocabulary.spell(ids).decode("utf-8").removeprefix(" ") == decoded.removeprefix(" ")
+
+
+def test_sentencepiece_byte_tokens_are_bytes() -> None:
+    tokenizer = tiny.sentencepiece()
+    vocabulary = Vocabulary.from_tokenizer(tokenizer)
+    assert vocabulary.tokens[tokenizer.convert_tokens_to_ids("<0x0A>")] == b"\n"
+    assert vocabulary.spells is None
+
+
+def test_a_tokenizer_without_byte_fallback_says_what_it_can_spell() -> None:
+    spelled = Vocabulary.from_tokenizer(tiny.unigram()).spells
+    assert spelled is not None
+    assert {" ", "a", "7"} <= spelled
+    assert "\n" not in spelled
+
+
+def small(**kwargs: Any) -> Any:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=260, initial_alphabet=alphabet, special_tokens=["<e>"], show_progress=False
+    )
+    tokenizer.train_from_iterator(["a b"], trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **kwargs)
+
+
+def test_added_tokens_are_text_unless_special() -> None:
+    tokenizer = small(eos_token="<e>")
+    tokenizer.add_tokens(
+        [AddedToken("    ", special=False), AddedToken("<tool_call>", special=False)]
+    )
+    tokenizer.add_tokens([AddedToken("<|user|>", special=True)], special_tokens=True)
+    tokens = token_bytes(tokenizer)
+    ids = tokenizer.convert_tokens_to_ids
+    assert tokens[ids("    ")] == b"    "
+    assert tokens[ids("<tool_call>")] == b"<tool_call>"
+    assert tokens[ids("<|user|>")] is None
+    assert tokens[ids("<e>")] is None
+
+
+def test_end_ids_are_the_tokenizers_and_the_models() -> None:
+    vocabulary = Vocabulary.from_tokenizer(small(eos_token="<e>"), end_ids=[5, 7])
+    assert vocabulary.end_ids == {0, 5, 7}
+    assert vocabulary.tokens[5] is None
+
+
+def test_a_tokenizer_without_an_end_token_is_refused() -> None:
+    with pytest.raises(VocabularyError, match="has no end-of-sequence token; pass end_ids="):
+        Vocabulary.from_tokenizer(small())
+    assert Vocabulary.from_tokenizer(small(), end_ids=[0]).end_ids == {0}
+
+
+def test_a_vocabulary_is_built_once_and_again_after_tokens_were_added() -> None:
+    tokenizer = small(eos_token="<e>")
+    first = Vocabulary.from_tokenizer(tokenizer)
+    assert Vocabulary.from_tokenizer(tokenizer) is first
+    assert Vocabulary.from_tokenizer(tokenizer, width=1000) is not first
+    tokenizer.add_tokens([AddedToken("\n\n\n", special=False)])
+    grown = Vocabulary.from_tokenizer(tokenizer)
+    assert grown is not first
+    assert len(grown) == len(first) + 1
+
+
+def test_a_vocabulary_goes_with_its_tokenizer() -> None:
+    tokenizer = small(eos_token="<e>")
+    kept = weakref.ref(Vocabulary.from_tokenizer(tokenizer))
+    del tokenizer
+    gc.collect()
+    assert kept() is None
+
+
+def test_a_wordpiece_tokenizer_is_refused() -> None:
+    tokenizer = Tokenizer(models.WordPiece({"[UNK]": 0, "a": 1, "##b": 2}, unk_token="[UNK]"))
+    tokenizer.decoder = decoders.WordPiece()
+    wrapped = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="[UNK]")
+    with pytest.raises(VocabularyError, match=r"its decoder \(WordPiece\) does not keep the text"):
+        Vocabulary.from_tokenizer(wrapped)
+
+
+def test_a_tokenizer_that_changes_text_is_refused_with_token_and_text() -> None:
+    tokenizer = small(eos_token="<e>")
+    other = small(eos_token="<e>")
+    lying = other.backend_tokenizer
+    lying.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Whitespace(), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    assert Vocabulary.from_tokenizer(tokenizer).width == len(tokenizer)
+    with pytest.raises(
+        VocabularyError, match="token [0-9]+ spells b's', which does not fit the text"
+    ):
+        Vocabulary.from_tokenizer(PreTrainedTokenizerFast(tokenizer_object=lying, eos_token="<e>"))
+
+
+class Ranked:
+    """A slow tokenizer that holds mergeable ranks, as tiktoken's users write them."""
+
+    eos_token_id = 256
+
+    def __init__(self, ranks: dict[bytes, int]) -> None:
+        self.mergeable_ranks = ranks
+
+    def __len__(self) -> int:
+        return 257
+
+    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+        assert not add_special_tokens
+        return [self.mergeable_ranks[bytes([byte])] for byte in text.encode()]
+
+
+def test_mergeable_ranks_are_read() -> None:
+    vocabulary = Vocabulary.from_tokenizer(Ranked({bytes([b]): 255 - b for b in range(256)}))
+    assert vocabulary.tokens[255 - ord("a")] == b"a"
+    assert vocabulary.end_ids == {256}
+
+
+def test_wrong_ranks_are_refused() -> None:
+    ranks = {bytes([b]): b for b in range(256)}
+    wrong = Ranked(ranks)
+    wrong.encode = lambda text, **_: [b ^ 1 for b in text.encode()]  # type: ignore[method-assign]
+    with pytest.raises(VocabularyError, match=r"Ranked: token 68 spells b'D'"):
+        Vocabulary.from_tokenizer(wrong)
+
+
+def test_an_unknown_kind_of_tokenizer_is_refused() -> None:
+    class Opaque:
+        eos_token_id = 1
+
+        def __len__(self) -> int:
+            return 2
+
+    with pytest.raises(VocabularyError, match="Opaque shows neither a fast backend"):
+        Vocabulary.from_tokenizer(Opaque())
