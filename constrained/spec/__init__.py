@@ -7,12 +7,14 @@
 `text`               free text, bounded by length, alphabet, lines or a stop
 `regex`              what a Python regular expression matches in full
 `json`               JSON of a pydantic model, a dataclass, a TypedDict or a JSON Schema
+`grammar`            a context-free grammar, as Lark or llama.cpp write it
 `as_spec`            any of these, and Python's own ways to say it (``range(0, 11)``, ``int``)
 ===================  =====================================================================
 
 Specs are joined by ``+``, alternatives by ``|``.
 """
 
+from constrained.spec.cfg import grammar
 from constrained.spec.coerce import as_spec
 from constrained.spec.json_schema import json
 from constrained.spec.numbers import integer, number
@@ -31,6 +33,7 @@ __all__ = [
     "as_spec",
     "boolean",
     "choice",
+    "grammar",
     "integer",
     "json",
     "likert",
