@@ -62,7 +62,7 @@ def engine_of(grammar: Grammar, vocabulary: Vocabulary) -> Engine:
     try:
         return Engine(prepared(grammar), vocabulary)
     except UnsatisfiableSpec:
-        assert Language(grammar, 4, alphabet_of(grammar)).words == frozenset()
+        assert not continuing(grammar, b"")
         assume(False)
         raise
 
@@ -116,7 +116,7 @@ def test_advance_bytes_agrees_with_the_oracle(
     try:
         engine = ByteEngine(prepared(grammar))
     except UnsatisfiableSpec:
-        assert Language(grammar, 4, alphabet_of(grammar)).words == frozenset()
+        assert not continuing(grammar, b"")
         return
     state: int | None = engine.start
     text = b""

@@ -1,0 +1,72 @@
+"""Cuts a grammar in Lark's notation into tokens, and into the definitions they make."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from json import JSONDecodeError, JSONDecoder
+
+from constrained.spec.cfg.expression import Token, fail
+
+__all__ = ["Definition", "is_terminal", "scan", "shown"]
+
+TOKENS = re.compile(
+    r"""(?P<skip>\s+|//[^\n]*|\#[^\n]*)
+      | (?P<string>"(?:[^"\\\n]|\\.)*"i?)
+      | (?P<regexp>/(?!/)(?:[^\\/]|\\[\s\S])+/[a-z]*)
+      | (?P<directive>%[a-zA-Z_]+)
+      | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
+      | (?P<number>-?[0-9]{1,12})
+      | (?P<mark>->|\.\.|[:|()\[\]{},~?*+!.])""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A rule, a terminal or a template, not yet read."""
+
+    name: Token
+    parameters: tuple[str, ...]
+    body: tuple[Token, ...]
+
+
+def is_terminal(name: str) -> bool:
+    """Whether a name is a terminal's: upper case."""
+    return name.strip("_")[:1].isupper()
+
+
+def shown(token: Token) -> str:
+    """A token as an error quotes it."""
+    return "the end" if token.kind == "end" else repr(token.text)
+
+
+def scan(text: str) -> list[Token]:
+    """The tokens of a grammar's text; the last one is of kind ``end``."""
+    tokens: list[Token] = []
+    offset, first = 0, True
+    while offset < len(text):
+        match = TOKENS.match(text, offset)
+        if match is None or match.lastgroup is None:
+            raise fail(text, offset, f"unexpected {text[offset]!r}")
+        end, kind, value = match.end(), match.lastgroup, None
+        if kind == "skip":
+            first = first or "\n" in match[0]
+        else:
+            if match[0] == "%json":
+                kind = "json"
+                value, end = _json(text, end)
+            tokens.append(Token(kind, match[0], offset, first, value))
+            first = False
+        offset = end
+    return [*tokens, Token("end", "", offset, True)]
+
+
+def _json(text: str, offset: int) -> tuple[object, int]:
+    begin = offset + len(text[offset:]) - len(text[offset:].lstrip())
+    try:
+        return JSONDecoder().raw_decode(text, begin)
+    except JSONDecodeError as error:
+        raise fail(text, error.pos, f"%json needs a JSON Schema: {error.msg}") from None
+    except RecursionError:
+        raise fail(text, begin, "%json needs a JSON Schema, nested less deeply") from None
