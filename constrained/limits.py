@@ -36,7 +36,7 @@ class Limits:
     max_outputs: int = 100_000
     """Outputs that `Spec.enumerate` and exact distributions may list."""
 
-    max_states: int = 50_000
+    max_states: int = 20_000
     """Byte states that `Spec.summary` and `Spec.enumerate` may explore."""
 
 

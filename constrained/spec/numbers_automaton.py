@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from constrained.errors import LimitExceeded
 from constrained.grammar import (
@@ -220,20 +221,21 @@ def _body(number: int, state: _State, nodes: Mapping[int, Node]) -> Node:
     for symbol, to in sorted(state.edges.items()):
         by_target.setdefault(to, []).append(symbol)
     loop = by_target.pop(number, None) if number not in nodes else None
-    body = alt(*(_then(_one_of(symbols), nodes[to]) for to, symbols in by_target.items()))
+    body = alt(*(_then(_one_of(tuple(symbols)), nodes[to]) for to, symbols in by_target.items()))
     if state.accepting:
         body = _or_empty(body)
-    return body if loop is None else cat(repeat(_one_of(loop)), body)
+    return body if loop is None else cat(repeat(_one_of(tuple(loop))), body)
 
 
-def _one_of(symbols: list[str]) -> Node:
-    if len(symbols) == 1:
-        return literal(symbols[0])
-    return char_class("".join(symbols))
+@lru_cache(maxsize=2048)
+def _one_of(symbols: tuple[str, ...]) -> Node:
+    return literal(symbols[0]) if len(symbols) == 1 else char_class("".join(symbols))
 
 
 def _then(first: Node, rest: Node) -> Node:
     """`first` then `rest`; x then x{n,m} is x{n+1,m+1}."""
+    if isinstance(rest, Ref):
+        return Cat((first, rest))
     head, *tail = rest.parts if isinstance(rest, Cat) else (rest,)
     if isinstance(head, Repeat) and head.body == first:
         most = None if head.most is None else head.most + 1

@@ -39,8 +39,8 @@ EXPONENT = cat(EXPONENT_MARK, optional(char_class("+-")), repeat(DIGIT, 1))
 EXPONENT_WIDTH = 3
 """Exponents may be padded with zeros to so many digits: Python writes 1e-07, others 1E-007."""
 
-LONGEST_BOUND = 4_000
-"""Digits of a bound; Python itself refuses to print integers of more than 4,300."""
+LONGEST_BOUND = 1_000
+"""Digits of a bound, of which automata need a few states each."""
 
 
 def integer_grammar(
@@ -144,8 +144,17 @@ def signed_grammar(
         if bound is not None and abs(bound) >= 10**LONGEST_BOUND:
             raise InvalidSpec(f"a bound has more than {LONGEST_BOUND:,} digits")
     rules: dict[str, Node] = {}
+    known: dict[str, Node] = {}
+
+    def compiled(numbers: Magnitudes) -> Node:
+        name = numbers.name()  # the same on both sides of zero, often
+        if name not in known:
+            known[name], more = numbers.compile(limits)
+            rules.update(more)
+        return known[name]
+
     parts = [
-        cat(literal(sign), _magnitudes(half, exponents, rules, limits))
+        cat(literal(sign), _magnitudes(half, exponents, compiled))
         for sign, half in _halves(low, high, notation, negative_zero, plus_sign)
     ]
     start = alt(*parts)
@@ -190,13 +199,8 @@ def _halves(
 
 
 def _magnitudes(
-    numbers: Magnitudes, exponents: bool, rules: dict[str, Node], limits: Limits
+    numbers: Magnitudes, exponents: bool, compiled: Callable[[Magnitudes], Node]
 ) -> Node:
-    def compiled(numbers: Magnitudes) -> Node:
-        node, more = numbers.compile(limits)
-        rules.update(more)
-        return node
-
     if not exponents:
         return compiled(numbers)
     if numbers.high is None and numbers.low == 0:

@@ -118,12 +118,19 @@ class Congruence:
         self.modulus = int(modulus * self.scale)
         self.residue = int(residue * self.scale) % self.modulus
         self._first: dict[tuple[int | None, ...], int] = {}
+        self._known: dict[tuple[int, int | None], int | None] = {}
 
     def whole(self, remainder: int, more: int | None) -> int | None:
         """The first remainder met that no continuation tells from this one; None: none fits.
 
         `more`: how many digits the integer part can still have; None when there is no bound.
         """
+        key = remainder, more
+        if key not in self._known:
+            self._known[key] = self._alike(remainder, more)
+        return self._known[key]
+
+    def _alike(self, remainder: int, more: int | None) -> int | None:
         signature: list[int | None] = []
         room, grown = self.scale, remainder  # n digits and a fraction add 0 .. room - 1
         fits = False
