@@ -69,9 +69,11 @@ def arrays(inner: st.SearchStrategy[Any], counted: bool) -> st.SearchStrategy[di
         options["uniqueItems"] = st.booleans()
     plain = _some(options)
     return st.tuples(plain, st.integers(0, 2), st.integers(1, 2)).map(
-        lambda drawn: {**drawn[0], "minContains": drawn[1], "maxContains": drawn[2]}
-        if counted and "contains" in drawn[0] and drawn[1] <= drawn[2]
-        else drawn[0]
+        lambda drawn: (
+            {**drawn[0], "minContains": drawn[1], "maxContains": drawn[2]}
+            if counted and "contains" in drawn[0] and drawn[1] <= drawn[2]
+            else drawn[0]
+        )
     )
 
 
@@ -96,7 +98,7 @@ def objects(inner: st.SearchStrategy[Any], counted: bool) -> st.SearchStrategy[d
 
 
 def _applied(inner: st.SearchStrategy[Any], negative: bool) -> st.SearchStrategy[dict[str, Any]]:
-    branches = st.lists(inner, min_size=1, max_size=2)
+    branches = st.lists(inner, min_size=1, max_size=3)
     options = {"allOf": branches, "anyOf": branches}
     if negative:
         options |= {"oneOf": branches, "not": inner, "if": inner, "then": inner, "else": inner}
@@ -128,6 +130,8 @@ def schemas(*, counted: bool = True, negative: bool = True) -> st.SearchStrategy
         finite,
         st.tuples(kinds, st.one_of(numeric(), textual())).map(_merged),
         st.tuples(kinds, finite).map(_merged),
+        st.sampled_from(NAMES).map(lambda name: {"required": [name]}),
+        st.tuples(st.sampled_from(NAMES), finite).map(lambda pair: {"properties": dict([pair])}),
     )
     return st.recursive(
         leaves,

@@ -31,7 +31,7 @@ from constrained.spec.json_schema.shapes import (
     without_string,
 )
 
-__all__ = ["Entry", "array_machine", "is_counted", "object_machine", "ordered_names"]
+__all__ = ["Entry", "array_machine", "is_counted", "object_machine"]
 
 Ask = Callable[[Demand], bool]
 
@@ -55,15 +55,11 @@ class Entry(NamedTuple):
 # ------------------------------------------------------------------ objects
 
 
-def ordered_names(record: Object) -> list[str]:
-    """The names in writing order: as the schema lists them, then other required ones."""
-    return [*record.named, *(name for name in record.required if name not in record.named)]
-
-
 def object_machine(meaning: Meaning, record: Object, ask: Ask) -> Machine[Entry]:
     """The member lists of a record.
 
-    A JSON text may repeat a key, and the last value counts. Named keys are never repeated, and
+    Properties come in the schema's order; other keys follow in any order, with required ones and
+    the keys of small finite sets among them. A JSON text may repeat a key, and the last value counts. Named keys are never repeated, and
     neither are those of a small finite key set; of all other keys only one is sure to be a new
     one, so only one counts for `minProperties`, and a wanted member must be the last with a key
     that could repeat it.
@@ -92,27 +88,38 @@ class _Wish:
     """One choice: facts about names, and wanted members; each wanted member has its own bit."""
 
     def __init__(self, choice: tuple[Object, ...], first_bit: int) -> None:
+        self.names: dict[str, None] = {}
         self.absent: set[str] = set()
         self.present: dict[str, list[Demand]] = {}
         self.members: list[Member] = []
         for option in choice:
             if option.some:
                 self.members += option.some
-            elif option.required:
-                name = next(iter(option.required))
-                self.present.setdefault(name, []).append(demand_for(option, name))
-            else:
-                self.absent.update(option.named)
+                continue
+            name = next(iter(option.required or option.named))
+            self.names[name] = None
+            if not option.required:
+                self.absent.add(name)
+            demand = demand_for(option, name)
+            if demand != NOTHING:
+                self.present.setdefault(name, []).append(demand)
         self.first_bit = first_bit
         self.bits = ((1 << len(self.members)) - 1) << first_bit
-
-    def names(self) -> list[str]:
-        return sorted(self.absent | self.present.keys())
 
     def demands(self, name: str) -> list[Demand]:
         """The demands of which one, holding under `name`, fulfils the wish."""
         found = [member.demand for member in self.members if holds(member.keys, name)]
         return list(dict.fromkeys(self.present.get(name, []) + found))
+
+
+class _Loose(NamedTuple):
+    """A key outside `properties` that is followed on its own: it may stand among other members."""
+
+    bit: int
+    needed: bool
+    absent: int
+    """The wishes that leaving it out fulfils, as bits."""
+    entries: list[tuple[int, Entry]]
 
 
 class _ObjectMachine:
@@ -126,15 +133,18 @@ class _ObjectMachine:
             self.wishes.append(_Wish(choice, bit))
             bit += len(self.wishes[-1].members)
         self.every = (1 << len(self.wishes)) - 1
-        names = ordered_names(record)
-        named = {name: demand_for(record, name) for name in names}
+        extra = dict.fromkeys(name for name in record.required if name not in record.named)
         for wish in self.wishes:
-            named |= {name: demand_for(record, name) for name in wish.names() if name not in named}
-        self.record = record = record._replace(named=named)
+            extra |= dict.fromkeys(name for name in wish.names if name not in record.named)
+        later = {name: demand_for(record, name) for name in extra}
+        named = {**record.named, **dict(list(later.items())[FEW_KEYS:])}
+        self.record = record = record._replace(named={**record.named, **later})
         self.needed = [name in record.required for name in named]
         self.named = [self._named(name, demand) for name, demand in named.items()]
         self.skipped = [self._absent(name) for name in named]
-        self.loose: list[tuple[int, list[tuple[int, Entry]]]] = []
+        self.loose: list[_Loose] = []
+        for name in list(later)[:FEW_KEYS]:
+            self._add_loose(name, later[name], name in record.required)
         self.others: list[tuple[int, int, Entry]] = []
         for region in unnamed_regions(record, ask):
             texts = few_texts(region.keys, FEW_KEYS)
@@ -142,7 +152,7 @@ class _ObjectMachine:
                 self.others += self._unnamed(region)
                 continue
             for text in texts:
-                self.loose.append((2 << len(self.loose), self._named(text, region.demand)))
+                self._add_loose(text, region.demand, False)
         if self.others and record.least > max(1, len(record.required) + 1):
             raise UnsupportedSpec(
                 "minProperties",
@@ -150,6 +160,10 @@ class _ObjectMachine:
                 "since a JSON text may repeat a key",
                 hint="name the properties, or limit the keys with propertyNames and an enum",
             )
+
+    def _add_loose(self, name: str, demand: Demand, needed: bool) -> None:
+        bit = 2 << len(self.loose)
+        self.loose.append(_Loose(bit, needed, self._absent(name), self._named(name, demand)))
 
     def explored(self) -> Machine[Entry]:
         return explore(_State(), self._following, self.limit)
@@ -166,14 +180,19 @@ class _ObjectMachine:
             state = state._replace(met=state.met | self.skipped[position])
         end = len(self.named)
         if open_:
-            for bit, entries in self.loose:
-                if not bit & state.used:
-                    self._add(edges, state, entries, end, bit)
+            for loose in self.loose:
+                if not loose.bit & state.used:
+                    self._add(edges, state, loose.entries, end, loose.bit)
             for gain, loss, entry in self.others:
                 if self.ask(entry.region.demand):
                     last = (state.last & ~loss) | gain
                     edges.append((entry, self._after(state, end, state.met, last, 1)))
         met = state.met
+        for loose in self.loose:
+            if not loose.bit & state.used:
+                if loose.needed:
+                    return False, edges
+                met |= loose.absent
         for index, wish in enumerate(self.wishes):
             if state.last & wish.bits:
                 met |= 1 << index
@@ -188,7 +207,7 @@ class _ObjectMachine:
         bit: int,
     ) -> None:
         for gain, entry in entries:
-            if not gain & state.met and self.ask(entry.region.demand):
+            if self.ask(entry.region.demand):
                 edges.append((entry, self._after(state, index, state.met | gain, state.last, bit)))
 
     def _after(self, state: _State, index: int, met: int, last: int, used: int) -> _State:

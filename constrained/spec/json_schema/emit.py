@@ -18,7 +18,6 @@ from constrained.spec.json_schema.counting import (
     array_machine,
     is_counted,
     object_machine,
-    ordered_names,
 )
 from constrained.spec.json_schema.machine import Machine
 from constrained.spec.json_schema.meaning import Meaning
@@ -275,6 +274,7 @@ class Emission:
             not (record.some or record.either)
             and record.most is None
             and record.least <= len(record.required)
+            and record.required.keys() <= record.named.keys()
         )
 
     # -------------------------------------------------------------- arrays
@@ -320,8 +320,7 @@ class Emission:
             return self._run(machine, self._entry, name, "{}", depth)
         opening, closing, comma = self._brackets("{}", depth)
         members: list[tuple[bool, Node]] = []
-        for key in ordered_names(record):
-            demand = demand_for(record, key)
+        for key, demand in record.named.items():
             if self.alive(demand):
                 members.append((key in record.required, self.member(key, demand, depth)))
         others = alt(

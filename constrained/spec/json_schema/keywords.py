@@ -42,7 +42,16 @@ from constrained.spec.json_schema.shapes import (
 )
 from constrained.spec.numbers_json import LONGEST_BOUND
 
-__all__ = ["ANNOTATIONS", "KEYWORDS", "REFUSED", "Part", "Reading", "demand_of", "exact_number"]
+__all__ = [
+    "ANNOTATIONS",
+    "KEYWORDS",
+    "REFUSED",
+    "Part",
+    "Reading",
+    "demand_of",
+    "exact_number",
+    "read_schema",
+]
 
 NUMBER, STRING, ARRAY, OBJECT = 8, 16, 32, 64
 EVERY_TYPE = 127
@@ -162,9 +171,7 @@ class Reading:
             return ()
         unique = self.unique and (self.most_items is None or self.most_items > 1)
         return (
-            Array(
-                self.prefix, self.rest, self.least_items, self.most_items, self.contains, unique
-            ),
+            Array(self.prefix, self.rest, self.least_items, self.most_items, self.contains, unique),
         )
 
     def _objects(self) -> tuple[Object, ...]:
@@ -173,9 +180,7 @@ class Reading:
         if self.most_members is not None and self.most_members < self.least_members:
             return ()
         return (
-            Object(
-                self.named, self.required, self.clauses, self.least_members, self.most_members
-            ),
+            Object(self.named, self.required, self.clauses, self.least_members, self.most_members),
         )
 
 

@@ -27,6 +27,7 @@ __all__ = [
     "ANY_NUMBER",
     "ANY_OBJECT",
     "ANY_STRING",
+    "EVERYTHING",
     "FALSE",
     "NEVER",
     "NOTHING",
@@ -35,7 +36,6 @@ __all__ = [
     "Array",
     "Contains",
     "Demand",
-    "EVERYTHING",
     "Exact",
     "Judge",
     "Member",
@@ -43,16 +43,25 @@ __all__ = [
     "Object",
     "Shape",
     "String",
+    "as_exact",
+    "common_multiple",
     "conjoin",
+    "dead_array",
+    "dead_object",
     "demand_for",
     "holds",
-    "join",
     "is_fact",
+    "item_demand",
+    "join",
+    "live_number",
     "meet",
+    "meet_strings",
     "minus",
+    "plausible_string",
     "split_choices",
     "unite",
     "whole_values",
+    "without_string",
 ]
 
 R = TypeVar("R")
@@ -589,25 +598,35 @@ def without_object(a: Object, judge: Judge) -> list[Object]:
 
 
 def split_choices(record: Object, judge: Judge) -> list[Object]:
-    """The record as a union of records whose choices are between single facts only."""
-    for index, choice in enumerate(record.either):
-        if not all(is_fact(option) for option in choice):
-            judge.charge(len(choice))
-            rest = record._replace(either=record.either[:index] + record.either[index + 1 :])
-            met = (meet_objects(rest, option, judge) for option in choice)
-            return [part for one in met if one is not None for part in split_choices(one, judge)]
-    return [record]
+    """The record as a union of records whose choices are between single facts only.
+
+    Either an option that is more than a fact holds, which settles every choice it is in, or it
+    is struck from all of them.
+    """
+    done: list[Object] = []
+    waiting = [record]
+    while waiting:
+        one = waiting.pop()
+        wide = next((o for choice in one.either for o in choice if not is_fact(o)), None)
+        if wide is None:
+            done.append(one)
+            continue
+        judge.charge(len(one.either))
+        others = tuple(choice for choice in one.either if wide not in choice)
+        chosen = meet_objects(one._replace(either=others), wide, judge)
+        struck = tuple(tuple(o for o in choice if o != wide) for choice in one.either)
+        left = settle(one._replace(either=struck), judge)
+        waiting += [found for found in (left, chosen) if found is not None]
+    return done
 
 
 def is_fact(option: Object) -> bool:
-    """One name absent, one name present with a demand, or one wanted member."""
+    """One name absent, one name's value demanded (or absent, too), or one wanted member."""
     if option.clauses or option.either or option.most is not None:
         return False
     if option.some:
         return len(option.some) == 1 and not option.named and not option.required
-    if option.least or len(option.named.keys() | option.required.keys()) != 1:
-        return False
-    return bool(option.required) or NOTHING in option.named.values()
+    return not option.least and len(option.named.keys() | option.required.keys()) == 1
 
 
 # ------------------------------------------------------------------ shapes
