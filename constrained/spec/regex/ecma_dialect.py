@@ -1,0 +1,250 @@
+r"""The parser of ECMA-262 patterns, as JSON Schema's `pattern` uses them.
+
+The meaning is that of the `u` flag: one code point at a time, `\d` and `\w` for ASCII. The syntax
+is more lenient, for what real schemas write: escapes of any punctuation, and `{`, `}`, `]` and `-`
+for themselves where they can mean nothing else (annex B of the standard). What annex B would read
+as plain characters though its author surely meant something else (`\A`, `\h`, `{,3}`) is an error.
+"""
+
+from __future__ import annotations
+
+import re
+
+from constrained.errors import UnsupportedSpec
+from constrained.grammar.build import MAX_CODE_POINT
+from constrained.grammar.nodes import Ranges
+from constrained.spec.regex.classes import ECMA_CLASSES, ECMA_DOT, category, negated
+from constrained.spec.regex.parser import Parser
+from constrained.spec.regex.syntax import (
+    Anchor,
+    Boundary,
+    CharSet,
+    Look,
+    Side,
+    Syntax,
+    unsupported,
+)
+
+__all__ = ["EcmaParser"]
+
+_CONTROLS = {"f": 12, "n": 10, "r": 13, "t": 9, "v": 11}
+_MEANT = {
+    "A": "write ^ for the start of the text",
+    "Z": "write $ for the end of the text",
+    "z": "write $ for the end of the text",
+    "a": "write \\x07 for the bell",
+    "e": "write \\x1b for the escape character",
+    "h": "write [ \\t] for blanks",
+    "N": "write [^\\n] for anything but a newline",
+    "Q": "escape each special character by itself",
+    "R": "write (?:\\r\\n|\\n|\\r) for line ends",
+    "U": "write \\u{...} for a character beyond \\uFFFF",
+}
+_HIGH = range(0xD800, 0xDC00)
+_LOW = range(0xDC00, 0xE000)
+_NAME = re.compile(r"(?:[^\W\d]|\$)[\w$]*")
+# An escape, or a class (to the end where it does not close): what may hide a parenthesis.
+_HIDDEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*+(?:\]|\Z)", re.DOTALL)
+_CAPTURING = re.compile(r"\((?!\?)|\(\?P?<(?![=!])")
+
+
+class EcmaParser(Parser):
+    """One pattern of ECMA-262."""
+
+    empty_classes = True
+    plain = re.compile(r"[^\\\[{()*+?.^$|\ud800-\udfff]+")
+
+    def fold(self, ranges: Ranges) -> Ranges:
+        """No flags: the ranges as they are."""
+        return ranges
+
+    def no_range(self, start: int) -> None:
+        """Annex B: the minus stands for itself."""
+
+    def symbol(self, char: str, start: int) -> Syntax:
+        """The anchors know no lines; the dot leaves out four line ends."""
+        match char:
+            case ".":
+                return CharSet(ECMA_DOT)
+            case "^":
+                return Anchor(Side.START, start)
+            case _:
+                return Anchor(Side.END, start)
+
+    # Quantifiers.
+
+    def counts(self, found: re.Match[str]) -> bool:
+        """The least count must be there; else the brace is a character."""
+        if found[3] and not found[1]:
+            raise self.error(
+                "a repeat without its least count", found.start() - 1, "write 0 before the comma"
+            )
+        return bool(found[1])
+
+    def take_possessive(self) -> bool:
+        """There are none."""
+        return False
+
+    def repeatable(self, item: Syntax) -> bool:
+        """Annex B: a look-ahead may be repeated, other assertions may not."""
+        if isinstance(item, Look):
+            return item.ahead
+        return super().repeatable(item)
+
+    # Escapes.
+
+    def escape(self, items: list[Syntax], start: int) -> None:
+        """Classes, properties, boundaries; the rest are characters."""
+        letter = self.peek()
+        if letter and letter in "dDwWsS":
+            self.at += 1
+            items.append(CharSet(ECMA_CLASSES[letter]))
+        elif letter and letter in "pP":
+            self.at += 1
+            items.append(CharSet(self.property(letter, start)))
+        elif letter and letter in "bB":
+            self.at += 1
+            negative = letter == "B"
+            word, other = ECMA_CLASSES["w"], ECMA_CLASSES["W"]
+            items.append(Boundary(word, other, start, negative, on_empty=negative))
+        elif letter and letter in "123456789":
+            self.number(start)
+        elif letter == "k":
+            raise self.back_reference(start)
+        else:
+            self.add_character(items, self.character(start))
+
+    def class_escape(self, start: int) -> int | Ranges:
+        """As outside, but ``b`` is the backspace and there are no boundaries."""
+        letter = self.peek()
+        if letter and letter in "dDwWsS":
+            self.at += 1
+            return ECMA_CLASSES[letter]
+        if letter and letter in "pP":
+            self.at += 1
+            return self.property(letter, start)
+        if letter == "b":
+            self.at += 1
+            return 8
+        return self.character(start)
+
+    def character(self, start: int) -> int:
+        """The code point of an escape that means one character; the cursor stands on its letter."""
+        letter = self.peek()
+        self.at += 1
+        match letter:
+            case "":
+                raise self.error("a backslash at the end of the pattern", start)
+            case "x":
+                return self.hexadecimal(2, start)
+            case "u":
+                return self.unicode(start)
+            case "c":
+                return self.control(start)
+            case "0":
+                if self.peek() and self.peek() in "0123456789":
+                    raise self.error("\\0 before a digit", start, "write \\x.. for a character")
+                return 0
+        if letter in _CONTROLS:
+            return _CONTROLS[letter]
+        if letter.isascii() and letter.isalnum():
+            hint = _MEANT.get(letter, "" if letter.isdigit() else f"write {letter} for the letter")
+            raise self.error(f"\\{letter} is no escape of ECMA-262 here", start, hint)
+        return ord(letter)
+
+    def unicode(self, start: int) -> int:
+        r"""`\uhhhh`, a surrogate pair of them, or `\u{h...}`."""
+        if self.take("{"):
+            digits = self.take_until("}", "the code point in \\u{...}")
+            if not re.fullmatch("[0-9a-fA-F]+", digits):
+                raise self.error(f"\\u{{{digits}}} is not hexadecimal", start)
+            code = int(digits.lstrip("0")[:7] or "0", 16)
+            if code > MAX_CODE_POINT:
+                raise self.error(f"there is no character \\u{{{digits}}}", start)
+            return code
+        code = self.hexadecimal(4, start)
+        if code in _HIGH:
+            pair = re.compile(r"\\u(d[c-f][0-9a-f]{2})", re.IGNORECASE | re.ASCII).match(
+                self.pattern, self.at
+            )
+            if pair:
+                self.at = pair.end()
+                return 0x10000 + (code - _HIGH.start) * 0x400 + int(pair[1], 16) - _LOW.start
+        return code
+
+    def control(self, start: int) -> int:
+        """A control character by its letter."""
+        letter = self.peek()
+        if not (letter.isascii() and letter.isalpha()):
+            raise self.error("\\c without a letter", start)
+        self.at += 1
+        return ord(letter) % 32
+
+    def property(self, letter: str, start: int) -> Ranges:
+        r"""`\p{...}` and `\P{...}`: general categories."""
+        if not self.take("{"):
+            raise self.error(f"\\{letter} without a property in braces", start)
+        text = self.take_until("}", "a Unicode property")
+        key, equals, value = text.rpartition("=")
+        known = not equals or key in ("General_Category", "gc")
+        ranges = category(value) if known else None
+        if ranges is None or (equals and value in ("Any", "ASCII", "Assigned", "AHex")):
+            raise unsupported(
+                self.where,
+                start,
+                "Unicode property",
+                f"the Unicode property {text!r} is not known here",
+                "general categories such as \\p{L} or \\p{Lu} are; list the ranges instead",
+            )
+        return negated(ranges) if letter == "P" else ranges
+
+    def number(self, start: int) -> None:
+        """A back-reference, or nothing that the `u` flag knows."""
+        found = re.compile("[0-9]{0,11}").match(self.pattern, self.at)
+        digits = found[0] if found else ""
+        # A reference may point forward, so the groups of the whole pattern count.
+        if int(digits) <= len(_CAPTURING.findall(_HIDDEN.sub("", self.pattern))):
+            raise self.back_reference(start)
+        raise self.error(f"there is no group {digits}", start, "write \\x.. for a character")
+
+    def back_reference(self, start: int) -> UnsupportedSpec:
+        """The refusal of a back-reference."""
+        return unsupported(
+            self.where,
+            start,
+            "back-reference",
+            "a back-reference is not regular",
+            "write out the alternatives, or check it after generation",
+        )
+
+    # Groups.
+
+    def group(self, start: int) -> Syntax | None:
+        """Plain, named and non-capturing groups, look-ahead and look-behind."""
+        if not self.take("?"):
+            return self.nested(start, self.choice)
+        if self.take(":"):
+            return self.nested(start, self.choice)
+        for mark, ahead, negative in (
+            ("=", True, False),
+            ("!", True, True),
+            ("<=", False, False),
+            ("<!", False, True),
+        ):
+            if self.take(mark):
+                return self.look(start, ahead=ahead, negative=negative)
+        if self.take("<") or self.take("P<"):
+            name = self.take_until(">", "a group name")
+            if not _NAME.fullmatch(name):
+                raise self.error(f"{name!r} is no group name", start)
+            return self.nested(start, self.choice)
+        flags = re.compile("[a-zA-Z-]+[:)]").match(self.pattern, self.at)
+        if flags:
+            raise unsupported(
+                self.where,
+                start,
+                "inline flags",
+                f"the inline flags (?{flags.group()} are not ECMA-262 of before 2025",
+                "write both cases, as in [aA]",
+            )
+        raise self.error(f"unknown group (?{self.peek()}", start)

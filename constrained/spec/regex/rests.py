@@ -1,0 +1,410 @@
+r"""Compile a reduced tree with assertions, from right to left, each part before the whole rest.
+
+What a part is followed by is known as a language: the *rest*, one node for each context, a context
+being what stands before that place (the start of the text, or a character of one of the cells that
+the pattern's look-behinds divide all characters into). So every assertion is an exact cut of the
+rest: `$` keeps its empty part, `(?=X)` intersects it with X and anything, `\b` after a word
+character keeps what is empty or starts with something else.
+"""
+
+from __future__ import annotations
+
+from constrained.errors import UnsupportedSpec
+from constrained.grammar import EMPTY, NOTHING, Literal, Node, Nothing, Repeat, cat, literal, repeat
+from constrained.grammar.nodes import Cat, Ranges
+from constrained.spec.regex import loops
+from constrained.spec.regex.classes import ALL, NEWLINE, atoms_of, negated, within
+from constrained.spec.regex.languages import ANY_TEXT, Languages, NotLinear, character_set
+from constrained.spec.regex.pieces import Piece
+from constrained.spec.regex.reduce import Reducer
+from constrained.spec.regex.syntax import (
+    Anchor,
+    Boundary,
+    Choice,
+    Look,
+    Quantified,
+    Sequence,
+    Side,
+    Syntax,
+    unsupported,
+)
+
+__all__ = ["Rest", "Rests", "compile_tree"]
+
+Rest = tuple[Node, ...]
+"""What follows a place, by what stands before it: the start of the text, then each cell."""
+
+MAX_CELLS = 32
+MAX_UNROLLED = 16
+MAX_NESTING = 250
+
+
+def compile_tree(tree: Syntax, *, search: bool, where: str) -> Node:
+    """The strings that the tree matches whole or, with `search`, somewhere."""
+    languages = Languages()
+    reduced = Reducer(languages, where).reduce(tree)
+    options = reduced.options if isinstance(reduced, Choice) else (reduced,)
+    if search:
+        found = [_searching(languages, option, where) for option in options]
+    else:
+        found = [_from_start(languages, EMPTY, option, EMPTY, where) for option in options]
+    return languages.either(*found)
+
+
+def _searching(languages: Languages, option: Syntax, where: str) -> Node:
+    return _from_start(languages, ANY_TEXT, option, ANY_TEXT, where)
+
+
+def _from_start(languages: Languages, prefix: Node, option: Syntax, end: Node, where: str) -> Node:
+    """The prefix, the option and the end, in this order, as a whole text.
+
+    Assertions that stand right after a plain prefix are settled by it: here it is all that
+    precedes them, so a look-behind may be of any width.
+    """
+    parts = option.parts if isinstance(option, Sequence) else (option,)
+    for i, part in enumerate(parts):
+        settled = _after_prefix(languages, prefix, part)
+        if settled is None:
+            rests = Rests(languages, where, parts[i:])
+            return rests.before(prefix, rests.sequence(parts[i:], rests.all(end)))[0]
+        prefix = settled
+    return cat(_absorbed(prefix, last=True) if end is ANY_TEXT else prefix, end)
+
+
+def _after_prefix(languages: Languages, prefix: Node, part: Syntax) -> Node | None:
+    """The prefix cut or extended by the part; None when what follows the part matters."""
+    match part:
+        case Piece(node=node):
+            return cat(prefix, _absorbed(node, last=False) if prefix is ANY_TEXT else node)
+        case Anchor(Side.START, negative=negative):
+            return languages.edge_in(prefix, ALL) if negative else languages.empty_part(prefix)
+        case Anchor(Side.LINE_START, negative=negative):
+            wanted, empty = (negated(NEWLINE), False) if negative else (NEWLINE, True)
+        case Look(body=Piece(node=node), ahead=False, negative=negative):
+            single = character_set(node)
+            if single is None:
+                looked = cat(ANY_TEXT, node)
+                if negative:
+                    return languages.without(prefix, looked)
+                return languages.both(prefix, looked)
+            wanted, empty = (negated(single), True) if negative else (single, False)
+        case _:
+            return None
+    cut = languages.edge_in(prefix, wanted, last=True)
+    return languages.either(languages.empty_part(prefix), cut) if empty else cut
+
+
+def _absorbed(node: Node, *, last: bool) -> Node:
+    """The node beside any text, without the repeats at that edge which any text covers."""
+    parts = list(node.parts if isinstance(node, Cat) else (node,))
+    if not last:
+        parts.reverse()
+    while parts and isinstance(edge := parts[-1], Repeat) and edge.least != edge.most:
+        parts.pop()
+        if edge.least:
+            parts.append(repeat(edge.body, edge.least, edge.least))
+    return cat(*(parts if last else parts[::-1]))
+
+
+class Rests:
+    """The compiler of one sequence of parts: contexts, and one method per kind of part."""
+
+    def __init__(self, languages: Languages, where: str, parts: tuple[Syntax, ...]) -> None:
+        self.languages = languages
+        self.where = where
+        self.loops = 0
+        self._holds: dict[int, tuple[Ranges, list[bool]]] = {}
+        behind: dict[Ranges, None] = {}
+        starts = False
+        for part in parts:
+            starts |= _looks_back(part, behind)
+        self.cells: tuple[Ranges, ...] = ()
+        if starts or behind:
+            self.cells = atoms_of(list(behind)[:MAX_CELLS])
+        if len(behind) > MAX_CELLS or len(self.cells) > MAX_CELLS:
+            raise UnsupportedSpec(
+                "look-behind",
+                f"more than {MAX_CELLS} different looks at the character before",
+                where=where,
+                hint="simplify the pattern",
+            )
+
+    def all(self, node: Node) -> Rest:
+        """The same rest in every context."""
+        return (node,) * (1 + len(self.cells))
+
+    def holds(self, behind: Ranges) -> list[bool]:
+        """For each context: whether a character of this set stands before."""
+        known = self._holds.get(id(behind))
+        if known is None:
+            known = (behind, [False, *(within(cell, behind) for cell in self.cells)])
+            self._holds[id(behind)] = known  # holding the set keeps its id its own
+        return known[1]
+
+    def refusal(self, position: int, feature: str, problem: str, hint: str) -> UnsupportedSpec:
+        """The error for what cannot be compiled exactly."""
+        return unsupported(self.where, position, feature, problem, hint)
+
+    # Parts.
+
+    def sequence(self, parts: tuple[Syntax, ...], rest: Rest) -> Rest:
+        """The parts and then the rest."""
+        for part in reversed(parts):
+            rest = self.part(part, rest)
+        return rest
+
+    def part(self, part: Syntax, rest: Rest) -> Rest:
+        """What `part` and then `rest` match, by context."""
+        match part:
+            case Piece(node=node):
+                return self.before(node, rest)
+            case Sequence(parts):
+                return self.sequence(parts, rest)
+            case Choice(options):
+                found = [self.part(option, rest) for option in options]
+                return tuple(self.languages.either(*nodes) for nodes in zip(*found, strict=True))
+            case Anchor():
+                return self._anchor(part, rest)
+            case Boundary():
+                return self._boundary(part, rest)
+            case Look():
+                return self._look(part, rest)
+            case Quantified():
+                return self._quantified(part, rest)
+        raise TypeError(f"{part!r} is not a reduced part")
+
+    def before(self, node: Node, rest: Rest) -> Rest:
+        """A plain node before the rest; its last character is the rest's context."""
+        start, others = rest[0], rest[1:]
+        if all(other is start for other in others):
+            if start is ANY_TEXT:
+                node = _absorbed(node, last=True)
+            return self.all(cat(node, start))
+        by_rest: dict[int, tuple[Node, list[tuple[int, int]]]] = {}
+        for cell, other in zip(self.cells, others, strict=True):
+            if not isinstance(other, Nothing):
+                by_rest.setdefault(id(other), (other, []))[1].extend(cell)
+        languages = self.languages
+        after = languages.either(
+            *(
+                cat(languages.edge_in(node, tuple(sorted(ranges)), last=True), other)
+                for other, ranges in by_rest.values()
+            )
+        )
+        if not languages.nullable(node):
+            return self.all(after)
+        if all(other is others[0] for other in others):
+            whole = cat(node, others[0])
+            return (languages.either(after, start), *(whole for _ in others))
+        return tuple(languages.either(after, here) for here in rest)
+
+    def _anchor(self, anchor: Anchor, rest: Rest) -> Rest:
+        languages, negative = self.languages, anchor.negative
+        match anchor.side:
+            case Side.START:
+                holds = [True, *(False for _ in self.cells)]
+            case Side.LINE_START:
+                holds = [True, *self.holds(NEWLINE)[1:]]
+            case Side.END:
+                if negative:
+                    return tuple(languages.edge_in(r, ALL) for r in rest)
+                return tuple(languages.empty_part(r) for r in rest)
+            case Side.LINE_END:
+                if negative:
+                    return tuple(languages.edge_in(r, negated(NEWLINE)) for r in rest)
+                return self.unless(NEWLINE, rest, wanted=True)
+            case Side.LAST_END:
+                return tuple(self._last_end(anchor, r) for r in rest)
+        return tuple(r if h != negative else NOTHING for r, h in zip(rest, holds, strict=True))
+
+    def _last_end(self, anchor: Anchor, rest: Node) -> Node:
+        languages = self.languages
+        if not anchor.negative:
+            return languages.either(languages.empty_part(rest), languages.newline_part(rest))
+        return self.longer_than_newline(languages.edge_in(rest, ALL))
+
+    def longer_than_newline(self, node: Node) -> Node:
+        """The node without the string of one newline."""
+        if isinstance(self.languages.newline_part(node), Nothing):
+            return node
+        return self.languages.without(node, literal("\n"))
+
+    def unless(self, ranges: Ranges, rest: Rest, *, wanted: bool = False) -> Rest:
+        """What is empty or starts outside (`wanted`: inside) the ranges."""
+        kept = ranges if wanted else negated(ranges)
+        languages = self.languages
+        return tuple(
+            languages.either(languages.empty_part(r), languages.edge_in(r, kept)) for r in rest
+        )
+
+    def _boundary(self, boundary: Boundary, rest: Rest) -> Rest:
+        out: list[Node] = []
+        after_word = self.holds(boundary.word)
+        for context, node in enumerate(rest):
+            before_word = after_word[context] == boundary.negative
+            wanted = boundary.word if before_word else boundary.other
+            kept = self.languages.edge_in(node, wanted)
+            if boundary.on_empty if context == 0 else not before_word:
+                kept = self.languages.either(self.languages.empty_part(node), kept)
+            out.append(kept)
+        return tuple(out)
+
+    def _look(self, look: Look, rest: Rest) -> Rest:
+        languages = self.languages
+        single = character_set(look.body.node) if isinstance(look.body, Piece) else None
+        if not look.ahead:
+            if single is None:
+                raise self.refusal(
+                    look.position,
+                    "look-behind",
+                    "a look-behind over more than one character is not compiled here",
+                    "put it after the plain text that it looks at, or at the end of the pattern",
+                )
+            kept = zip(rest, self.holds(single), strict=True)
+            return tuple(r if h != look.negative else NOTHING for r, h in kept)
+        if single is not None:
+            if look.negative:
+                return self.unless(single, rest)
+            return tuple(languages.edge_in(r, single) for r in rest)
+        looked = self.part(look.body, self.all(ANY_TEXT))
+        cut = languages.without if look.negative else languages.both
+        pairs = zip(rest, looked, strict=True)
+        try:
+            return tuple(NOTHING if isinstance(r, Nothing) else cut(r, x) for r, x in pairs)
+        except NotLinear:
+            raise self.refusal(
+                look.position,
+                "look-ahead",
+                "a look-ahead inside a repeat that reaches beyond one round is not compiled",
+                "put it before the repeat",
+            ) from None
+
+    # Repeats around assertions.
+
+    def _quantified(self, part: Quantified, rest: Rest) -> Rest:
+        least, most = part.least, part.most
+        either = self.languages.either
+        if part.possessive:
+            return self._possessive(part, rest)
+        guarded = self._guarded(part, rest)
+        if guarded is not None:
+            return guarded
+        if max(least, most or 0) > MAX_UNROLLED:
+            raise self.refusal(
+                part.position,
+                "assertion in a repeat",
+                f"a repeat of more than {MAX_UNROLLED} around an assertion is not compiled",
+                "move the assertion out of the repeat",
+            )
+        if most is None:
+            rest = self._loop(part, rest)
+            for _ in range(least):
+                rest = self._checked(part, self.part(part.body, rest))
+            return rest
+        after = rest
+        for done in reversed(range(most)):
+            more = self._checked(part, self.part(part.body, after))
+            pairs = zip(rest, more, strict=True)
+            after = tuple(either(r, m) for r, m in pairs) if done >= least else more
+        return after
+
+    def _checked(self, part: Quantified, rest: Rest) -> Rest:
+        """The rest, if it has not grown beyond what recursive functions can walk."""
+        if any(self.languages.size(node)[1] > MAX_NESTING for node in rest):
+            raise self.refusal(
+                part.position,
+                "assertion in a repeat",
+                "too deep to compile",
+                "simplify the pattern",
+            )
+        return rest
+
+    def _loop(self, part: Quantified, rest: Rest) -> Rest:
+        try:
+            return loops.solve(self, part.body, rest)
+        except NotLinear:
+            raise self.refusal(
+                part.position,
+                "assertion in a repeat",
+                "the assertions inside this repeat are not compiled",
+                "move them out of the repeat",
+            ) from None
+
+    def _possessive(self, part: Quantified, rest: Rest) -> Rest:
+        """A single character's repeat that takes all it can: no such character may follow."""
+        node = part.body.node if isinstance(part.body, Piece) else NOTHING
+        characters = character_set(node)
+        if characters is None:
+            raise self.refusal(
+                part.position,
+                "possessive quantifier",
+                "a possessive quantifier around an assertion is not compiled",
+                "leave out the '+' after the quantifier",
+            )
+        stopped = self.unless(characters, rest)
+        if part.most is None:
+            return self.before(repeat(node, part.least), stopped)
+        full = self.before(repeat(node, part.most, part.most), rest)
+        if part.least == part.most:
+            return full
+        short = self.before(repeat(node, part.least, part.most - 1), stopped)
+        return tuple(self.languages.either(s, f) for s, f in zip(short, full, strict=True))
+
+    def _guarded(self, part: Quantified, rest: Rest) -> Rest | None:
+        """`(?:(?!X)c)*`: characters up to the end, or up to an X that must follow; None: neither.
+
+        Exact where the repeat runs to the end of the text (no X inside), or where X is one text
+        and the rest begins with it (then the repeat ends where the first X begins).
+        """
+        match part.body:
+            case Sequence(
+                (
+                    Look(body=Piece(node=guard), ahead=True, negative=True),
+                    Piece(node=node, width=(1, 1)),
+                )
+            ) if all(other is rest[0] for other in rest):
+                found = self._up_to(repeat(node, part.least, part.most), guard, rest[0])
+                return None if found is None else self.all(found)
+        return None
+
+    def _up_to(self, body: Node, guard: Node, rest: Node) -> Node | None:
+        languages = self.languages
+        if isinstance(rest, Nothing):
+            return NOTHING
+        if rest is EMPTY:
+            return languages.without(body, cat(ANY_TEXT, guard, ANY_TEXT))
+        if rest is ANY_TEXT and languages.nullable(body):
+            return ANY_TEXT
+        first = rest.parts[0] if isinstance(rest, Cat) else rest
+        if not isinstance(guard, Literal) or not isinstance(first, Literal):
+            return None
+        if not first.data.startswith(guard.data):
+            return None
+        others = rest.parts[1:] if isinstance(rest, Cat) else ()
+        once = languages.without(
+            cat(body, guard), cat(ANY_TEXT, guard, languages.edge_in(ANY_TEXT, ALL))
+        )
+        return cat(once, literal(first.data[len(guard.data) :]), *others)
+
+
+def _looks_back(tree: Syntax, sets: dict[Ranges, None]) -> bool:
+    """Whether the tree asks what stands before a place; adds the character sets it asks for."""
+    match tree:
+        case Boundary(word=word):
+            sets[word] = None
+            return True
+        case Anchor(side=side):
+            if side is Side.LINE_START:
+                sets[NEWLINE] = None
+            return side in (Side.START, Side.LINE_START)
+        case Look(body=Piece(node=node), ahead=False):
+            single = character_set(node)
+            if single is not None:
+                sets[single] = None
+            return True
+        case Sequence(parts) | Choice(parts):
+            found = [_looks_back(part, sets) for part in parts]
+            return any(found)
+        case Look(body=body) | Quantified(body=body):
+            return _looks_back(body, sets)
+    return False
