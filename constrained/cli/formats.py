@@ -13,7 +13,7 @@ from constrained import spec as specs
 from constrained.errors import InvalidSpec
 from constrained.spec.spec import Spec
 
-__all__ = ["KINDS", "chosen_spec", "read_spec"]
+__all__ = ["KINDS", "chosen_spec", "read_spec", "read_text"]
 
 
 def read_spec(text: str) -> Spec[Any]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-__all__ = ["Cell", "Report", "Seconds"]
+__all__ = ["Cell", "Report", "Seconds", "mean"]
 
 
 @dataclass(frozen=True, slots=True)

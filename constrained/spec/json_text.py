@@ -54,6 +54,7 @@ from constrained.grammar import (
 )
 
 __all__ = [
+    "ANY_CHAR",
     "ANY_TEXT",
     "COMPACT",
     "FLEXIBLE",
@@ -62,6 +63,7 @@ __all__ = [
     "SPACED",
     "Escapes",
     "JsonStyle",
+    "is_plain",
     "spelled",
     "spelled_char",
     "spelled_text",

@@ -27,6 +27,7 @@ __all__ = [
     "VarianceComponents",
     "crossed_mean",
     "draw_index_share",
+    "plural",
     "variance_components",
 ]
 

@@ -15,7 +15,7 @@ from constrained.spec.cfg.lark_body import IGNORE, Body
 from constrained.spec.cfg.lark_tokens import Definition, is_terminal, scan, shown
 from constrained.spec.cfg.terminals import COMMON, pattern_terminal
 
-__all__ = ["read_lark"]
+__all__ = ["Lark", "read_lark"]
 
 MAX_INSTANCES = 1000
 
