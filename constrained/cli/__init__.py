@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -18,8 +19,10 @@ from constrained.errors import ConstrainedError
 
 __all__ = ["main", "run"]
 
+FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
+OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}  # torch has one of its own
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -30,6 +33,7 @@ def run(arguments: Sequence[str]) -> int:
     """
     try:
         app(list(arguments), prog_name="constrained")
+        sys.stdout.flush()
     except SystemExit as done:
         return done.code if isinstance(done.code, int) else int(done.code is not None)
     except ConstrainedError as error:
@@ -38,6 +42,14 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return INTERRUPTED
+    except BrokenPipeError:  # whoever reads the output has seen enough (| head)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (MemoryError, RuntimeError) as error:
+        if type(error).__name__ not in OUT_OF_MEMORY:
+            raise
+        complain("out of memory: try a smaller model, --dtype bfloat16, or fewer --samples")
+        return FAILED
     return 0
 
 

@@ -377,9 +377,14 @@ def read_prompt(prompt: str | None, file: Path | None) -> str:
     elif prompt is None and sys.stdin.isatty():
         raise typer.BadParameter("pass a prompt, --prompt-file or stdin", param_hint="PROMPT")
     else:
-        text = sys.stdin.read()
+        try:
+            text = sys.stdin.read()
+        except UnicodeDecodeError as error:
+            raise GenerationError("the prompt on stdin is not UTF-8 text") from error
     if not text.strip():
         raise GenerationError("the prompt is empty, so there is nothing to answer")
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        raise GenerationError("the prompt is not UTF-8 text")
     return text
 
 

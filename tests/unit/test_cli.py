@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 import constrained
 from constrained.cli import run
@@ -16,6 +18,7 @@ from constrained.cli.formats import read_spec
 from constrained.errors import InvalidSpec
 from tests import tiny
 
+ROOT = Path(__file__).parents[2]
 TEMPLATE = "Essay score: {score:0..10} / 10"
 OUTPUTS = {f"Essay score: {score} / 10" for score in range(11)}
 
@@ -288,6 +291,37 @@ def test_an_interrupt_ends_with_code_130(command, monkeypatch):
     code, _, err = command("generate", "Hi", "--regex", "a")
     assert code == 130
     assert "Traceback" not in err
+
+
+def test_a_prompt_that_is_no_text_is_refused(command, monkeypatch):
+    bad = b"caf\xe9"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(bad), encoding="utf-8"))
+    message = "error: the prompt on stdin is not UTF-8 text\n"
+    assert command("generate", "--regex", "a") == (2, "", message)
+    as_argument = bad.decode("utf-8", "surrogateescape")
+    message = "error: the prompt is not UTF-8 text\n"
+    assert command("generate", as_argument, "--regex", "a") == (2, "", message)
+
+
+def test_a_reader_that_stops_reading_is_no_error_message():
+    script = "from constrained.cli import main; main()"
+    command = [sys.executable, "-c", script, "explain", "integer:0..10", "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("CUDA out of memory")])
+def test_running_out_of_memory_ends_with_code_1_and_advice(command, monkeypatch, error):
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise error
+
+    monkeypatch.setattr("constrained.cli.commands.load_model", fail)
+    code, out, err = command("generate", "Hi", "--regex", "a")
+    assert (code, out) == (1, "")
+    assert err.startswith("error: out of memory: try a smaller model")
 
 
 def test_the_demo_reports_on_any_model_and_any_essays(command, folder, tmp_path):
