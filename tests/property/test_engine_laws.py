@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, assume, given, reject, settings
 from hypothesis import strategies as st
 
 from constrained.engine import ByteEngine, Engine
-from constrained.errors import LimitExceeded, TokenRejected, UnsatisfiableSpec
-from constrained.grammar import Grammar
+from constrained.errors import LimitExceeded, TokenRejected, UnsatisfiableSpec, VocabularyError
+from constrained.grammar import Bytes, Grammar, Not
 from constrained.grammar.passes import left_recursive_rules, prepared
+from constrained.grammar.passes.walk import walk as nodes
 from constrained.vocabulary import Vocabulary
 from tests.oracle import Language, matches
 from tests.property.strategies import alphabet_of, grammars, tokens_of_pieces, vocabularies
@@ -267,6 +268,46 @@ def test_tokens_outside_the_mask_are_rejected(grammar: Grammar, vocabulary: Voca
         assert engine.forced(ended) == engine.completion(ended) == b""
         with pytest.raises(TokenRejected):
             engine.advance(ended, 300)
+
+
+SPELLABLE = ["a", "b", "é", "😀"]
+
+
+@given(
+    grammars(left=True),
+    st.sets(st.sampled_from(SPELLABLE)),
+    st.lists(tokens_of_pieces, max_size=6),
+    choices,
+)
+@law
+def test_what_a_vocabulary_cannot_spell_is_never_begun(
+    grammar: Grammar, spelled: set[str], longer: list[bytes], steps: list[int]
+) -> None:
+    assume(not any(isinstance(n, (Bytes, Not)) for n in nodes([grammar.start], grammar.rules)))
+    usable = [token for token in longer if is_text(token) and set(token.decode()) <= spelled]
+    tokens = [*(char.encode() for char in sorted(spelled)), *usable, None]
+    vocabulary = Vocabulary(tokens, end_ids=[len(tokens) - 1])
+    alphabet = b"".join(char.encode() for char in spelled)
+    length = {0: 6, 1: 6, 2: 6, 3: 4, 4: 4}.get(len(alphabet), 3)
+    expected = {w for w in Language(grammar, length, alphabet).words if is_text(w)}
+    try:
+        engine = Engine(prepared(grammar), vocabulary)
+    except (UnsatisfiableSpec, VocabularyError):
+        assert not expected
+        return
+    for word in expected:
+        state = engine.advance_bytes(engine.start, word)
+        assert state is not None
+        assert engine.accepting(state)
+    for state, text in walk(engine, steps):
+        assert len(engine.allowed(state)) > 0
+        assert set(engine.completion(state).decode()) <= spelled
+        assert engine.cost(state) == fewest_tokens(engine.completion(state), vocabulary)
+        assert matches(grammar, text + engine.completion(state))
+
+
+def is_text(data: bytes) -> bool:
+    return data.decode("utf-8", "replace").encode() == data
 
 
 CALLS = ["allowed", "forced", "distance", "completion", "cost", "transitions", "final", "expected"]

@@ -45,6 +45,7 @@ class Lark:
         self.index = 0
 
     def grammar(self, start: str) -> Grammar:
+        """The whole grammar, from its first statement on."""
         while self.token.kind != "end":
             self.statement()
         if start not in self.definitions and start not in self.rules:
@@ -71,9 +72,11 @@ class Lark:
 
     @property
     def token(self) -> Token:
+        """The next token."""
         return self.tokens[self.index]
 
     def take(self, *expected: str) -> Token:
+        """The next token, which must be of one of these kinds or texts if any are given."""
         token = self.token
         if expected and token.kind not in expected and token.text not in expected:
             raise self.fail(token, f"expected {' or '.join(expected)}, not {shown(token)}")
@@ -81,13 +84,16 @@ class Lark:
         return token
 
     def fail(self, token: Token, problem: str, hint: str = "") -> InvalidSpec:
+        """The error for a mistake at a token."""
         return fail(self.text, token.offset, problem, hint)
 
     def refuse(self, token: Token, problem: str, hint: str) -> UnsupportedSpec:
+        """The error for what cannot be enforced."""
         where = line_and_column(self.text, token.offset)
         return UnsupportedSpec(token.text, problem, where=where, hint=hint)
 
     def statement(self) -> None:
+        """One definition or directive."""
         if self.token.kind == "directive" and self.token.first:
             self.directive(self.take())
             return
@@ -139,6 +145,7 @@ class Lark:
         return tuple(self.tokens[begin : self.index])
 
     def parameters(self) -> tuple[str, ...]:
+        """The parameters of a template."""
         names = []
         self.take("{")
         while True:
@@ -147,6 +154,7 @@ class Lark:
                 return tuple(names)
 
     def check_name(self, name: Token) -> None:
+        """Raise unless a new definition can have this name."""
         upper = is_terminal(name.text)
         if name.text != (name.text.upper() if upper else name.text.lower()):
             raise self.fail(name, f"{name.text} is neither upper case (terminal) nor lower (rule)")
@@ -154,6 +162,7 @@ class Lark:
             raise self.fail(name, f"{name.text} is defined twice")
 
     def directive(self, token: Token) -> None:
+        """What a directive says."""
         match token.text:
             case "%ignore":
                 body = self.body()
@@ -176,6 +185,7 @@ class Lark:
                 )
 
     def imports(self) -> None:
+        """Terminals of the library `common`."""
         path = [self.take()]
         while self.token.text in (".", "..") or path[-1].text == "." != self.token.text != "(":
             path.append(self.take())
@@ -210,6 +220,7 @@ class Lark:
     # --- meaning ----------------------------------------------------------------------------------
 
     def known(self) -> list[str]:
+        """All names that a definition can use."""
         return [*self.definitions, *(name for name in self.rules if name != IGNORE)]
 
     def ignore(self) -> Node:
