@@ -46,3 +46,10 @@ def test_links_between_pages_lead_somewhere(page):
     targets = re.findall(r"\]\(([^)#\s]+)", text)
     local = [target for target in targets if "://" not in target]
     assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+def test_every_page_can_be_found_from_the_index():
+    index = (ROOT / "docs" / "index.md").read_text("utf-8")
+    linked = set(re.findall(r"\]\(([^)#\s]+)", index))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in ROOT.glob("docs/[!d]*/**/*.md")}
+    assert pages - linked == set()
