@@ -13,27 +13,30 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from constrained.consistency.statistics.agreement import intraclass
-from constrained.consistency.statistics.alpha import Metric, alpha, exact_alpha
-from constrained.consistency.statistics.cells import exact_cells, sampled_cells
-from constrained.consistency.statistics.distances import (
+from constrained.consistency.statistics import (
+    Metric,
+    alpha,
     between_prompts,
+    dependability,
     entropy,
-    jensen_shannon,
-    total_variation,
-    wasserstein,
-)
-from constrained.consistency.statistics.flips import (
+    exact_alpha,
+    exact_cells,
     flip_between_prompts,
+    gate_risk,
+    intraclass,
+    item_spread,
+    jensen_shannon,
+    joint_scores,
     pass_probability,
+    poisson_binomial,
+    quadratic_kappa,
+    sampled_cells,
     straddle_rate,
+    total_variation,
+    variance_components,
+    wasserstein,
+    weighted_kappa,
 )
-from constrained.consistency.statistics.gates import gate_risk, poisson_binomial
-from constrained.consistency.statistics.generalizability import dependability
-from constrained.consistency.statistics.kappa import quadratic_kappa, weighted_kappa
-from constrained.consistency.statistics.pairwise import joint_scores
-from constrained.consistency.statistics.spread import item_spread
-from constrained.consistency.statistics.variance import variance_components
 
 SHAPES = st.tuples(st.integers(2, 7), st.integers(2, 6))
 POINTS = st.integers(0, 10).map(float)

@@ -13,9 +13,14 @@ import math
 import numpy as np
 import pytest
 
-from constrained.consistency.statistics.cells import Cells, exact_cells, sampled_cells
-from constrained.consistency.statistics.generalizability import dependability_estimates
-from constrained.consistency.statistics.variance import crossed_mean, variance_components
+from constrained.consistency.statistics import (
+    Cells,
+    crossed_mean,
+    dependability_estimates,
+    exact_cells,
+    sampled_cells,
+    variance_components,
+)
 
 ITEM, PROMPT, BOTH, DRAW = 4.0, 0.5, 0.8, 0.8
 MEAN = 20.0

@@ -12,88 +12,74 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from constrained.consistency.statistics import quantiles
-from constrained.consistency.statistics.agreement import intraclass
-from constrained.consistency.statistics.alpha import alpha, exact_alpha
-from constrained.consistency.statistics.bootstrap import (
-    percentile,
-    resample_components,
-    resample_items,
-)
-from constrained.consistency.statistics.cells import (
+from constrained.consistency.statistics import (
+    BOTH,
+    ITEMS,
     Cells,
-    exact_cells,
-    mode_cells,
-    reasoned_cells,
-    sampled_cells,
-    single_cells,
-)
-from constrained.consistency.statistics.comparison import (
-    changed_verdicts,
-    component_difference,
-    item_mean,
-    paired_difference,
-)
-from constrained.consistency.statistics.d_study import cheapest, d_study, prompts_needed
-from constrained.consistency.statistics.distances import between_prompts, pooled, to_pooled
-from constrained.consistency.statistics.estimate import BOTH, ITEMS, Estimate, unknown
-from constrained.consistency.statistics.flips import (
+    Estimate,
+    alpha,
     any_flip,
-    flip_between_prompts,
-    flip_within_prompt,
-    pass_curve,
-    pass_probability,
-    sampled_pass_probability,
-    straddle_rate,
-)
-from constrained.consistency.statistics.gates import (
-    gate_curve,
-    gate_risk,
-    poisson_binomial,
-    safe_gate,
-    verdict,
-)
-from constrained.consistency.statistics.generalizability import (
+    between_prompts,
+    bias,
+    changed_verdicts,
+    cheapest,
+    component_difference,
+    components_from_mean_squares,
+    crossed_mean,
+    d_study,
     dependability,
     dependability_estimates,
-    many_draws_ceiling,
-)
-from constrained.consistency.statistics.kappa import (
-    bias,
-    exact_quadratic_kappa,
-    mean_kappa,
-    quadratic_kappa,
-    standardised_bias,
-    weighted_kappa,
-)
-from constrained.consistency.statistics.pairwise import (
-    joint_scores,
-    mean_of_ratios,
-    order_effect,
-    preferences,
-    ratio_of_means,
-)
-from constrained.consistency.statistics.power import (
     detectable_difference,
+    draw_index_share,
+    exact_alpha,
+    exact_cells,
+    exact_quadratic_kappa,
+    flip_between_prompts,
+    flip_within_prompt,
+    gate_curve,
+    gate_risk,
+    intraclass,
+    item_mean,
+    item_spread,
     items_for_difference,
     items_for_intraclass,
-)
-from constrained.consistency.statistics.published import (
-    components_from_mean_squares,
+    joint_scores,
     known_components,
-)
-from constrained.consistency.statistics.spread import (
-    item_spread,
+    many_draws_ceiling,
+    mean_kappa,
+    mean_of_ratios,
+    mode_cells,
+    order_effect,
+    paired_difference,
+    pass_curve,
+    pass_probability,
+    poisson_binomial,
+    pooled,
+    preferences,
     prompt_spread,
+    prompts_needed,
+    quadratic_kappa,
+    quantiles,
+    ratio_of_means,
+    reasoned_cells,
+    resample_components,
+    resample_items,
     room_to_room,
+    safe_gate,
+    sampled_cells,
+    sampled_pass_probability,
     severity,
-)
-from constrained.consistency.statistics.variance import (
-    crossed_mean,
-    draw_index_share,
+    single_cells,
+    standardised_bias,
+    straddle_rate,
+    to_pooled,
+    unknown,
     variance_components,
+    verdict,
+    weighted_kappa,
 )
-from constrained.errors import RecordError
+from constrained.consistency.statistics.bootstrap import percentile
+from constrained.errors import MissingPackage, RecordError
 from tests.oracle_data.statistics import E_SCORES, G_SCORES, N_SCORES
 
 NAN = math.nan
@@ -611,6 +597,16 @@ def test_item_bootstrap_repeats_itself_and_reports_its_own_error() -> None:
     )
 
 
+def test_the_normal_limit_of_the_item_bootstrap_is_the_t_interval() -> None:
+    y = np.random.default_rng(0).exponential(size=(30_000, 1))
+    found = resample_items(
+        np.column_stack([np.ones(30_000), y]), lambda t: t[:, 1] / t[:, 0], replicates=4000
+    )
+    assert found.method == "item bootstrap in the normal limit, 4000 replicates, seed 0"
+    direct = item_mean(y)
+    assert (found.low, found.high) == pytest.approx((direct.low, direct.high), abs=1e-3)
+
+
 def test_too_many_undefined_replicates_leave_no_interval() -> None:
     found = percentile(np.array([1.0] * 50 + [NAN] * 50), 1.0)
     assert found.reason == "no interval: 50 of 100 replicates are undefined"
@@ -843,10 +839,18 @@ def test_quantiles_agree_with_another_implementation(
     )
 
 
+def test_without_scipy_an_interval_names_the_package_and_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    message = "an interval needs the package scipy (run: pip install 'constrained-lm[consistency]')"
+    with pytest.raises(MissingPackage, match=f"^{re.escape(message)}$"):
+        item_mean([1.0, 2.0])
+
+
 def test_importing_the_statistics_needs_numpy_only() -> None:
     code = (
-        "import sys, constrained.consistency.statistics.pairwise, "
-        "constrained.consistency.statistics.d_study; "
+        "import sys, constrained.consistency.statistics; "
         "sys.exit(any(n in sys.modules for n in ('scipy', 'torch', 'pydantic', 'pandas')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,41 +7,39 @@ import math
 import numpy as np
 import pytest
 
-from constrained.consistency.statistics.agreement import intraclass
-from constrained.consistency.statistics.alpha import Metric, alpha, exact_alpha
-from constrained.consistency.statistics.cells import exact_cells
-from constrained.consistency.statistics.d_study import d_study, prompts_needed
-from constrained.consistency.statistics.distances import (
-    entropy,
-    jensen_shannon,
-    total_variation,
-    wasserstein,
-)
-from constrained.consistency.statistics.flips import (
-    flip_between_prompts,
-    flip_within_prompt,
-    item_flips,
-    pass_probability,
-    straddle_rate,
-)
-from constrained.consistency.statistics.generalizability import (
+from constrained.consistency.statistics import (
+    Metric,
+    alpha,
+    components_from_mean_squares,
     cut_score_dependability,
+    d_study,
     dependability,
     dependability_estimates,
-)
-from constrained.consistency.statistics.kappa import mean_kappa, quadratic_kappa, weighted_kappa
-from constrained.consistency.statistics.pairwise import mean_of_ratios, ratio_of_means
-from constrained.consistency.statistics.power import (
     detectable_difference,
+    entropy,
+    exact_alpha,
+    exact_cells,
+    flip_between_prompts,
+    flip_within_prompt,
+    intraclass,
+    item_flips,
+    item_spread,
     items_for_difference,
     items_for_intraclass,
-)
-from constrained.consistency.statistics.published import (
-    components_from_mean_squares,
+    jensen_shannon,
     known_components,
+    mean_kappa,
+    mean_of_ratios,
+    pass_probability,
+    prompts_needed,
+    quadratic_kappa,
+    ratio_of_means,
+    straddle_rate,
+    total_variation,
+    variance_components,
+    wasserstein,
+    weighted_kappa,
 )
-from constrained.consistency.statistics.spread import item_spread
-from constrained.consistency.statistics.variance import variance_components
 from tests.oracle_data.statistics import (
     A_SCORES,
     B_SCORES,

@@ -18,6 +18,9 @@ __all__ = ["ResampledComponents", "percentile", "resample_components", "resample
 CHUNK = 4_000_000
 """Weights held at once (32 MB)."""
 
+MANY = 20_000
+"""Items above which the totals of a resample are as good as normal."""
+
 
 def resample_items(
     sums: npt.ArrayLike,
@@ -33,8 +36,9 @@ def resample_items(
     Most statistics are functions of totals over items (a mean, a ratio of means, kappa). `sums`
     has shape (items, q): what each item adds to each total. `statistic` maps totals of shape
     (rows, q) to values (rows,). The interval is for items like these and the same prompts; a row
-    of `sums` with a NaN is an item without data. Deterministic for a given `seed`. Source: Efron
-    1979; Owen 2007 on what it leaves out.
+    of `sums` with a NaN is an item without data. Deterministic for a given `seed`. Above 20,000
+    items the resampled totals are drawn from their normal limit, with the same mean and covariance.
+    Source: Efron 1979; Owen 2007 on what it leaves out.
 
     >>> resample_items([[1, 2.0], [1, 4.0]], lambda t: t[:, 1] / t[:, 0], replicates=200).value
     3.0
@@ -51,12 +55,20 @@ def resample_items(
         return unknown(undefined)
     if replicates < 1:
         return Estimate(value, universe=ITEMS, reason=f"no interval: replicates={replicates}")
-    parts = [
-        np.asarray(statistic(weights @ rows), dtype=np.float64)
-        for weights in _weights(np.random.default_rng(seed), n, replicates, n)
-    ]
+    rng = np.random.default_rng(seed)
     method = f"item bootstrap, {replicates} replicates, seed {seed}"
-    return percentile(np.concatenate(parts), value, level, universe=ITEMS, method=method)
+    if n > MANY:
+        method = f"item bootstrap in the normal limit, {replicates} replicates, seed {seed}"
+        centred = rows - rows.mean(axis=0)
+        moved = rng.multivariate_normal(
+            np.zeros(rows.shape[1]), centred.T @ centred, size=replicates, method="eigh"
+        )
+        drawn = np.asarray(statistic(rows.sum(axis=0) + moved), dtype=np.float64)
+    else:
+        weights = _weights(rng, n, replicates, n)
+        parts = [np.asarray(statistic(w @ rows), dtype=np.float64) for w in weights]
+        drawn = np.concatenate(parts)
+    return percentile(drawn, value, level, universe=ITEMS, method=method)
 
 
 def _weights(rng: np.random.Generator, n: int, replicates: int, widest: int) -> Iterator[Array]:
@@ -219,34 +231,33 @@ def _weighted(
 
     def over(array: Array) -> Array:
         """The sum over cells of weight times value, per replicate."""
-        summed: Array = np.einsum("bi,ib->b", rows, array @ columns.T)
+        summed: Array = np.einsum("bp,bp->b", rows @ array, columns)
         return summed
 
     def average(values: Array, known: Array) -> Array:
         with np.errstate(invalid="ignore", divide="ignore"):
             return over(values) / over(known)
 
-    by_row = y @ columns.T  # (items, replicates)
-    by_column = y.T @ rows.T  # (prompts, replicates)
+    by_row, by_column = columns @ y.T, rows @ y  # (replicates, items), (replicates, prompts)
     if complete:
         n_i, n_p = rows.sum(axis=1), columns.sum(axis=1)
         count = n_i * n_p
-        row_counts: Array = np.broadcast_to(n_p, by_row.shape)
-        column_counts: Array = np.broadcast_to(n_i, by_column.shape)
+        row_counts: Array = np.broadcast_to(n_p[:, None], by_row.shape)
+        column_counts: Array = np.broadcast_to(n_i[:, None], by_column.shape)
     else:
-        row_counts, column_counts = seen @ columns.T, seen.T @ rows.T
-        count = np.einsum("bi,ib->b", rows, row_counts)
+        row_counts, column_counts = columns @ seen.T, rows @ seen
+        count = np.einsum("bp,bp->b", columns, column_counts)
     with np.errstate(invalid="ignore", divide="ignore"):
         row_means = np.where(row_counts > 0, by_row / row_counts, 0.0)
         column_means = np.where(column_counts > 0, by_column / column_counts, 0.0)
-    total = np.einsum("bi,ib->b", rows, by_row)
-    t_item = np.einsum("bi,ib->b", rows, by_row * row_means)
-    t_prompt = np.einsum("bp,pb->b", columns, by_column * column_means)
+    total = np.einsum("bp,bp->b", columns, by_column)
+    t_item = np.einsum("bi,bi,bi->b", rows, by_row, row_means)
+    t_prompt = np.einsum("bp,bp,bp->b", columns, by_column, column_means)
     t_both = over(y * y)
-    used_i = np.einsum("bi,ib->b", rows, (row_counts > 0).astype(np.float64))
-    used_p = np.einsum("bp,pb->b", columns, (column_counts > 0).astype(np.float64))
-    k_item = np.einsum("bi,ib->b", rows, row_counts**2) / count
-    k_prompt = np.einsum("bp,pb->b", columns, column_counts**2) / count
+    used_i = np.einsum("bi,bi->b", rows, (row_counts > 0).astype(np.float64))
+    used_p = np.einsum("bp,bp->b", columns, (column_counts > 0).astype(np.float64))
+    k_item = np.einsum("bi,bi->b", rows, row_counts**2) / count
+    k_prompt = np.einsum("bp,bp->b", columns, column_counts**2) / count
     one = np.ones_like(count)
     # Differences to T_mean; columns: item, prompt, interaction.
     system = np.stack(
