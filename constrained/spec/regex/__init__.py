@@ -1,9 +1,9 @@
 """Regular expressions: Python's `re` as a spec, and both dialects as grammar nodes.
 
 `parser` with `python_dialect` and `ecma_dialect` read a pattern into the tree of `syntax`, with the
-characters of `classes`; `reduce` (with `pieces` and `settle`), `rests` and `loops` compile the tree
-to a node, with the functions of `languages`. What matches is exactly what `re.fullmatch` matches,
-or the pattern is refused.
+characters of `classes`; `reduce` (with `pieces` and `settle`), `compile`, `rests` and `loops` turn
+the tree into a node, with the functions of `languages`. What matches is exactly what `re.fullmatch`
+matches, or the pattern is refused.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Literal
 
 from constrained.errors import InvalidSpec, UnsatisfiableSpec
 from constrained.grammar import Grammar, Node, Nothing
+from constrained.spec.regex.compile import compile_tree
 from constrained.spec.regex.ecma_dialect import EcmaParser
 from constrained.spec.regex.python_dialect import PythonParser
-from constrained.spec.regex.rests import compile_tree
 from constrained.spec.spec import Spec
 
 __all__ = ["pattern_node", "regex"]

@@ -16,7 +16,6 @@ from constrained.spec.regex import loops
 from constrained.spec.regex.classes import ALL, NEWLINE, atoms_of, negated, within
 from constrained.spec.regex.languages import ANY_TEXT, Languages, NotLinear, character_set
 from constrained.spec.regex.pieces import Piece
-from constrained.spec.regex.reduce import Reducer
 from constrained.spec.regex.syntax import (
     Anchor,
     Boundary,
@@ -29,7 +28,7 @@ from constrained.spec.regex.syntax import (
     unsupported,
 )
 
-__all__ = ["Rest", "Rests", "compile_tree"]
+__all__ = ["Rest", "Rests", "absorbed"]
 
 Rest = tuple[Node, ...]
 """What follows a place, by what stands before it: the start of the text, then each cell."""
@@ -39,62 +38,7 @@ MAX_UNROLLED = 16
 MAX_NESTING = 250
 
 
-def compile_tree(tree: Syntax, *, search: bool, where: str) -> Node:
-    """The strings that the tree matches whole or, with `search`, somewhere."""
-    languages = Languages()
-    reduced = Reducer(languages, where).reduce(tree)
-    options = reduced.options if isinstance(reduced, Choice) else (reduced,)
-    if search:
-        found = [_searching(languages, option, where) for option in options]
-    else:
-        found = [_from_start(languages, EMPTY, option, EMPTY, where) for option in options]
-    return languages.either(*found)
-
-
-def _searching(languages: Languages, option: Syntax, where: str) -> Node:
-    return _from_start(languages, ANY_TEXT, option, ANY_TEXT, where)
-
-
-def _from_start(languages: Languages, prefix: Node, option: Syntax, end: Node, where: str) -> Node:
-    """The prefix, the option and the end, in this order, as a whole text.
-
-    Assertions that stand right after a plain prefix are settled by it: here it is all that
-    precedes them, so a look-behind may be of any width.
-    """
-    parts = option.parts if isinstance(option, Sequence) else (option,)
-    for i, part in enumerate(parts):
-        settled = _after_prefix(languages, prefix, part)
-        if settled is None:
-            rests = Rests(languages, where, parts[i:])
-            return rests.before(prefix, rests.sequence(parts[i:], rests.all(end)))[0]
-        prefix = settled
-    return cat(_absorbed(prefix, last=True) if end is ANY_TEXT else prefix, end)
-
-
-def _after_prefix(languages: Languages, prefix: Node, part: Syntax) -> Node | None:
-    """The prefix cut or extended by the part; None when what follows the part matters."""
-    match part:
-        case Piece(node=node):
-            return cat(prefix, _absorbed(node, last=False) if prefix is ANY_TEXT else node)
-        case Anchor(Side.START, negative=negative):
-            return languages.edge_in(prefix, ALL) if negative else languages.empty_part(prefix)
-        case Anchor(Side.LINE_START, negative=negative):
-            wanted, empty = (negated(NEWLINE), False) if negative else (NEWLINE, True)
-        case Look(body=Piece(node=node), ahead=False, negative=negative):
-            single = character_set(node)
-            if single is None:
-                looked = cat(ANY_TEXT, node)
-                if negative:
-                    return languages.without(prefix, looked)
-                return languages.both(prefix, looked)
-            wanted, empty = (negated(single), True) if negative else (single, False)
-        case _:
-            return None
-    cut = languages.edge_in(prefix, wanted, last=True)
-    return languages.either(languages.empty_part(prefix), cut) if empty else cut
-
-
-def _absorbed(node: Node, *, last: bool) -> Node:
+def absorbed(node: Node, *, last: bool) -> Node:
     """The node beside any text, without the repeats at that edge which any text covers."""
     parts = list(node.parts if isinstance(node, Cat) else (node,))
     if not last:
@@ -178,7 +122,7 @@ class Rests:
         start, others = rest[0], rest[1:]
         if all(other is start for other in others):
             if start is ANY_TEXT:
-                node = _absorbed(node, last=True)
+                node = absorbed(node, last=True)
             return self.all(cat(node, start))
         by_rest: dict[int, tuple[Node, list[tuple[int, int]]]] = {}
         for cell, other in zip(self.cells, others, strict=True):
