@@ -7,7 +7,8 @@ Laws that the tests hold these classes to are in ``docs/explanation/engine.md``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
 import numpy as np
@@ -230,6 +231,22 @@ class Engine(ByteEngine):
             self._core.fill_mask(state, row)
         except native.CoreError:
             self._call(self._core.fill_mask, state, row)
+
+    def fill_masks(
+        self, states: Sequence[int], rows: NDArray[np.int32], *, threads: int | None = None
+    ) -> None:
+        """`fill_mask` for a batch: row i of `rows` gets the mask of state i.
+
+        `rows`: int32, shape (number of states, `words`), C-contiguous, writable. Masks that are
+        not known yet are made on up to `threads` threads (None: one per processor core) outside
+        the GIL.
+        """
+        live = [self.start if state == self.ended else state for state in states]
+        count = os.cpu_count() or 1 if threads is None else threads
+        self._call(self._core.fill_masks, live, rows, max(count, 1))
+        for row, state in zip(rows, states, strict=True):
+            if state == self.ended:
+                self.fill_mask(state, row)
 
     def fill_mask_within(self, state: int, row: NDArray[np.int32], budget: int) -> None:
         """Like `fill_mask`, but only tokens after which `cost` is at most ``budget - 1``.

@@ -15,6 +15,7 @@ namespace {
 
 using Code = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Row = nb::ndarray<int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Rows = nb::ndarray<int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 OwnedProgram own(const Code& code, nb::bytes pool, const Code& bodies, int32_t start) {
   return {{code.data(), code.data() + code.size()},
@@ -66,6 +67,8 @@ uint32_t* row_words(Core& core, Row& row) {
 }  // namespace
 
 NB_MODULE(_native, m) {
+  // Engines may live as long as the interpreter (cached on specs and vocabularies): no leak report.
+  nb::set_leak_warnings(false);
   m.doc() = "The engine's core: terms, derivatives and masks over bytes.";
 
   // CoreError(limit, message) in Python: `constrained.engine` turns it into the public errors.
@@ -139,10 +142,19 @@ NB_MODULE(_native, m) {
              c.check(s);
              uint32_t* words = row_words(c, row);
              nb::gil_scoped_release release;
-             Call call(c.account());
-             c.masks().fill(s, words, call);
+             c.masks().fill(s, words, c.account());
            },
            nb::arg("state"), nb::arg("row").noconvert())
+      .def("fill_masks",
+           [](Core& c, const std::vector<TermId>& states, Rows rows, unsigned threads) {
+             for (TermId s : states) c.check(s);
+             if (rows.shape(0) != states.size() || rows.shape(1) != c.vocabulary().words())
+               throw nb::value_error("the rows have the wrong shape");
+             auto* words = reinterpret_cast<uint32_t*>(rows.data());
+             nb::gil_scoped_release release;
+             c.masks().fill_all(states, words, rows.shape(1), threads, c.account());
+           },
+           nb::arg("states"), nb::arg("rows").noconvert(), nb::arg("threads"))
       .def("fill_mask_within",
            [](Core& c, TermId s, Row row, uint32_t budget) {
              c.check(s);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <exception>
+#include <thread>
 
 namespace constrained {
 
@@ -162,9 +164,12 @@ void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visi
   call.spend(steps / 64);
 }
 
-const Masks::PlainStep& Masks::plain_step(TermId state, Call& call) {
-  auto known = plain_steps_.find(state);
-  if (known != plain_steps_.end()) return known->second;
+std::shared_ptr<const Masks::PlainStep> Masks::plain_step(TermId state, Call& call) {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto known = plain_steps_.find(state);
+    if (known != plain_steps_.end()) return known->second;
+  }
   PlainStep result;
   // Byte by byte beside the plain character, one byte for every pair of classes that occurs.
   std::vector<std::pair<TermId, TermId>> pairs{{state, plain_}};
@@ -193,15 +198,20 @@ const Masks::PlainStep& Masks::plain_step(TermId state, Call& call) {
       }
     }
   }
-  bytes_ += 96 + result.next.size() * 4;
-  return plain_steps_.emplace(state, std::move(result)).first->second;
+  std::lock_guard<std::mutex> lock(mutex_);
+  bytes_ += 128 + result.next.size() * 4;
+  return plain_steps_.emplace(state, std::make_shared<const PlainStep>(std::move(result))).first->second;
 }
 
 Masks::Room Masks::room(TermId state, Call& call) {
-  auto found = rooms_.find(state);
-  if (found != rooms_.end()) return found->second;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto found = rooms_.find(state);
+    if (found != rooms_.end()) return found->second;
+  }
   Room result = counted_room(state, call);
   if (!result.most) result = search_room(state, call);
+  std::lock_guard<std::mutex> lock(mutex_);
   bytes_ += 64;
   rooms_.emplace(state, result);
   return result;
@@ -217,8 +227,8 @@ Masks::Room Masks::counted_room(TermId state, Call& call) {
   const bool is_cat = term.kind == Kind::Cat;
   const Term& head = store[is_cat ? term.a : t];
   if (head.kind != Kind::Repeat) return unknown;
-  const PlainStep& step = plain_step(head.a, call);
-  if (!step.alive || step.next != std::vector<TermId>{kEmpty}) return unknown;
+  const auto step = plain_step(head.a, call);
+  if (!step->alive || step->next != std::vector<TermId>{kEmpty}) return unknown;
   const TermId rest = is_cat ? store.normal(term.b, call) : kEmpty;
   for (unsigned b = 0; b < 256 && head.high != kInfinite; ++b)
     if (store.step(plain_, static_cast<uint8_t>(b), call) != kNothing &&
@@ -237,10 +247,10 @@ Masks::Room Masks::search_room(TermId state, Call& call) {
     if (length == kShort) return {vocabulary_.plain().others_and_long.get(), kShort, result.may_end};
     next.clear();
     for (TermId s : layer) {
-      const PlainStep& step = plain_step(s, call);
-      if (!step.alive || seen.size() > kStates) return {&vocabulary_.trie()};
-      result.may_end |= step.may_end;
-      for (TermId n : step.next)
+      const auto step = plain_step(s, call);
+      if (!step->alive || seen.size() > kStates) return {&vocabulary_.trie()};
+      result.may_end |= step->may_end;
+      for (TermId n : step->next)
         if (seen.insert(n).second) next.push_back(n);
     }
     layer.swap(next);
@@ -258,13 +268,16 @@ void Masks::add_plainly(TermId state, Words& words, Call& call) {
 }
 
 std::shared_ptr<Masks::LexemeWalk> Masks::lexeme_walk(TermId lexeme, Call& call) {
-  auto found = lexemes_.find(lexeme);
-  if (found != lexemes_.end()) return found->second;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto found = lexemes_.find(lexeme);
+    if (found != lexemes_.end()) return found->second;
+  }
   auto result = walk_with_exceptions(lexeme, call);
   if (!result) result = plain_lexeme_walk(lexeme, call);
+  std::lock_guard<std::mutex> lock(mutex_);
   bytes_ += result->words.size() * 4 + result->crossings.size() * 4 + 64;
-  lexemes_.emplace(lexeme, result);
-  return result;
+  return lexemes_.emplace(lexeme, result).first->second;
 }
 
 // "b, but none of the finite set k" keeps all that b keeps, except along the strings of k: there it
@@ -290,7 +303,11 @@ std::shared_ptr<Masks::LexemeWalk> Masks::walk_with_exceptions(TermId lexeme, Ca
   if (store[base].kind != Kind::Lexeme) return nullptr;
   auto whole = lexeme_walk(base, call);
   if (whole->useless) return nullptr;
-  auto result = std::make_shared<LexemeWalk>(*whole);
+  std::shared_ptr<LexemeWalk> result;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    result = std::make_shared<LexemeWalk>(*whole);
+  }
 
   struct Frame {
     uint32_t node;
@@ -390,9 +407,20 @@ void Masks::add_after_lexeme(TermId lexeme, TermId rest, Words& words, Call& cal
   };
   // Merging costs about as much as a few walks: only for lexemes that are met again.
   const bool from_root = !inside->crossings.empty() && inside->crossings[0].depth == 0;
-  if (!inside->after && !from_root && ++inside->uses == kMergeAfter) inside->after = merge_crossings(*inside);
-  if (inside->after)
-    add_below(*inside->after, 0);
+  std::shared_ptr<const Trie> after;
+  bool merge = false;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    after = inside->after;
+    merge = !after && !from_root && ++inside->uses == kMergeAfter;
+  }
+  if (merge) {
+    after = merge_crossings(*inside);
+    std::lock_guard<std::mutex> lock(mutex_);
+    inside->after = after;
+  }
+  if (after)
+    add_below(*after, 0);
   else
     for (const Crossing& crossing : inside->crossings) add_below(*inside->trie, crossing.node);
 }
@@ -469,7 +497,7 @@ void Masks::add(TermId state, Words& words, Call& call) {
   if (plain > kEmpty) add_plainly(plain, words, call);
 }
 
-void Masks::remember(TermId state, const Words& words, Call& call) {
+void Masks::remember(TermId state, const Words& words, uint64_t most_bytes) {
   Mask mask;
   size_t count = 0;
   for (uint32_t w : words) count += __builtin_popcount(w);
@@ -481,7 +509,8 @@ void Masks::remember(TermId state, const Words& words, Call& call) {
     mask.words = words;
   }
   const size_t size = (mask.ids.size() + mask.words.size()) * 4 + 96;
-  if (bytes_ + size > call.account.bounds.mask_bytes) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (bytes_ + size > most_bytes) {
     masks_.clear();
     lexemes_.clear();
     rooms_.clear();
@@ -493,18 +522,10 @@ void Masks::remember(TermId state, const Words& words, Call& call) {
   masks_.emplace(state, std::move(mask));
 }
 
-void Masks::fill(TermId state, uint32_t* row, Call& call) {
-  std::lock_guard<std::recursive_mutex> lock(mutex_);
+bool Masks::recall(TermId state, uint32_t* row) {
+  std::lock_guard<std::mutex> lock(mutex_);
   auto found = masks_.find(state);
-  if (found == masks_.end()) {
-    Words words(vocabulary_.words(), 0);
-    add(state, words, call);
-    if (store[state].nullable)
-      for (uint32_t id : vocabulary_.end_ids()) set(words, id);
-    remember(state, words, call);
-    std::memcpy(row, words.data(), words.size() * 4);
-    return;
-  }
+  if (found == masks_.end()) return false;
   const Mask& mask = found->second;
   if (!mask.words.empty()) {
     std::memcpy(row, mask.words.data(), mask.words.size() * 4);
@@ -512,20 +533,68 @@ void Masks::fill(TermId state, uint32_t* row, Call& call) {
     std::memset(row, 0, vocabulary_.words() * 4);
     for (uint32_t id : mask.ids) row[id >> 5] |= 1u << (id & 31);
   }
+  return true;
+}
+
+void Masks::fill(TermId state, uint32_t* row, Account& account) {
+  if (recall(state, row)) return;
+  Call call(account);
+  Words words(vocabulary_.words(), 0);
+  add(state, words, call);
+  if (store[state].nullable)
+    for (uint32_t id : vocabulary_.end_ids()) set(words, id);
+  remember(state, words, account.bounds.mask_bytes);
+  std::memcpy(row, words.data(), words.size() * 4);
+}
+
+void Masks::fill_all(const std::vector<TermId>& states, uint32_t* rows, size_t stride, unsigned threads,
+                     Account& account) {
+  std::vector<size_t> missing;
+  std::unordered_map<TermId, size_t> first;  // rows of one state wait for the first of them
+  std::vector<std::pair<size_t, size_t>> copies;
+  for (size_t i = 0; i < states.size(); ++i) {
+    if (recall(states[i], rows + i * stride)) continue;
+    auto [it, fresh] = first.emplace(states[i], i);
+    if (fresh)
+      missing.push_back(i);
+    else
+      copies.push_back({it->second, i});
+  }
+  std::atomic<size_t> next{0};
+  std::exception_ptr error;
+  std::mutex error_mutex;
+  auto work = [&] {
+    for (size_t k; (k = next.fetch_add(1)) < missing.size();) {
+      try {
+        fill(states[missing[k]], rows + missing[k] * stride, account);
+      } catch (...) {
+        std::lock_guard<std::mutex> lock(error_mutex);
+        if (!error) error = std::current_exception();
+      }
+    }
+  };
+  std::vector<std::thread> helpers;
+  for (size_t t = 1; t < std::min<size_t>(threads, missing.size()); ++t) helpers.emplace_back(work);
+  work();
+  for (std::thread& helper : helpers) helper.join();
+  if (error) std::rethrow_exception(error);
+  for (auto [from, to] : copies) std::memcpy(rows + to * stride, rows + from * stride, vocabulary_.words() * 4);
 }
 
 uint32_t Masks::cost(TermId state, Call& call) {
-  std::lock_guard<std::recursive_mutex> lock(mutex_);
-  auto found = costs_.find(state);
-  if (found != costs_.end()) return found->second;
-  uint32_t tokens = vocabulary_.trie().fewest_tokens(store.completion(state, call));
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    auto found = costs_.find(state);
+    if (found != costs_.end()) return found->second;
+  }
+  const uint32_t tokens = vocabulary_.trie().fewest_tokens(store.completion(state, call));
+  std::lock_guard<std::mutex> lock(mutex_);
   bytes_ += 48;
   costs_.emplace(state, tokens);
   return tokens;
 }
 
 void Masks::fill_within(TermId state, uint32_t* row, uint32_t budget, Call& call) {
-  std::lock_guard<std::recursive_mutex> lock(mutex_);
   Words words(vocabulary_.words(), 0);
   const Trie& trie = vocabulary_.trie();
   if (budget > 0)

@@ -91,7 +91,11 @@ class Masks {
   Store store;
 
   // Writes words() words.
-  void fill(TermId state, uint32_t* row, Call& call);
+  void fill(TermId state, uint32_t* row, Account& account);
+  // One row for every state, `stride` words apart. Masks that are not known yet are made on up to
+  // `threads` threads. An error in one row is thrown after all have ended.
+  void fill_all(const std::vector<TermId>& states, uint32_t* rows, size_t stride, unsigned threads,
+                Account& account);
   // Only tokens after which cost() is at most budget - 1.
   void fill_within(TermId state, uint32_t* row, uint32_t budget, Call& call);
   // Fewest tokens that spell the state's completion; kInfinite when none do.
@@ -100,8 +104,10 @@ class Masks {
   TermId advance(TermId state, uint32_t token, Call& call);
   TermId advance_bytes(TermId state, std::string_view data, Call& call);
 
-  size_t masks() const { return masks_.size(); }
-  size_t memory() const { return bytes_; }
+  size_t memory() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return bytes_;
+  }
 
  private:
   // Sparse masks are id lists, dense ones words.
@@ -117,7 +123,7 @@ class Masks {
     const Trie* trie = nullptr;       // where tokens that leave it are found
     std::vector<Crossing> crossings;  // inner nodes of that trie at which it may end
     std::shared_ptr<const Trie> after; // what lies below the crossings as one trie, once worth it
-    unsigned uses = 0;
+    unsigned uses = 0;                 // both change under the lock
     bool useless = false;  // it may end nearly everywhere: walk plainly instead
   };
   // Which plain tokens a state takes: all of at most `most` characters (kInfinite: all there are),
@@ -137,11 +143,11 @@ class Masks {
   const Vocabulary& vocabulary_;
   TermId plain_ = kNothing;  // one plain character
   Account own_account_{};
-  std::recursive_mutex mutex_;  // guards the memos below
+  std::mutex mutex_;  // guards the memos below, and is never held while anything is computed
   std::unordered_map<TermId, Mask> masks_;
   std::unordered_map<TermId, std::shared_ptr<LexemeWalk>> lexemes_;
   std::unordered_map<TermId, uint32_t> costs_;
-  std::unordered_map<TermId, PlainStep> plain_steps_;
+  std::unordered_map<TermId, std::shared_ptr<const PlainStep>> plain_steps_;
   std::unordered_map<TermId, Room> rooms_;
   size_t bytes_ = 0;
 
@@ -153,13 +159,14 @@ class Masks {
   std::shared_ptr<LexemeWalk> lexeme_walk(TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> plain_lexeme_walk(TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> walk_with_exceptions(TermId lexeme, Call& call);
-  const PlainStep& plain_step(TermId state, Call& call);
+  std::shared_ptr<const PlainStep> plain_step(TermId state, Call& call);
   Room room(TermId state, Call& call);
   Room counted_room(TermId state, Call& call);
   Room search_room(TermId state, Call& call);
   template <class Visit>
   void walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visit visit);
-  void remember(TermId state, const Words& words, Call& call);
+  bool recall(TermId state, uint32_t* row);
+  void remember(TermId state, const Words& words, uint64_t most_bytes);
 };
 
 }  // namespace constrained

@@ -369,6 +369,30 @@ def mask_after(engine: Engine, text: bytes) -> list[int]:
     return engine.allowed(walk(engine, text)).tolist()
 
 
+@pytest.mark.parametrize("threads", [1, 2, 8])
+def test_a_batch_of_masks_equals_its_rows(threads: int) -> None:
+    grammar = Grammar(repeat(alt(cat(lexeme(QUOTED), literal(",")), complement_of_words()), 0, 50))
+    engine = Engine(grammar, Vocabulary(WORDY.tokens, end_ids=[265]))
+    texts = [b'"a",', b'"ab","c",', b"wor", b'"\xc3', b'"",' * 10, b"wo", b"wor", b""]
+    states = [*(walk(engine, text) for text in texts), engine.ended]
+    rows = np.full((len(states), engine.words), -1, dtype=np.int32)
+    engine.fill_masks(states, rows, threads=threads)
+    one = np.zeros(engine.words, dtype=np.int32)
+    for state, row in zip(states, rows, strict=True):
+        engine.fill_mask(state, one)
+        assert np.array_equal(row, one)
+
+
+def test_a_batch_that_meets_a_limit_raises_it() -> None:
+    grammar = Grammar(repeat(alt(lexeme(QUOTED), literal(",")), 0, 50))
+    used = Engine(grammar, Vocabulary(WORDY.tokens, end_ids=[265])).stats["terms"]
+    fresh = Vocabulary(WORDY.tokens, end_ids=[265])
+    engine = Engine(grammar, fresh, Limits(max_terms=used + 2))
+    rows = np.zeros((3, engine.words), dtype=np.int32)
+    with pytest.raises(LimitExceeded, match="max_terms"):
+        engine.fill_masks([engine.start] * 3, rows, threads=2)
+
+
 def complement_of_words():
     letters = repeat(char_class((97, 122)), 1)
     return cat(intersect(letters, complement(literals(["word", "no"]))), literal(";"))
