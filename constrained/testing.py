@@ -27,8 +27,8 @@ __all__ = ["ScriptedModel", "byte_vocabulary", "outputs_of", "values_of"]
 
 T = TypeVar("T")
 
-UNLIKELY = -30.0
-"""The logit that `ScriptedModel` gives to tokens its rule does not name."""
+IMPOSSIBLE = 1e-13
+"""The least probability that `ScriptedModel` gives to a token that its rule does not name."""
 
 
 def byte_vocabulary(words: Iterable[str | bytes] = ()) -> Vocabulary:
@@ -99,7 +99,7 @@ class ScriptedModel:
     """A model without weights for `Generator`: `rule` says how likely each next token is.
 
     `rule` gets all ids of the row so far, the prompt included, and gives probabilities for the
-    tokens it names; every other token is all but impossible. Exact answers can then be worked out
+    tokens it names; the other tokens share what is left of 1. Exact answers can then be worked out
     by hand. `calls` counts the passes.
 
     >>> model = ScriptedModel(257, lambda ids: {ord("7"): 0.75, ord("8"): 0.25})
@@ -132,14 +132,17 @@ class ScriptedModel:
         self.calls += 1
         past = past_key_values.rows if past_key_values is not None else [()] * len(input_ids)
         fresh = attention_mask[:, -input_ids.shape[1] :].tolist()
-        logits = torch.full((*input_ids.shape, self.width), UNLIKELY)
+        logits = torch.zeros((*input_ids.shape, self.width))
         rows = []
         for i, (before, tokens) in enumerate(zip(past, input_ids.tolist(), strict=True)):
             ids = tuple(before)
             for j, token in enumerate(tokens):
                 if fresh[i][j]:
                     ids = (*ids, token)
-                    for index, probability in self.rule(ids).items():
+                    named = self.rule(ids)
+                    rest = (1 - sum(named.values())) / max(1, self.width - len(named))
+                    logits[i, j] = torch.tensor(max(rest, IMPOSSIBLE)).log()
+                    for index, probability in named.items():
                         logits[i, j, index] = torch.tensor(probability).log()
             rows.append(ids)
         return _ScriptedOutput(logits, _ScriptedCache(rows))

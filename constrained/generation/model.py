@@ -145,10 +145,9 @@ class LanguageModel:
     def counts_slots(self) -> bool:
         """Positions are counted by slots of the cache, so the cache may not have gaps."""
         config = self.model.config.get_text_config(decoder=True)
-        kinds = getattr(config, "layer_types", None) or ()
-        sliding = bool(getattr(config, "sliding_window", None)) or any(
-            k != "full_attention" for k in kinds
-        )
+        layers = getattr(config, "layer_types", None) or getattr(config, "attention_layers", None)
+        whole = {"full_attention", "global"}.issuperset(layers or ())
+        sliding = bool(getattr(config, "sliding_window", None)) or not whole
         return not self.encoder_decoder and (sliding or not self.takes_positions)
 
 

@@ -49,7 +49,9 @@ def guide_of(
     """
     lead = speller.prefix if speller is not None and fresh else b""
     if spellings != "all" and speller is not None:
-        trie = _canonical(spec, vocabulary, speller, lead, strict=spellings == "canonical")
+        trie = _canonical(
+            spec, vocabulary, speller, lead, strict=spellings == "canonical", limits=limits
+        )
         if trie is not None:
             return trie
     elif spellings == "canonical":
@@ -63,16 +65,22 @@ def guide_of(
 
 
 def _canonical(
-    spec: Spec[Any], vocabulary: Vocabulary, speller: Speller, lead: bytes, *, strict: bool
+    spec: Spec[Any],
+    vocabulary: Vocabulary,
+    speller: Speller,
+    lead: bytes,
+    *,
+    strict: bool,
+    limits: Limits,
 ) -> TrieGuide | None:
     try:
-        outputs = list(spec.enumerate(None if strict else MOST_CANONICAL + 1))
+        outputs = list(spec.enumerate(None if strict else MOST_CANONICAL + 1, limits=limits))
     except UnsupportedSpec as error:
         if not strict:
             return None
         raise UnsupportedSpec(
             error.feature,
-            f"canonical spellings need a finite spec, and {spec!r} is not",
+            f"canonical spellings need all outputs listed, and {error.problem}",
             hint='use spellings="all"',
         ) from error
     if not strict and len(outputs) > MOST_CANONICAL:
@@ -98,6 +106,6 @@ def _check_characters(output: str, vocabulary: Vocabulary) -> None:
     missing = [] if vocabulary.spells is None else sorted(set(output) - vocabulary.spells)
     if missing:
         raise VocabularyError(
-            f"the tokenizer has no token for {missing[0]!r}, so the output {output!r} could never be "
-            "generated; leave it out of the spec, or use a tokenizer with byte fallback"
+            f"the tokenizer has no token for {missing[0]!r}, so the output {output!r} could never "
+            "be generated; leave it out of the spec, or use a tokenizer with byte fallback"
         )

@@ -200,7 +200,7 @@ def test_a_tokenizer_that_changes_text_is_refused_with_token_and_text() -> None:
     )
     assert Vocabulary.from_tokenizer(tokenizer).width == len(tokenizer)
     with pytest.raises(
-        VocabularyError, match="token [0-9]+ spells b's', which does not fit the text"
+        VocabularyError, match=r"token [0-9]+ spells b's', which does not fit the text"
     ):
         Vocabulary.from_tokenizer(PreTrainedTokenizerFast(tokenizer_object=lying, eos_token="<e>"))
 
