@@ -38,6 +38,9 @@ Ask = Callable[[Demand], bool]
 FEW_KEYS = 8
 """Key sets of at most so many texts are followed key by key."""
 
+FEW_LATER = 8
+"""So many keys that matter without being in `properties` may stand anywhere among the others."""
+
 MOST_WAYS = 512
 """Ways to write one key, by which wishes its value fulfils."""
 
@@ -133,18 +136,21 @@ class _ObjectMachine:
             self.wishes.append(_Wish(choice, bit))
             bit += len(self.wishes[-1].members)
         self.every = (1 << len(self.wishes)) - 1
-        extra = dict.fromkeys(name for name in record.required if name not in record.named)
+        named = dict(record.named)
+        later = dict.fromkeys(name for name in record.required if name not in named)
         for wish in self.wishes:
-            extra |= dict.fromkeys(name for name in wish.names if name not in record.named)
-        later = {name: demand_for(record, name) for name in extra}
-        named = {**record.named, **dict(list(later.items())[FEW_KEYS:])}
-        self.record = record = record._replace(named={**record.named, **later})
+            later |= dict.fromkeys(name for name in wish.names if name not in named)
+        if len(later) + len(self.wishes) > FEW_LATER:
+            named |= {name: demand_for(record, name) for name in later}
+            later = {}
+        known = {**named, **{name: demand_for(record, name) for name in later}}
+        self.record = record = record._replace(named=known)
         self.needed = [name in record.required for name in named]
         self.named = [self._named(name, demand) for name, demand in named.items()]
         self.skipped = [self._absent(name) for name in named]
         self.loose: list[_Loose] = []
-        for name in list(later)[:FEW_KEYS]:
-            self._add_loose(name, later[name], name in record.required)
+        for name in later:
+            self._add_loose(name, known[name], name in record.required)
         self.others: list[tuple[int, int, Entry]] = []
         for region in unnamed_regions(record, ask):
             texts = few_texts(region.keys, FEW_KEYS)
@@ -160,10 +166,29 @@ class _ObjectMachine:
                 "since a JSON text may repeat a key",
                 hint="name the properties, or limit the keys with propertyNames and an enum",
             )
+        self.hopes = self._hopes()
 
     def _add_loose(self, name: str, demand: Demand, needed: bool) -> None:
         bit = 2 << len(self.loose)
         self.loose.append(_Loose(bit, needed, self._absent(name), self._named(name, demand)))
+
+    def _hopes(self) -> list[int]:
+        """For each position, the wishes that may still be fulfilled from there on, as bits."""
+        hope = 0
+        for index, wish in enumerate(self.wishes):
+            if wish.members:
+                hope |= 1 << index
+        for loose in self.loose:
+            hope |= loose.absent
+            for gain, _ in loose.entries:
+                hope |= gain
+        hopes = [hope]
+        for skipped, entries in zip(reversed(self.skipped), reversed(self.named), strict=True):
+            hope |= skipped
+            for gain, _ in entries:
+                hope |= gain
+            hopes.append(hope)
+        return hopes[::-1]
 
     def explored(self) -> Machine[Entry]:
         return explore(_State(), self._following, self.limit)
@@ -171,6 +196,8 @@ class _ObjectMachine:
     def _following(self, state: Any) -> tuple[bool, list[tuple[Entry, _State]]]:
         record = self.record
         edges: list[tuple[Entry, _State]] = []
+        if self.every & ~state.met & ~self.hopes[state.index]:
+            return False, edges
         open_ = record.most is None or state.written < record.most
         for position in range(state.index, len(self.named)):
             if open_:
