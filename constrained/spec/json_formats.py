@@ -17,22 +17,33 @@ uri-template               RFC 6570
 uuid                       RFC 4122
 json-pointer               RFC 6901
 relative-json-pointer      draft-bhutton-relative-json-pointer-00, without index manipulation
+regex                      ECMA-262 with the `u` flag, as far as Python's `re` agrees: groups nest
+                           up to four deep, no names, no back-references, counts of one or two
+                           digits, ranges within a-z, A-Z and 0-9
 =========================  ====================================================================
 
-Every other format is an annotation: `regex` and `idn-hostname`, which no regular language
-describes, and names that the standard does not know.
+`idn-hostname` is refused; formats that the standard does not know are annotations, as it says.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-from constrained.grammar import intersect, repeat
+from constrained.grammar import (
+    ANY_CHAR,
+    EMPTY,
+    Node,
+    alt,
+    cat,
+    intersect,
+    literal,
+    optional,
+    repeat,
+)
 from constrained.spec.json_schema.languages import Language
-from constrained.spec.json_text import ANY_CHAR
 from constrained.spec.regex import pattern_node
 
-__all__ = ["FORMATS", "format_language"]
+__all__ = ["FORMATS", "REFUSED", "format_language"]
 
 # Dates: any day up to 28, then the longer months, then 29 February of leap years.
 _LEAP = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
@@ -135,6 +146,45 @@ FORMATS: dict[str, str] = {
 
 LONGEST = {"hostname": 253}
 
+REFUSED = {"idn-hostname": "use hostname, or pass formats='annotation'"}
+"""Formats of the standard that are not enforced, with the remedy."""
+
+_GROUP_DEPTH = 4
+
+
+def _node(pattern: str) -> Node:
+    return pattern_node(pattern, dialect="ecma", search=False)
+
+
+def _counts() -> str:
+    """``n``, ``n,`` and ``n,m`` with n <= m below 100, without leading zeros."""
+    pairs = [f"{n},[{n}-9]" for n in range(10)] + ["[0-9],[1-9][0-9]"]
+    pairs += [f"{n}[0-9],[{n + 1}-9][0-9]" for n in range(1, 9)]
+    pairs += [f"{tens}{n},{tens}[{n}-9]" for tens in range(1, 10) for n in range(10)]
+    return f"(?:(?:0|[1-9][0-9]?),?|{'|'.join(pairs)})"
+
+
+def _regex_node() -> Node:
+    """Regular expressions as data; nested groups share the nodes of the level below."""
+    escape = r"\\(?:[\^$\\.*+?()\[\]{}|/dDwWsStnrfv]|x[0-9A-Fa-f]{2}|u(?:[0-9A-CE-Fa-ce-f]"
+    escape += r"[0-9A-Fa-f]{3}|[Dd][0-7][0-9A-Fa-f]{2}))"
+    letters = [chr(code) for code in (*range(97, 123), *range(65, 91), *range(48, 58))]
+    last = {True: "9", False: "z"}
+    ranges = "|".join(
+        f"{low}-[{low}-{'Z' if low.isupper() else last[low.isdigit()]}]" for low in letters
+    )
+    inside = rf"(?:{ranges}|[^\]\[\\^-]|{escape}|\\-)"
+    one = _node(rf"(?:[^\^$\\.*+?()\[\]{{}}|]|\.|{escape}|\[\^?-?{inside}+-?\])")
+    often = optional(_node(rf"(?:[*+?]|\{{{_counts()}\}})\??"))
+    anchor = _node(r"[\^$]|\\[bB]")
+    level = EMPTY
+    for _ in range(_GROUP_DEPTH + 1):
+        group = cat(_node(r"\((?:\?:)?"), level, literal(")"))
+        ahead = cat(_node(r"\(\?[=!]"), level, literal(")"))
+        term = alt(anchor, ahead, cat(alt(one, group), often))
+        level = cat(repeat(term), repeat(cat(literal("|"), repeat(term))))
+    return level
+
 
 @lru_cache(maxsize=256)
 def format_language(name: str) -> Language | None:
@@ -143,10 +193,12 @@ def format_language(name: str) -> Language | None:
     >>> format_language("date").holds("2023-02-29")
     False
     """
+    if name == "regex":
+        return Language("format regex", _regex_node())
     pattern = FORMATS.get(name)
     if pattern is None:
         return None
-    node = pattern_node(pattern, dialect="ecma", search=False)
+    node = _node(pattern)
     if name in LONGEST:
         node = intersect(node, repeat(ANY_CHAR, 0, LONGEST[name]))
     return Language(f"format {name}", node)

@@ -332,35 +332,53 @@ def _check_scalar(text: str) -> None:
 def spelled(node: Node, escapes: Escapes = "either") -> Node:
     """The spellings, inside a JSON string, of the texts that a node over characters matches.
 
+    Nodes that `node` holds several times are spelled once and shared again.
+
     >>> from constrained.grammar import literal
-    >>> spelled(literal("a\\n"))
-    Literal(data=b'a\\\\n')
+    >>> spelled(literal("a\n"))
+    Literal(data=b'a\\n')
     """
-    match node:
-        case Chars(ranges=ranges):
-            return spelled_char(ranges, escapes)
-        case Literal(data=data):
-            return spelled_text(data.decode(), escapes)
-        case Literals(options=options):
-            texts = [data.decode() for data in options]
-            plain = literals([text for text in texts if is_plain(text)])
-            return alt(plain, *(spelled_text(t, escapes) for t in texts if not is_plain(t)))
-        case Cat(parts=parts):
-            return cat(*(spelled(part, escapes) for part in parts))
-        case Alt(parts=parts):
-            return alt(*(spelled(part, escapes) for part in parts))
-        case And(parts=parts):
-            return intersect(*(spelled(part, escapes) for part in parts))
-        case Repeat(body=body, least=least, most=most):
-            return repeat(spelled(body, escapes), least, most)
-        case Not(body=body):
-            return minus(repeat(spelled(ANY_CHAR, escapes)), spelled(body, escapes))
-        case Lexeme(body=body):
-            return lexeme(spelled(body, escapes))
-        case Empty() | Nothing():
-            return node
-    raise UnsupportedSpec(
-        type(node).__name__,
-        "a JSON string cannot be built from single bytes or recursive rules",
-        hint="describe its text with characters",
-    )
+    return _Speller(escapes).of(node)
+
+
+class _Speller:
+    def __init__(self, escapes: Escapes) -> None:
+        self.escapes = escapes
+        self.done: dict[int, Node] = {}
+
+    def of(self, node: Node) -> Node:
+        found = self.done.get(id(node))
+        if found is None:
+            found = self.done[id(node)] = self._spell(node)
+        return found
+
+    def _spell(self, node: Node) -> Node:
+        match node:
+            case Chars(ranges=ranges):
+                return spelled_char(ranges, self.escapes)
+            case Literal(data=data):
+                return spelled_text(data.decode(), self.escapes)
+            case Literals(options=options):
+                texts = [data.decode() for data in options]
+                plain = literals([text for text in texts if is_plain(text)])
+                rest = [text for text in texts if not is_plain(text)]
+                return alt(plain, *(spelled_text(text, self.escapes) for text in rest))
+            case Cat(parts=parts):
+                return cat(*map(self.of, parts))
+            case Alt(parts=parts):
+                return alt(*map(self.of, parts))
+            case And(parts=parts):
+                return intersect(*map(self.of, parts))
+            case Repeat(body=body, least=least, most=most):
+                return repeat(self.of(body), least, most)
+            case Not(body=body):
+                return minus(repeat(self.of(ANY_CHAR)), self.of(body))
+            case Lexeme(body=body):
+                return lexeme(self.of(body))
+            case Empty() | Nothing():
+                return node
+        raise UnsupportedSpec(
+            type(node).__name__,
+            "a JSON string cannot be built from single bytes or recursive rules",
+            hint="describe its text with characters",
+        )

@@ -16,6 +16,7 @@ from math import isfinite
 from typing import Any
 
 from constrained.errors import InvalidSpec, LimitExceeded, SpecError, UnsupportedSpec
+from constrained.spec.json_formats import REFUSED as REFUSED_FORMATS
 from constrained.spec.json_formats import format_language
 from constrained.spec.json_schema.document import Document, kind_of
 from constrained.spec.json_schema.languages import Language, pattern_language
@@ -410,7 +411,16 @@ def _language(read: Reading, pattern: str, *path: str) -> Language:
 def _format(read: Reading, value: Any) -> None:
     if not isinstance(value, str):
         raise read.wrong("format", "a string")
-    language = format_language(value) if read.exact_formats else None
+    if not read.exact_formats:
+        return
+    if value in REFUSED_FORMATS:
+        raise UnsupportedSpec(
+            f"format {value}",
+            f"format {value!r} is not enforced",
+            where=read.where("format"),
+            hint=REFUSED_FORMATS[value],
+        )
+    language = format_language(value)
     if language is not None:
         read.inside += (language,)
         read.string_limits = True
