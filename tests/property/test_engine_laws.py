@@ -174,9 +174,10 @@ def test_completions_are_shortest_and_costs_are_achievable(
 
 def fewest_tokens(data: bytes, vocabulary: Vocabulary) -> int:
     spelled = {token for token in vocabulary.tokens[: vocabulary.width] if token}
-    best = [0] + [len(data) + 1] * len(data)
+    best = [0]
     for end in range(1, len(data) + 1):
-        best[end] = min(best[begin] + 1 for begin in range(end) if data[begin:end] in spelled)
+        ways = [best[begin] + 1 for begin in range(end) if data[begin:end] in spelled]
+        best.append(min(ways, default=len(data) + 1))  # one byte may not be a token
     return best[-1]
 
 
