@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from constrained.errors import GenerationError
-from constrained.generation.distribution import Distribution
 from constrained.spec.spec import Spec
 from constrained.spec.summary import Summary
+
+if TYPE_CHECKING:
+    from constrained.generation.distribution import Distribution
 
 __all__ = ["distribution_json", "distribution_page", "summary_page"]
 

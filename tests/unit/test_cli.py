@@ -303,6 +303,21 @@ def test_a_prompt_that_is_no_text_is_refused(command, monkeypatch):
     assert command("generate", as_argument, "--regex", "a") == (2, "", message)
 
 
+WITHOUT_TORCH = """
+import sys
+sys.modules.update(dict.fromkeys(["torch", "transformers"]))
+from constrained.cli import run
+sys.exit(run(sys.argv[1:]))
+"""
+
+
+def test_formats_are_explained_without_torch():
+    command = [sys.executable, "-c", WITHOUT_TORCH, "explain", "integer:0..10"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "11 outputs" in done.stdout
+
+
 def test_a_reader_that_stops_reading_is_no_error_message():
     script = "from constrained.cli import main; main()"
     command = [sys.executable, "-c", script, "explain", "integer:0..10", "--json"]
