@@ -1,0 +1,1 @@
+"""The demo: a model grades essays under several wordings, freely and in a format."""
