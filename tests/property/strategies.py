@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import strategies as st
 
 from constrained.grammar import (
@@ -19,6 +21,7 @@ from constrained.grammar import (
     lexeme,
     literal,
     literals,
+    minus,
     optional,
     repeat,
 )
@@ -31,6 +34,8 @@ __all__ = [
     "any_grammars",
     "grammars",
     "regular_nodes",
+    "text_vocabulary",
+    "texts_of_models",
     "vocabularies",
 ]
 
@@ -212,3 +217,92 @@ def vocabularies(draw: st.DrawFn) -> Vocabulary:
         ends.add(draw(st.integers(0, len(first) - 1)))
     width = draw(st.integers(len(first) + 257, len(tokens) + 40))
     return Vocabulary(tokens, end_ids=ends, width=width)
+
+
+# --- text as models write it ----------------------------------------------------------------------
+
+WORDS = [
+    "the",
+    " the",
+    " score",
+    "Score",
+    "ing",
+    " a",
+    "\n",
+    "  ",
+    '"',
+    '":',
+    '", "',
+    "{",
+    "}",
+    "\\",
+]
+
+
+def text_vocabulary(size: int = 1500, seed: int = 0) -> Vocabulary:
+    """Every byte, and tokens as byte-level tokenizers have them: plain words, spaces, punctuation,
+    digits, longer characters, some long runs."""
+    draw = Random(seed)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    tokens: set[bytes] = {word.encode() for word in WORDS}
+    tokens |= {str(number).encode() for number in range(150)}
+    tokens |= {char.encode() * n for char in " =-*a0é" for n in (2, 3, 8, 16, 35)}
+    while len(tokens) < size:
+        word = "".join(draw.choices(letters, k=draw.randint(1, 12)))
+        start, end = (
+            draw.choice(["", " ", "\n", "_", '"']),
+            draw.choice(["", "", "", ".", '"', "é", "("]),
+        )
+        tokens.add(f"{start}{draw.choice([word, word.title(), word.upper()])}{end}".encode())
+    return Vocabulary(
+        [*map(bytes, zip(range(256))), *sorted(tokens), None], end_ids=[256 + len(tokens)]
+    )
+
+
+def _counts(most: int) -> st.SearchStrategy[tuple[int, int | None]]:
+    return st.tuples(st.integers(0, most), st.none() | st.integers(0, most)).map(
+        lambda pair: (pair[0], None if pair[1] is None else pair[0] + pair[1])
+    )
+
+
+def texts_of_models() -> st.SearchStrategy[Node]:
+    """Strings, numbers, bounded text and lists of them: what formats are made of."""
+    any_char = char_class((0, 0x10FFFF))
+    classes = st.sampled_from(
+        [
+            any_char,
+            char_class((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x10FFFF)),
+            char_class((0x61, 0x7A)),
+            char_class((0x61, 0x7A), (0x41, 0x5A), (0x30, 0x39), " _"),
+            char_class((0x20, 0x7E)),
+            char_class((0x30, 0x39)),
+            char_class((0, 9), (11, 0x10FFFF)),
+        ]
+    )
+    runs = st.builds(lambda one, n: repeat(one, *n), classes, _counts(40))
+    escapes = alt(
+        char_class((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x10FFFF)), cat(literal("\\"), any_char)
+    )
+    pieces = st.one_of(
+        runs,
+        runs.map(lexeme),
+        st.builds(lambda n: lexeme(repeat(escapes, *n)), _counts(40)),
+        st.builds(lambda one, n: intersect(one, repeat(any_char, *n)), runs, _counts(30)),
+        st.builds(
+            lambda one, word: lexeme(
+                minus(one, cat(repeat(any_char), literal(word), repeat(any_char)))
+            ),
+            runs,
+            st.sampled_from(WORDS[:4]),
+        ),
+        st.sampled_from([literal(word) for word in WORDS]),
+        st.just(literals(["the", "the score", " the", "9", "10"])),
+    )
+    quoted = pieces.map(lambda body: cat(literal('"'), body, literal('"')))
+    items = st.one_of(pieces, quoted)
+    listed = st.builds(
+        lambda item, n: repeat(cat(item, literals([", ", "\n"])), *n), items, _counts(3)
+    )
+    return st.lists(st.one_of(items, quoted, listed), min_size=1, max_size=3).map(
+        lambda ps: cat(*ps)
+    )

@@ -12,12 +12,19 @@ from hypothesis import strategies as st
 
 from constrained.engine import ByteEngine, Engine
 from constrained.errors import LimitExceeded, TokenRejected, UnsatisfiableSpec, VocabularyError
-from constrained.grammar import Bytes, Grammar, Not
+from constrained.grammar import Bytes, Grammar, Node, Not
 from constrained.grammar.passes import left_recursive_rules, prepared
 from constrained.grammar.passes.walk import walk as nodes
 from constrained.vocabulary import Vocabulary
 from tests.oracle import Language, matches
-from tests.property.strategies import alphabet_of, grammars, tokens_of_pieces, vocabularies
+from tests.property.strategies import (
+    alphabet_of,
+    grammars,
+    text_vocabulary,
+    texts_of_models,
+    tokens_of_pieces,
+    vocabularies,
+)
 
 LAWS = settings(
     max_examples=60,
@@ -309,6 +316,38 @@ def test_what_a_vocabulary_cannot_spell_is_never_begun(
 
 def is_text(data: bytes) -> bool:
     return data.decode("utf-8", "replace").encode() == data
+
+
+TEXTS = text_vocabulary()
+
+
+@given(texts_of_models(), st.lists(st.integers(0, 2**16), max_size=8))
+@LAWS
+def test_masks_of_text_are_what_advance_bytes_keeps_alive(node: Node, steps: list[int]) -> None:
+    """Engines of one vocabulary share masks: all of these meet in one store."""
+    try:
+        engine = Engine(Grammar(node), TEXTS)
+    except UnsatisfiableSpec:
+        reject()
+    for state, _ in walk(engine, steps):
+        expected = {
+            token
+            for token, data in enumerate(TEXTS.tokens)
+            if data and engine.advance_bytes(state, data) is not None
+        }
+        if engine.accepting(state):
+            expected |= TEXTS.end_ids
+        assert set(engine.allowed(state).tolist()) == expected
+        cost = engine.cost(state)
+        for budget in (cost, cost + 1, cost + 5):
+            row = np.zeros(engine.words, dtype=np.int32)
+            engine.fill_mask_within(state, row, budget)
+            bits = np.unpackbits(row.view(np.uint8), bitorder="little")
+            assert set(np.flatnonzero(bits).tolist()) == {
+                token
+                for token in expected
+                if token in TEXTS.end_ids or engine.cost(engine.advance(state, token)) <= budget - 1
+            }
 
 
 CALLS = ["allowed", "forced", "distance", "completion", "cost", "transitions", "final", "expected"]
