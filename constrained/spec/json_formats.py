@@ -177,7 +177,7 @@ def _regex_node() -> Node:
     one = _node(rf"(?:[^\^$\\.*+?()\[\]{{}}|]|\.|{escape}|\[\^?-?{inside}+-?\])")
     often = optional(_node(rf"(?:[*+?]|\{{{_counts()}\}})\??"))
     anchor = _node(r"[\^$]|\\[bB]")
-    level = EMPTY
+    level: Node = EMPTY
     for _ in range(_GROUP_DEPTH + 1):
         group = cat(_node(r"\((?:\?:)?"), level, literal(")"))
         ahead = cat(_node(r"\(\?[=!]"), level, literal(")"))

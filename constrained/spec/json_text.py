@@ -1,4 +1,4 @@
-"""How JSON is written: whitespace styles, string spellings, and regular sets carried through them.
+r"""How JSON is written: whitespace styles, string spellings, regular sets carried through them.
 
 The grammar of a JSON string is the inverse image of decoding: a set of texts over characters
 becomes the set of their spellings, and because every spelling decodes to exactly one text, that
@@ -10,11 +10,11 @@ Spellings (RFC 8259 allows more; these are what JSON writers produce):
 ===========================================  ==========================================
 character                                    spelled
 ===========================================  ==========================================
-``"`` and ``\\``                               ``\\"`` and ``\\\\``
-backspace, form feed, line feed, CR, tab     ``\\b \\f \\n \\r \\t``
-other control characters below U+0020        ``\\u00XX``
+``"`` and ``\``                               ``\"`` and ``\\``
+backspace, form feed, line feed, CR, tab     ``\b \f \n \r \t``
+other control characters below U+0020        ``\u00XX``
 U+0020 to U+007E, the rest                   itself
-U+007F and everything beyond ASCII           itself, or ``\\uXXXX`` (a surrogate pair beyond
+U+007F and everything beyond ASCII           itself, or ``\uXXXX`` (a surrogate pair beyond
                                              U+FFFF), as the style's `escapes` allows
 ===========================================  ==========================================
 """
@@ -110,7 +110,7 @@ NUMBER = lexeme(
 
 @dataclass(frozen=True, slots=True)
 class JsonStyle:
-    """Where whitespace may stand, and how characters may be escaped.
+    r"""Where whitespace may stand, and how characters may be escaped.
 
     Whitespace stands in four places: after an opening brace or bracket, before a closing one,
     after a comma, and after a colon; never around the whole value, before a comma or colon, or
@@ -132,7 +132,7 @@ class JsonStyle:
     down to `indent_depth` levels; deeper ones take any number of spaces up to `indent_limit`, so
     that recursive schemas stay finite. `comma`, `colon` and `around` list the texts allowed after
     a comma, after a colon, and inside brackets. `escapes` says how characters beyond ASCII are
-    written: ``raw``, ``ascii`` (``\\uXXXX``), or ``either``.
+    written: ``raw``, ``ascii`` (``\uXXXX``), or ``either``.
 
     >>> JsonStyle(comma=("",), colon=(" ",)).colon
     (' ',)
@@ -219,9 +219,9 @@ def _overlap(ranges: tuple[tuple[int, int], ...], low: int, high: int) -> list[t
 
 def _hex_digit(low: int, high: int) -> Node:
     """One hexadecimal digit with a value from `low` to `high`, in either case."""
-    ranges: list[tuple[int, int] | str] = list(
+    ranges: list[tuple[int, int] | str] = [
         (0x30 + a, 0x30 + b) for a, b in _overlap(((low, high),), 0, 9)
-    )
+    ]
     for a, b in _overlap(((low, high),), 10, 15):
         ranges += [(0x37 + a, 0x37 + b), (0x57 + a, 0x57 + b)]
     return char_class(*ranges)
@@ -330,7 +330,7 @@ def _check_scalar(text: str) -> None:
 
 
 def spelled(node: Node, escapes: Escapes = "either") -> Node:
-    """The spellings, inside a JSON string, of the texts that a node over characters matches.
+    r"""The spellings, inside a JSON string, of the texts that a node over characters matches.
 
     Nodes that `node` holds several times are spelled once and shared again.
 

@@ -45,7 +45,8 @@ def check(schema: Any, samples: list[Any]) -> None:
     try:
         spec = compiled(schema)
     except UnsupportedSpec as error:
-        assert error.feature in ("uniqueItems", "minProperties")
+        if error.feature not in ("uniqueItems", "minProperties"):
+            raise
         return
     except LimitExceeded:
         return

@@ -67,7 +67,10 @@ def json(
     >>> spec.parse('{"score": 7}')
     {'score': 7}
     """
-    options = {"whitespace": (whitespace, "flexible"), "formats": (formats, "exact")}
+    options: dict[str, tuple[object, object]] = {
+        "whitespace": (whitespace, "flexible"),
+        "formats": (formats, "exact"),
+    }
     if isinstance(schema, str):
         raise InvalidSpec(
             "a str is not a JSON Schema",

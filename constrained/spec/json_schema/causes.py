@@ -96,7 +96,9 @@ def _parts(emission: Emission, read: Reading, where: str) -> Finding | Step | No
     names = {"any": "anyOf", "one": "oneOf", "if": "if", "not": "not", "names": "propertyNames"}
     together = [f"{where}/{names[part[0]]}" for part in read.parts if part[0] in names]
     if together:
-        return together[0], f"nothing satisfies {together[0].rpartition('/')[2]} and what is beside it"
+        return together[
+            0
+        ], f"nothing satisfies {together[0].rpartition('/')[2]} and what is beside it"
     targets = [document.pointer(part[1][0]) for part in read.parts if part[0] == "all"]
     if len(targets) > 1:
         return where, f"the schemas that must all hold contradict each other: {', '.join(targets)}"
@@ -116,7 +118,9 @@ def _members(emission: Emission, node: int, where: str) -> Step | None:
     for array in shape.arrays:
         for index in range(min(array.least, len(array.prefix))):
             if not emission.alive(array.prefix[index]):
-                return emission.document.pointer_below(node, ("prefixItems", index)), array.prefix[index]
+                return emission.document.pointer_below(node, ("prefixItems", index)), array.prefix[
+                    index
+                ]
         if array.least > len(array.prefix) and not emission.alive(array.rest):
             return f"{where}/items", array.rest
     return None

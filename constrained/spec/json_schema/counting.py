@@ -62,8 +62,10 @@ def object_machine(meaning: Meaning, record: Object, ask: Ask) -> Machine[Entry]
     """The member lists of a record.
 
     Properties come in the schema's order; other keys follow in any order, with required ones and
-    the keys of small finite sets among them. A JSON text may repeat a key, and the last value counts. Named keys are never repeated, and
-    neither are those of a small finite key set; of all other keys only one is sure to be a new
+    the keys of small finite sets among them.
+
+    A JSON text may repeat a key, and the last value counts. Named keys are never repeated, and
+    neither are those of a small finite key set. Of all other keys only one is sure to be a new
     one, so only one counts for `minProperties`, and a wanted member must be the last with a key
     that could repeat it.
     """
@@ -73,7 +75,7 @@ def object_machine(meaning: Meaning, record: Object, ask: Ask) -> Machine[Entry]
 class _State(NamedTuple):
     """How far a member list has come."""
 
-    index: int = 0
+    position: int = 0
     """The next name that may be written, in order."""
     distinct: int = 0
     """Keys that are certainly different, up to where `minProperties` is reached."""
@@ -196,10 +198,10 @@ class _ObjectMachine:
     def _following(self, state: Any) -> tuple[bool, list[tuple[Entry, _State]]]:
         record = self.record
         edges: list[tuple[Entry, _State]] = []
-        if self.every & ~state.met & ~self.hopes[state.index]:
+        if self.every & ~state.met & ~self.hopes[state.position]:
             return False, edges
         open_ = record.most is None or state.written < record.most
-        for position in range(state.index, len(self.named)):
+        for position in range(state.position, len(self.named)):
             if open_:
                 self._add(edges, state, self.named[position], position + 1, 0)
             if self.needed[position]:

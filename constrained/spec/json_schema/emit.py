@@ -262,11 +262,13 @@ class Emission:
         needed = set(record.prefix[: record.least])
         if record.least > len(record.prefix):
             needed.add(record.rest)
-        return all([ask(demand) for demand in needed])
+        found = [ask(demand) for demand in needed]  # ask about all: asking is noting
+        return all(found)
 
     def _object_alive(self, record: Object, ask: Ask) -> bool:
         if self._is_simple(record):
-            return all([ask(demand_for(record, name)) for name in record.required])
+            found = [ask(demand_for(record, name)) for name in record.required]
+            return all(found)
         return object_machine(self.meaning, record, ask).alive
 
     def _is_simple(self, record: Object) -> bool:
@@ -293,7 +295,7 @@ class Emission:
                 break
             prefix.append(self.value(demand, inner))
         more = None if most is None else most - len(prefix)
-        rest = NOTHING
+        rest: Node = NOTHING
         if more != 0 and len(prefix) == len(record.prefix) and self.alive(record.rest):
             rest = self.value(record.rest, inner)
         body = _sequence(prefix, rest, comma, record.least, more)
@@ -340,9 +342,7 @@ class Emission:
             return alt(literal("{}"), cat(opening, alt(*starts), closing))
         return cat(opening, alt(*starts), closing)
 
-    def _rest(
-        self, tail: list[Node], first: int, more: Node, name: str
-    ) -> Callable[[int], Node]:
+    def _rest(self, tail: list[Node], first: int, more: Node, name: str) -> Callable[[int], Node]:
         """What follows once something is written: shared rules while many starts lead there."""
         last = cat(*tail[first + 1 :], more) if first < len(tail) else more
 
@@ -413,4 +413,3 @@ def _sequence(prefix: list[Node], rest: Node, comma: Node, least: int, more: int
     for index in range(1, min(max(least, 1), len(prefix))):
         head = cat(head, comma, prefix[index])
     return cat(head, tail)
-

@@ -137,14 +137,13 @@ class Reading:
     def shape(self) -> Shape:
         """What the noted limits alone allow."""
         types = self.types
-        shape = Shape(
+        return Shape(
             types & 7,
             self._numbers() if types & NUMBER else (),
             self._strings() if types & STRING else (),
             self._arrays() if types & ARRAY else (),
             self._objects() if types & OBJECT else (),
         )
-        return shape
 
     def _numbers(self) -> tuple[Number, ...]:
         if not self.number_limits:
@@ -717,12 +716,10 @@ KEYWORDS: dict[str, Keyword] = {
     "unevaluatedItems": _only_true("unevaluatedItems"),
 }
 
-ANNOTATIONS = frozenset(
-    (
-        "$schema $id id $anchor $dynamicAnchor $recursiveAnchor $defs definitions $comment "
-        "$vocabulary title description default examples deprecated readOnly writeOnly "
-        "contentEncoding contentMediaType contentSchema then else additionalItems"
-    ).split()
+ANNOTATIONS = (
+    "$schema $id id $anchor $dynamicAnchor $recursiveAnchor $defs definitions $comment $vocabulary "
+    "title description default examples deprecated readOnly writeOnly contentEncoding "
+    "contentMediaType contentSchema then else additionalItems"
 )
 """Keys of the standard that say nothing on their own about which values are valid."""
 

@@ -138,7 +138,7 @@ class Meaning:
         """The values of a shape that a node, whose shape is known, does not allow."""
         if node > 1 and node not in self.conjunctions and self.reading(node).branches:
             return meet(shape, self.outside(node), self)
-        return minus(shape, self._signed(node), self)
+        return minus(shape, self.signed(node), self)
 
     def outside(self, node: int, depth: int = 0) -> Shape:
         """The complement of a node whose shape is known, built from the complements of its parts.
@@ -151,7 +151,7 @@ class Meaning:
             return found
         simple = node < 0 or node in self.conjunctions or depth > DEEPEST_PARTS
         if simple or not self.reading(node).branches:
-            found = minus(ANY, self._signed(node), self)
+            found = minus(ANY, self.signed(node), self)
         else:
             read = self.reading(node)
             limits = read.shape()
@@ -163,16 +163,14 @@ class Meaning:
         self._shapes[-node] = found
         return found
 
-    def _part_outside(
-        self, operation: str, nodes: tuple[int, ...], name: str, depth: int
-    ) -> Shape:
+    def _part_outside(self, operation: str, nodes: tuple[int, ...], name: str, depth: int) -> Shape:
         out = [self.outside(node, depth) for node in nodes]
         if operation == "all":
             return out[0]
         if operation == "not":
-            return self._signed(nodes[0])
+            return self.signed(nodes[0])
         if operation == "if":
-            inside = meet(self._signed(nodes[0]), out[1], self)
+            inside = meet(self.signed(nodes[0]), out[1], self)
             return unite(inside, meet(out[0], out[2], self))
         if operation not in ("any", "one"):
             return minus(ANY, OPERATIONS[operation](self, ANY, nodes, name, False), self)
@@ -181,7 +179,7 @@ class Meaning:
             found = meet(found, other, self)
         if operation == "one":
             for first, second in combinations(nodes, 2):
-                found = unite(found, meet(self._signed(first), self._signed(second), self))
+                found = unite(found, meet(self.signed(first), self.signed(second), self))
         return found
 
     def _uses(self, node: int) -> list[int]:
@@ -190,7 +188,8 @@ class Meaning:
             return [abs(n) for n in self.conjunctions[node]]
         return [abs(n) for _, nodes, _ in self.reading(node).parts for n in nodes]
 
-    def _signed(self, node: int) -> Shape:
+    def signed(self, node: int) -> Shape:
+        """The shape of a node, or of the complement of a negative one, whose shape is known."""
         return self._shapes[node] if node in self._shapes else self.outside(-node)
 
     def _combine(self, node: int) -> Shape:
@@ -246,7 +245,9 @@ class Meaning:
     def constants(self, demand: Demand, most: int) -> list[Demand] | None:
         """The scalars that satisfy a demand, one demand each; None when there may be more."""
         shape = self.shape(demand)
-        values: list[object] = [v for bit, v in ((1, None), (2, False), (4, True)) if shape.atoms & bit]
+        values: list[object] = [
+            v for bit, v in ((1, None), (2, False), (4, True)) if shape.atoms & bit
+        ]
         if shape.arrays or shape.objects:
             return None
         for number in shape.numbers:
@@ -330,12 +331,12 @@ Operation = Callable[[Meaning, Shape, tuple[int, ...], str, bool], Shape]
 
 
 def _every(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, first: bool) -> Shape:
-    other = meaning._signed(nodes[0])
+    other = meaning.signed(nodes[0])
     return meet(other, shape, meaning) if first else meet(shape, other, meaning)
 
 
 def _some(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, first: bool) -> Shape:
-    choice = _facts([meaning._signed(node) for node in nodes])
+    choice = _facts([meaning.signed(node) for node in nodes])
     if choice:
         return meet(shape, ANY._replace(objects=(Object(either=(choice,)),)), meaning)
     return join([_every(meaning, shape, (node,), "", first) for node in dict.fromkeys(nodes)])
@@ -391,7 +392,7 @@ def _when_present(
     if not shape.objects:
         return shape
     absent = Object(named={name: NOTHING})
-    needed = meaning._signed(nodes[0]).objects
+    needed = meaning.signed(nodes[0]).objects
     choices: tuple[tuple[Object, ...], ...] = ((absent, *needed),)
     if len(needed) == 1 and needed[0] == Object(required=needed[0].required):
         choices = tuple((absent, Object(required={n: None})) for n in needed[0].required)
@@ -400,7 +401,7 @@ def _when_present(
 
 def _names(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, __: bool) -> Shape:
     """Objects whose every key is a string of the node's shape."""
-    allowed = meaning._signed(nodes[0])
+    allowed = meaning.signed(nodes[0])
     wrong = minus(ANY, allowed, meaning).strings
     if not wrong:
         return shape

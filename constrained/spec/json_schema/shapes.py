@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
 from math import ceil, floor, gcd, lcm
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -310,7 +311,7 @@ def without_number(a: Number) -> list[Number]:
     if a.values is not None:
         points = sorted(a.values)
         edges: list[Exact | None] = [None, *points, None]
-        out += [Number(low, high, True, True) for low, high in zip(edges, edges[1:], strict=False)]
+        out += [Number(low, high, True, True) for low, high in pairwise(edges)]
     return out
 
 
@@ -588,8 +589,8 @@ def without_object(a: Object, judge: Judge) -> list[Object]:
     for choice in a.either:
         none: Object | None = ANY_OBJECT
         for option in choice:
-            for way in without_object(option, judge) or [None]:
-                none = None if none is None or way is None else _merge_objects(none, way)
+            found = without_object(option, judge)
+            none = _merge_objects(none, found[0]) if none is not None and found else None
         if none is not None:
             ways.append(none)
     if len(ways) == 1:
