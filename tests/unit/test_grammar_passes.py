@@ -261,9 +261,9 @@ def test_deep_nesting_does_not_recurse_in_python() -> None:
 
 def test_a_long_chain_of_rules_is_fast() -> None:
     rules: dict[str, Node] = {
-        f"r{i}": Alt((Cat((Literal(b"a"), Ref(f"r{i + 1}"))), Literal(b"b"))) for i in range(10_000)
+        f"r{i}": Alt((Cat((Literal(b"a"), Ref(f"r{i + 1}"))), Literal(b"b"))) for i in range(3_000)
     }
-    rules["r10000"] = Ref("r0")
+    rules["r3000"] = Ref("r0")
     every_pass(Grammar(Ref("r0"), rules))
 
 
