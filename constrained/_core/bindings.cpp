@@ -24,6 +24,8 @@ OwnedProgram own(const Code& code, nb::bytes pool, const Code& bodies, int32_t s
           start};
 }
 
+constexpr size_t kPiece = 4096;  // bytes
+
 nb::bytes to_bytes(const std::string& s) { return nb::bytes(s.data(), s.size()); }
 
 // One grammar in the masks (or, without a vocabulary, the store) it shares.
@@ -129,10 +131,10 @@ NB_MODULE(_native, m) {
              c.check(s);
              std::string_view view(data.c_str(), data.size());
              nb::gil_scoped_release release;
-             Call call(c.account());
-             for (char byte : view) {
-               s = c.store().step(s, static_cast<uint8_t>(byte), call);
-               if (s == kNothing) break;
+             // Long texts are long work that no one is surprised by: the bound is for each piece.
+             for (size_t at = 0; at < view.size() && s != kNothing; at += kPiece) {
+               Call call(c.account());
+               s = advance_bytes(c.store(), s, view.substr(at, kPiece), call);
              }
              return s;
            },

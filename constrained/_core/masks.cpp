@@ -116,17 +116,10 @@ Masks::Masks(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {
   plain_ = load(store, vocabulary.plain().character.view(), call);
 }
 
-TermId Masks::advance_bytes(TermId state, std::string_view data, Call& call) {
-  for (char byte : data) {
-    state = store.step(state, static_cast<uint8_t>(byte), call);
-    if (state == kNothing) break;
-  }
-  return state;
-}
 
 TermId Masks::advance(TermId state, uint32_t token, Call& call) {
   if (token >= vocabulary_.size() || token >= vocabulary_.width() || vocabulary_.text(token).empty()) return kNothing;
-  return advance_bytes(state, vocabulary_.text(token), call);
+  return advance_bytes(store, state, vocabulary_.text(token), call);
 }
 
 // Depth first below node `from`, whose prefix has led to `state`. `visit(index, node, state,

@@ -102,7 +102,6 @@ class Masks {
   uint32_t cost(TermId state, Call& call);
   // kNothing when the token is not allowed (end tokens are the caller's business).
   TermId advance(TermId state, uint32_t token, Call& call);
-  TermId advance_bytes(TermId state, std::string_view data, Call& call);
 
   size_t memory() {
     std::lock_guard<std::mutex> lock(mutex_);

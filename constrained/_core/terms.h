@@ -27,6 +27,7 @@
 #include <mutex>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
@@ -207,5 +208,14 @@ class Store {
   TermId derive_part(TermId t, uint8_t byte, Call& call);
   uint32_t search_distance(TermId t, Call& call);
 };
+
+// The state after `data`; kNothing when nothing continues so.
+inline TermId advance_bytes(Store& store, TermId state, std::string_view data, Call& call) {
+  for (char byte : data) {
+    state = store.step(state, static_cast<uint8_t>(byte), call);
+    if (state == kNothing) break;
+  }
+  return state;
+}
 
 }  // namespace constrained
