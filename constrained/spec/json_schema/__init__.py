@@ -83,7 +83,7 @@ def json(
         )
     read: Any = _read
     if isinstance(schema, (dict, bool)):
-        source = call_source("json", [_SHORT.repr(schema)], options)
+        source = call_source("json", [_short(schema)], options)
     else:
         from constrained.spec.pydantic import TypeReader, type_schema
 
@@ -134,7 +134,14 @@ def _read(text: str) -> Any:
 def _type_name(kind: Any) -> str:
     if isinstance(kind, type) and not hasattr(kind, "__args__"):
         return kind.__qualname__
-    return _SHORT.repr(kind)
+    return _short(kind)
+
+
+def _short(value: object) -> str:
+    try:
+        return _SHORT.repr(value)
+    except ValueError:  # Python refuses to print integers of thousands of digits
+        return "..."
 
 
 _SHORT = reprlib.Repr()

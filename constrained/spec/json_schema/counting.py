@@ -154,7 +154,7 @@ class _ObjectMachine:
         for name in later:
             self._add_loose(name, known[name], name in record.required)
         self.others: list[tuple[int, int, Entry]] = []
-        for region in unnamed_regions(record, ask):
+        for region in unnamed_regions(record, ask, meaning):
             texts = few_texts(region.keys, FEW_KEYS)
             if texts is None or len(texts) + len(self.loose) > FEW_KEYS:
                 self.others += self._unnamed(region)

@@ -20,6 +20,9 @@ __all__ = ["Document", "kind_of", "pointer_text"]
 TRUE_NODE = 1
 """The node of the schema `true`; its negative is `false`."""
 
+SCHEMA_COST = 16
+"""Grammar nodes that one sub-schema stands for when counted against `max_nodes`."""
+
 NAMED_DEPTH = 32
 """Nodes deeper than this are named by number: pointers that long help nobody."""
 
@@ -52,6 +55,7 @@ class Document:
         self.resources: list[int] = [0, 0]
         self.depths: list[int] = [0, 0]
         self.spellings: dict[Fraction | int, tuple[str, ...]] = {}
+        self._spent = 0
         self._ids: dict[int, int] = {}
         self._index: dict[str, tuple[Any, Origin]] | None = None
         self._dynamic: dict[str, list[str]] = {}
@@ -82,8 +86,7 @@ class Document:
         if known is not None:
             return known
         number = len(self.schemas)
-        if number >= self.limits.max_nodes:
-            raise LimitExceeded("max_nodes", self.limits.max_nodes, "reading a JSON Schema")
+        self.spend(SCHEMA_COST)
         self._ids[id(schema)] = number
         self.schemas.append(schema)
         self.origins.append((parent, path))
@@ -102,6 +105,12 @@ class Document:
         self.depths.append(self.depths[parent])
         self.resources.append(self.resources[parent])
         return number
+
+    def spend(self, nodes: int) -> None:
+        """Count what the document will at least need; raises `LimitExceeded` beyond `max_nodes`."""
+        self._spent += nodes
+        if self._spent > self.limits.max_nodes:
+            raise LimitExceeded("max_nodes", self.limits.max_nodes, "reading a JSON Schema")
 
     def pointer(self, number: int) -> str:
         """Where a node stands, for people and for rule names."""

@@ -326,7 +326,7 @@ class Emission:
             if self.alive(demand):
                 members.append((key in record.required, self.member(key, demand, depth)))
         others = alt(
-            *(self.other_member(region, depth) for region in unnamed_regions(record, self.alive))
+            *(self.other_member(region, depth) for region in self._regions(record))
         )
         more = repeat(cat(comma, others))
         first = next((i for i, (needed, _) in enumerate(members) if needed), len(members))
@@ -352,6 +352,9 @@ class Emission:
             return self.later(f"{name} from {index}", lambda: cat(tail[index], after(index + 1)))
 
         return after
+
+    def _regions(self, record: Object) -> list[Region]:
+        return unnamed_regions(record, self.alive, self.meaning)
 
     def member(self, key: str, demand: Demand, depth: int) -> Node:
         """``"key": value``."""

@@ -15,7 +15,7 @@ from fractions import Fraction
 from math import isfinite
 from typing import Any
 
-from constrained.errors import InvalidSpec, LimitExceeded, SpecError, UnsupportedSpec
+from constrained.errors import InvalidSpec, SpecError, UnsupportedSpec
 from constrained.spec.json_formats import REFUSED as REFUSED_FORMATS
 from constrained.spec.json_formats import format_language
 from constrained.spec.json_schema.document import Document, kind_of
@@ -242,8 +242,7 @@ def _type(read: Reading, value: Any) -> None:
 def _enum(read: Reading, value: Any) -> None:
     if not isinstance(value, (list, tuple)):
         raise read.wrong("enum", "an array")
-    if len(value) >= read.document.limits.max_nodes:
-        raise LimitExceeded("max_nodes", read.document.limits.max_nodes, "reading an enum")
+    read.document.spend(len(value))
     read.values += (shape_of_values(read, value, "enum"),)
 
 
@@ -444,6 +443,7 @@ def _prefix_items(read: Reading, value: Any) -> None:
     if not isinstance(value, list):
         raise read.wrong("prefixItems", "an array of schemas")
     read.array_limits = True
+    read.document.spend(8 * len(value))
     read.prefix = tuple(read.demand(item, "prefixItems", i) for i, item in enumerate(value))
 
 
@@ -490,6 +490,7 @@ def _properties(read: Reading, value: Any) -> None:
     if not isinstance(value, dict):
         raise read.wrong("properties", "an object of schemas")
     document, node = read.document, read.node
+    document.spend(4 * len(value))
     named = {}
     for name, schema in value.items():
         if not (isinstance(name, str) and name.isascii()):
@@ -505,6 +506,7 @@ def _required(read: Reading, value: Any) -> None:
         return  # draft 3 marked the property itself; later drafts give this form no meaning
     if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
         raise read.wrong("required", "an array of strings")
+    read.document.spend(8 * len(value))
     for name in value:
         _check_text(read, name, "required")
     read.required = dict.fromkeys(value)

@@ -23,6 +23,7 @@ from constrained.spec.json_schema.shapes import (
     Shape,
     dead_array,
     dead_object,
+    demand_for,
     is_fact,
     join,
     meet,
@@ -358,13 +359,48 @@ def _exactly_one(
     meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, first: bool
 ) -> Shape:
     branches = [_every(meaning, shape, (node,), "", first) for node in nodes]
+    told_apart = _discriminated(meaning, branches)
     kept = []
     for index, branch in enumerate(branches):
         for other, node in enumerate(nodes):
-            if other != index and branches[other] is not NEVER:
+            if other != index and any(branches[other]):
+                if told_apart and not told_apart[index] & told_apart[other]:
+                    continue
                 branch = meaning.without(branch, node)
         kept.append(branch)
     return join(kept)
+
+
+def _discriminated(meaning: Meaning, branches: list[Shape]) -> list[frozenset[object]]:
+    """For object branches that all require one property: its possible values in each branch.
+
+    Empty when there is no such property. Branches without a common value exclude each other.
+    """
+    records = [branch.objects[0] for branch in branches if len(branch.objects) == 1]
+    if len(records) < len(branches) or any(any(b._replace(objects=())) for b in branches):
+        return []
+    common = [n for n in records[0].required if all(n in r.required for r in records)]
+    for name in common:
+        found = [_scalar_values(meaning.shape(demand_for(record, name))) for record in records]
+        if all(found):
+            return [values for values in found if values is not None]
+    return []
+
+
+def _scalar_values(shape: Shape) -> frozenset[object] | None:
+    """The values of a shape of finitely many scalars; None for other shapes."""
+    if shape.arrays or shape.objects:
+        return None
+    values: set[object] = {("atom", bit) for bit in (1, 2, 4) if shape.atoms & bit}
+    for number in shape.numbers:
+        if number.values is None:
+            return None
+        values |= number.values
+    for record in shape.strings:
+        if record.values is None:
+            return None
+        values |= record.values
+    return frozenset(values)
 
 
 def _none(meaning: Meaning, shape: Shape, nodes: tuple[int, ...], _: str, __: bool) -> Shape:

@@ -10,6 +10,7 @@ from constrained.spec.json_schema.shapes import (
     ANY_STRING,
     EVERYTHING,
     Demand,
+    Judge,
     Object,
     String,
     conjoin,
@@ -20,6 +21,10 @@ from constrained.spec.json_schema.shapes import (
 __all__ = ["Region", "unnamed_regions"]
 
 
+REGION_COST = 128
+"""Records that splitting a region counts for: each part is checked for emptiness."""
+
+
 class Region(NamedTuple):
     """Keys, and the demand on the values under them."""
 
@@ -27,7 +32,7 @@ class Region(NamedTuple):
     demand: Demand
 
 
-def unnamed_regions(record: Object, ask: Callable[[Demand], bool]) -> list[Region]:
+def unnamed_regions(record: Object, ask: Callable[[Demand], bool], judge: Judge) -> list[Region]:
     """Key sets that cover every unnamed key a member may have; only those that are alive.
 
     Each clause splits the key space into keys it speaks of and keys it does not; within a region
@@ -35,26 +40,23 @@ def unnamed_regions(record: Object, ask: Callable[[Demand], bool]) -> list[Regio
     """
     names = record.named.keys() | record.required.keys()
     regions = [Region(String(excluded=frozenset(names)) if names else ANY_STRING, EVERYTHING)]
-    split = False
     for keys, demand in record.clauses:
         if keys is ANY_STRING:
             regions = [Region(r.keys, conjoin(r.demand, demand)) for r in regions]
             continue
-        split = True
         refined = []
         for region in regions:
             inside = meet_strings(region.keys, keys)
-            if inside is None:
+            if inside is None or not live_string(inside):
                 refined.append(region)
                 continue
+            judge.charge(REGION_COST)
             both = conjoin(region.demand, demand)
             if -1 not in both:
                 refined.append(Region(inside, both))
             for piece in without_string(keys):
                 outside = meet_strings(region.keys, piece)
-                if outside is not None:
+                if outside is not None and live_string(outside):
                     refined.append(Region(outside, region.demand))
         regions = refined
-    if split:
-        regions = [region for region in regions if live_string(region.keys)]
     return [region for region in regions if ask(region.demand)]
