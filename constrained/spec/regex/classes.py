@@ -28,6 +28,7 @@ __all__ = [
     "atoms_of",
     "category",
     "disjoint",
+    "has_upper_case_strays",
     "holds",
     "ignoring_ascii_case",
     "ignoring_case",
@@ -229,6 +230,13 @@ def ignoring_case(ranges: Ranges) -> Ranges:
     else:
         present = [c for c in partners if holds(ranges, c)]
     return ranges_of([*ranges, *((same, same) for code in present for same in partners[code])])
+
+
+def has_upper_case_strays(ranges: Ranges, folded: Ranges) -> bool:
+    """Whether the upper case of some letter lies in the ranges, but the letter not in `folded`."""
+    return any(
+        holds(ranges, ord(chr(code).upper()[0])) and not holds(folded, code) for code in _partners()
+    )
 
 
 def ignoring_ascii_case(ranges: Ranges) -> Ranges:

@@ -14,7 +14,7 @@ from constrained.errors import UnsupportedSpec
 from constrained.grammar.build import MAX_CODE_POINT
 from constrained.grammar.nodes import Ranges
 from constrained.spec.regex.classes import ECMA_CLASSES, ECMA_DOT, category, negated
-from constrained.spec.regex.parser import Parser
+from constrained.spec.regex.parser import Members, Parser
 from constrained.spec.regex.syntax import (
     Anchor,
     Boundary,
@@ -54,9 +54,9 @@ class EcmaParser(Parser):
     empty_classes = True
     plain = re.compile(r"[^\\\[{()*+?.^$|\ud800-\udfff]+")
 
-    def fold(self, ranges: Ranges) -> Ranges:
-        """No flags: the ranges as they are."""
-        return ranges
+    def class_ranges(self, members: Members) -> Ranges:
+        """All that is in it."""
+        return members.joined(members.literal())
 
     def no_range(self, start: int) -> None:
         """Annex B: the minus stands for itself."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from constrained.errors import InvalidSpec
 from constrained.grammar.build import SURROGATES, ranges_of
@@ -27,7 +28,7 @@ from constrained.spec.regex.syntax import (
     invalid,
 )
 
-__all__ = ["MAX_DEPTH", "MAX_REPEAT", "Parser"]
+__all__ = ["MAX_DEPTH", "MAX_REPEAT", "Members", "Parser"]
 
 MAX_DEPTH = 64
 """How deep groups may nest."""
@@ -37,6 +38,31 @@ MAX_REPEAT = 2**32 - 1
 
 _WRAPPED = (Text, Quantified, Anchor, Boundary, Look)  # what `quantify` treats by its kind
 _COUNTS = re.compile(r"([0-9]*+)(,?+)([0-9]*+)\}")
+
+
+@dataclass(slots=True)
+class Members:
+    """What stands in the class that begins at `start`."""
+
+    start: int
+    codes: list[int] = field(default_factory=list)
+    spans: list[tuple[int, int]] = field(default_factory=list)
+    classes: list[Ranges] = field(default_factory=list)
+
+    def add(self, member: int | Ranges) -> None:
+        """A single character or a whole class."""
+        if isinstance(member, int):
+            self.codes.append(member)
+        else:
+            self.classes.append(member)
+
+    def literal(self) -> Ranges:
+        """The characters and the spans."""
+        return ranges_of([*((code, code) for code in self.codes), *self.spans])
+
+    def joined(self, literal: Ranges) -> Ranges:
+        """The classes together with the characters and spans, as the flags have these."""
+        return ranges_of([*literal, *(pair for ranges in self.classes for pair in ranges)])
 
 
 class Parser(ABC):
@@ -223,41 +249,31 @@ class Parser(ABC):
     def char_class(self, start: int) -> CharSet:
         """A bracketed class; the cursor stands after the `[`."""
         negative = self.take("^")
-        literal: list[tuple[int, int]] = []
-        classes: list[tuple[int, int]] = []
+        members = Members(start)
         first = True
         while not self.class_ends(first):
             first = False
             low_at = self.at
             low = self.class_member(start)
             if self.peek() != "-" or self.pattern.startswith("-]", self.at):
-                self._add(low, literal, classes)
+                members.add(low)
                 continue
             self.at += 1
             high = self.class_member(start)
-            if isinstance(low, int) and isinstance(high, int):
-                if high < low:
-                    text = self.pattern[low_at : self.at]
-                    raise self.error(f"the range {text!r} is in reverse", low_at)
-                literal.append((low, high))
-            else:
+            if not isinstance(low, int) or not isinstance(high, int):
                 self.no_range(low_at)
                 for member in (low, ord("-"), high):
-                    self._add(member, literal, classes)
+                    members.add(member)
+            elif high < low:
+                text = self.pattern[low_at : self.at]
+                raise self.error(f"the range {text!r} is in reverse", low_at)
+            else:
+                members.spans.append((low, high))
         text = self.pattern[start : self.at]
         if text not in self.classes:
-            ranges = ranges_of([*self.fold(ranges_of(literal)), *classes])
+            ranges = self.class_ranges(members)
             self.classes[text] = CharSet(negated(ranges) if negative else ranges)
         return self.classes[text]
-
-    @staticmethod
-    def _add(
-        member: int | Ranges, literal: list[tuple[int, int]], classes: list[tuple[int, int]]
-    ) -> None:
-        if isinstance(member, int):
-            literal.append((member, member))
-        else:
-            classes.extend(member)
 
     def class_ends(self, first: bool) -> bool:
         """Whether the class ends here (stepping over the `]`); False: a member follows."""
@@ -310,8 +326,8 @@ class Parser(ABC):
         """What begins with `(`; the cursor stands after it. None: nothing to add."""
 
     @abstractmethod
-    def fold(self, ranges: Ranges) -> Ranges:
-        """The ranges as the flags in force widen them."""
+    def class_ranges(self, members: Members) -> Ranges:
+        """What a class with these members matches, before it is negated."""
 
     @abstractmethod
     def no_range(self, start: int) -> None:

@@ -15,11 +15,12 @@ from constrained.spec.regex.classes import (
     ALL,
     ASCII_CLASSES,
     PYTHON_DOT,
+    has_upper_case_strays,
     ignoring_ascii_case,
     ignoring_case,
     python_class,
 )
-from constrained.spec.regex.parser import Parser
+from constrained.spec.regex.parser import Members, Parser
 from constrained.spec.regex.syntax import (
     Anchor,
     Atomic,
@@ -32,6 +33,7 @@ from constrained.spec.regex.syntax import (
     Side,
     Syntax,
     Text,
+    unsupported,
 )
 from constrained.spec.regex.width import width
 
@@ -194,6 +196,29 @@ class PythonParser(Parser):
         if not self.ignorecase:
             return ranges
         return (ignoring_ascii_case if self.flags & re.ASCII else ignoring_case)(ranges)
+
+    def class_ranges(self, members: Members) -> Ranges:
+        """All that is in it, ignoring case where that is asked for, as `re` does it.
+
+        Beyond U+FFFF `re` forgets an upper-case letter that has company, and lets a range that
+        reaches there match what has an upper case in it, even under the flag ASCII: refused.
+        """
+        if not self.ignorecase:
+            return members.joined(members.literal())
+        codes, spans = members.codes, members.spans
+        company = len({*codes, *spans, *members.classes}) > 1
+        high = [code for code in codes if code > 0xFFFF and not self.flags & re.ASCII]
+        forgotten = company and any(chr(code).lower() != chr(code) for code in high)
+        wide = [(span,) for span in spans if span[1] > 0xFFFF]
+        if forgotten or any(has_upper_case_strays(span, self.fold(span)) for span in wide):
+            raise unsupported(
+                self.where,
+                members.start,
+                "ignoring case beyond U+FFFF",
+                "Python ignores the case of characters beyond U+FFFF incompletely in a class",
+                "write out both cases, outside the part where case is ignored",
+            )
+        return members.joined(self.fold(members.literal()))
 
     def known_class(self, letter: str) -> Ranges:
         """What ``d``, ``w``, ``s`` or its negation means under these flags."""
