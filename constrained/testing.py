@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from constrained.engine import ByteEngine
 from constrained.errors import MissingPackage
@@ -23,7 +23,7 @@ from constrained.vocabulary import Vocabulary
 if TYPE_CHECKING:
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-__all__ = ["ScriptedModel", "byte_vocabulary", "outputs_of", "values_of"]
+__all__ = ["ByteTokenizer", "ScriptedModel", "byte_vocabulary", "outputs_of", "values_of"]
 
 T = TypeVar("T")
 
@@ -41,6 +41,29 @@ def byte_vocabulary(words: Iterable[str | bytes] = ()) -> Vocabulary:
     tokens.append(None)
     tokens += [word.encode("utf-8") if isinstance(word, str) else word for word in words]
     return Vocabulary(tokens, end_ids=[256])
+
+
+class ByteTokenizer:
+    """The tokenizer of `byte_vocabulary`: one id per byte of UTF-8; 256 ends a text.
+
+    >>> ByteTokenizer()("né")["input_ids"]
+    [110, 195, 169]
+    """
+
+    name_or_path = "bytes"
+    eos_token_id = 256
+    mergeable_ranks: ClassVar[Mapping[bytes, int]] = {bytes([byte]): byte for byte in range(256)}
+
+    def __len__(self) -> int:
+        return 257
+
+    def __call__(self, text: str, **_: Any) -> dict[str, list[int]]:
+        """The ids of a text, as transformers tokenizers hand them back."""
+        return {"input_ids": self.encode(text)}
+
+    def encode(self, text: str, **_: Any) -> list[int]:
+        """The ids of a text."""
+        return list(text.encode("utf-8"))
 
 
 def outputs_of(spec: Any, *, max_choices: int = 40) -> SearchStrategy[str]:

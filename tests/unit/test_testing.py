@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 import constrained as ct
 from constrained.generation import Generator
-from constrained.testing import ScriptedModel, byte_vocabulary, outputs_of, values_of
+from constrained.testing import ByteTokenizer, ScriptedModel, byte_vocabulary, outputs_of, values_of
+from constrained.vocabulary import Vocabulary
 
 EMAIL = re.compile(r"[a-z]{1,8}@[a-z]{1,8}\.(com|org)")
 
@@ -61,20 +62,11 @@ def test_the_byte_vocabulary_spells_everything(text: str) -> None:
     assert vocabulary.spells is None
 
 
-class Bytes:
-    """A tokenizer whose ids are bytes."""
-
-    eos_token_id, bos_token, name_or_path = 256, None, "bytes"
-    mergeable_ranks = {bytes([byte]): byte for byte in range(256)}  # noqa: RUF012
-
-    def __len__(self) -> int:
-        return 257
-
-    def __call__(self, text: str, **_: Any) -> dict[str, list[int]]:
-        return {"input_ids": list(text.encode())}
-
-    def encode(self, text: str, **_: Any) -> list[int]:
-        return list(text.encode())
+def test_the_byte_tokenizer_has_the_byte_vocabulary() -> None:
+    vocabulary = Vocabulary.from_tokenizer(ByteTokenizer())
+    assert vocabulary.tokens == byte_vocabulary().tokens[:256]
+    assert vocabulary.width == byte_vocabulary().width
+    assert vocabulary.end_ids == byte_vocabulary().end_ids
 
 
 def test_the_scripted_model_says_what_its_rule_says() -> None:
@@ -83,7 +75,7 @@ def test_the_scripted_model_says_what_its_rule_says() -> None:
         return {b"7 of 10."[len(said)]: 0.9}
 
     model = ScriptedModel(257, rule)
-    generator = Generator(model, Bytes())
+    generator = Generator(model, ByteTokenizer())
     result = generator(["How many?", "Of what?"], ct.regex("[0-9] of [0-9]+\\."))
     assert [r.text for r in result] == ["7 of 10.", "7 of 10."]
     assert result[0].token_logprobs[0] == pytest.approx(-0.10536, abs=1e-4)
