@@ -9,7 +9,8 @@ time, date-time            RFC 3339 with a zone; leap seconds are left out, sinc
                            `datetime` and pydantic cannot read them
 duration                   RFC 3339, appendix A
 email, idn-email           RFC 5321 mailbox; with characters beyond ASCII for idn-email
-hostname                   RFC 1123: labels of 1 to 63, 253 characters in all
+hostname                   RFC 1123: labels of 1 to 63, 253 characters in all; none with ``--`` in
+                           the third place, which RFC 5890 reserves (``xn--``)
 ipv4, ipv6                 RFC 2673 dotted quad; RFC 4291, section 2.2
 uri, uri-reference         RFC 3986
 iri, iri-reference         RFC 3987
@@ -66,7 +67,11 @@ _YEAR = f"[0-9]+Y(?:{_MONTH})?"
 _PART = f"T(?:{_HOUR}|{_MINUTE}|{_SECOND})"
 _DURATION = f"P(?:(?:{_DAYS}|{_MONTH}|{_YEAR})(?:{_PART})?|{_PART}|[0-9]+W)"
 
-_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_ALNUM, _INNER = "[A-Za-z0-9]", "[A-Za-z0-9-]"
+_LABEL = (  # third and fourth are not both hyphens
+    f"{_ALNUM}(?:{_ALNUM}|{_INNER}{_ALNUM}(?:{_INNER}{{0,59}}{_ALNUM})?"
+    f"|{_INNER}-{_ALNUM}(?:{_INNER}{{0,58}}{_ALNUM})?)?"
+)
 _HOSTNAME = rf"{_LABEL}(?:\.{_LABEL})*"
 
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
@@ -101,7 +106,7 @@ def _address(more: str, private: str, relative: bool) -> str:
     pchar = f"(?:{plain[:-1]}:@]|{encoded})"
     user = f"(?:{plain[:-1]}:]|{encoded})*"
     name = f"(?:{plain}|{encoded})*"
-    future = r"v[0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+"
+    future = r"[Vv][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+"
     authority = rf"(?:{user}@)?(?:\[(?:{_IPV6}|{future})\]|{name})(?::[0-9]*)?"
     absolute = f"/(?:{pchar}+(?:/{pchar}*)*)?"
     rootless = f"{pchar}+(?:/{pchar}*)*"
@@ -135,7 +140,7 @@ FORMATS: dict[str, str] = {
     "iri": _address(_BEYOND, _PRIVATE, False),
     "iri-reference": _address(_BEYOND, _PRIVATE, True),
     "uri-template": (
-        r"(?:[!#$&(-;=?-\[\]_a-z~\u00a0-\ud7ff\ue000-\u{10ffff}]|%[0-9A-Fa-f]{2}"
+        r"(?:[!#$&-;=?-\[\]_a-z~\u00a0-\ud7ff\ue000-\u{10ffff}]|%[0-9A-Fa-f]{2}"
         rf"|\{{[+#./;?&=,!@|]?{_VARIABLES}(?:,{_VARIABLES})*\}})*"
     ),
     "uuid": "[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",

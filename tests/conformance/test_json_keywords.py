@@ -127,6 +127,15 @@ CASES: list[tuple[str, Any, list[str], list[str]]] = [
      ["[null, null]", "[null, null, null]"], ["[null]", "[]", "[null, null, null, null]"]),
     ("anyOf", {"anyOf": [{"type": "string", "maxLength": 1}, {"type": "integer"}]},
      ['"a"', "5"], ['"ab"', "1.5", "null"]),
+    ("unevaluatedProperties", {"type": "object", "properties": {"a": {}},
+      "anyOf": [{"properties": {"b": {"const": 1}}, "required": ["b"]},
+                {"properties": {"c": {"const": 2}}, "required": ["c"]}],
+      "unevaluatedProperties": False},
+     ['{"a": 0, "b": 1}', '{"a": 0, "c": 2}', '{"b": 1, "c": 2}'],
+     ['{"a": 0}', '{"b": 1, "d": 0}', '{"b": 1, "c": 3}']),
+    ("unevaluatedItems", {"type": "array", "prefixItems": [{"type": "integer"}],
+      "contains": {"const": "x"}, "unevaluatedItems": {"type": "null"}},
+     ['[1, "x"]', '[1, null, "x"]'], ['[1, "y", "x"]', "[1]", "[1, null]"]),
     ("boolean schemas", {"properties": {"a": True, "b": False}, "type": "object"},
      ["{}", '{"a": [1]}'], ['{"b": 1}']),
 ]  # fmt: skip
@@ -219,9 +228,6 @@ REFUSED = [
     ({"items": {"$ref": "https://example.com/s.json"}}, "remote $ref",
      "at #/items/$ref: $ref 'https://example.com/s.json' points outside the document, and nothing "
      "is fetched (copy the schema it points at into $defs)"),
-    ({"unevaluatedProperties": False}, "unevaluatedProperties",
-     "at #/unevaluatedProperties: unevaluatedProperties is not enforced (use "
-     "additionalProperties beside the properties)"),
     ({"format": "idn-hostname"}, "format idn-hostname",
      "at #/format: format 'idn-hostname' is not enforced (use hostname, or pass "
      "formats='annotation')"),

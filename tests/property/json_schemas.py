@@ -67,6 +67,7 @@ def arrays(inner: st.SearchStrategy[Any], counted: bool) -> st.SearchStrategy[di
     if counted:
         options["contains"] = inner
         options["uniqueItems"] = st.booleans()
+        options["unevaluatedItems"] = inner
     plain = _some(options)
     return st.tuples(plain, st.integers(0, 2), st.integers(1, 2)).map(
         lambda drawn: (
@@ -93,6 +94,7 @@ def objects(inner: st.SearchStrategy[Any], counted: bool) -> st.SearchStrategy[d
                 st.sampled_from(NAMES), st.lists(st.sampled_from(NAMES), max_size=1), max_size=1
             ),
             "dependentSchemas": st.dictionaries(st.sampled_from(NAMES), inner, max_size=1),
+            "unevaluatedProperties": inner,
         }
     return _some(options)
 
@@ -139,7 +141,7 @@ def schemas(*, counted: bool = True, negative: bool = True) -> st.SearchStrategy
             st.tuples(kinds, arrays(inner, counted)).map(_merged),
             st.tuples(kinds, objects(inner, counted)).map(_merged),
             st.tuples(
-                st.one_of(kinds, arrays(inner, False), objects(inner, False), numeric()),
+                st.one_of(kinds, arrays(inner, counted), objects(inner, counted), numeric()),
                 _applied(inner, negative),
             ).map(_merged),
         ),

@@ -20,6 +20,33 @@ __all__ = ["Document", "kind_of", "pointer_text"]
 TRUE_NODE = 1
 """The node of the schema `true`; its negative is `false`."""
 
+SCHEMA_MAPS = frozenset(
+    ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies")
+)
+"""Keywords whose value maps names to schemas."""
+
+SCHEMA_VALUES = frozenset(
+    (
+        "items",
+        "prefixItems",
+        "additionalItems",
+        "unevaluatedItems",
+        "contains",
+        "additionalProperties",
+        "unevaluatedProperties",
+        "propertyNames",
+        "allOf",
+        "anyOf",
+        "oneOf",
+        "not",
+        "if",
+        "then",
+        "else",
+        "contentSchema",
+    )
+)
+"""Keywords whose value is a schema or a list of them."""
+
 SCHEMA_COST = 16
 """Grammar nodes that one sub-schema stands for when counted against `max_nodes`."""
 
@@ -136,6 +163,8 @@ class Document:
 
     def _id_of(self, schema: dict[str, Any]) -> object:
         """The `$id` that opens a new resource, if the schema has one (draft 4: `id`)."""
+        if "$ref" in schema and 3 <= self.draft <= 7:
+            return None  # up to draft 7 a $ref hides its siblings
         found = schema.get("id" if self.draft in (3, 4) else "$id")
         if isinstance(found, str) and not found.startswith("#"):
             return found
@@ -184,10 +213,15 @@ class Document:
         return found
 
     def resolve_dynamic(self, reference: str, number: int) -> int:
-        """The node a `$dynamicRef` points at, where only one anchor can ever be meant."""
-        index = self._indexed()
+        """The node a `$dynamicRef` points at, where only one anchor can ever be meant.
+
+        A reference to anything but a `$dynamicAnchor` is an ordinary one, as the standard says.
+        """
+        target = self.resolve(reference, number, "$dynamicRef")
         name = reference.rpartition("#")[2]
-        anchors = self._dynamic.get(name, [])
+        schema = self.schemas[abs(target)]
+        anchored = isinstance(schema, dict) and schema.get("$dynamicAnchor") == name
+        anchors = self._dynamic.get(name, []) if anchored else []
         if len(anchors) > 1:
             raise UnsupportedSpec(
                 "$dynamicRef",
@@ -195,10 +229,7 @@ class Document:
                 where=f"{self.pointer(number)}/$dynamicRef",
                 hint="use $ref where the target never changes",
             )
-        if anchors and reference.startswith("#"):
-            schema, (parent, path) = index[anchors[0]]
-            return self.node(schema, parent, path)
-        return self.resolve(reference, number, "$dynamicRef")
+        return target
 
     def _below(self, schema: Any, start: int, pointer: str, number: int, keyword: str) -> int:
         """The node at a JSON pointer below `schema`, which is node `start`."""
@@ -279,9 +310,9 @@ class Document:
                 if keyword == "$dynamicAnchor":
                     self._dynamic.setdefault(anchor, []).append(f"{base}#{anchor}")
             for key, item in value.items():
-                if key not in ("enum", "const", "default", "examples") and isinstance(
-                    item, (dict, list)
-                ):
+                if key in SCHEMA_MAPS and isinstance(item, dict):
+                    stack += [(inner, base, (*path, key, name)) for name, inner in item.items()]
+                elif key in SCHEMA_VALUES:
                     stack.append((item, base, (*path, key)))
 
 

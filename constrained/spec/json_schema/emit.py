@@ -325,9 +325,7 @@ class Emission:
         for key, demand in record.named.items():
             if self.alive(demand):
                 members.append((key in record.required, self.member(key, demand, depth)))
-        others = alt(
-            *(self.other_member(region, depth) for region in self._regions(record))
-        )
+        others = alt(*(self.other_member(region, depth) for region in self._regions(record)))
         more = repeat(cat(comma, others))
         first = next((i for i, (needed, _) in enumerate(members) if needed), len(members))
         tail = [

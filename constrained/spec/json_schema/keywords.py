@@ -3,8 +3,8 @@
 A function takes the schema being read and the keyword's value, checks the value's form, and
 notes what it means: limits on one type go into the `Reading`, references to other schemas into
 its parts. Nothing is combined here; `meaning` does that. A keyword of the standard is in
-`KEYWORDS` (enforced), in `ANNOTATIONS` (says nothing about validity), or in `REFUSED`; any other
-key is an annotation, as the standard says.
+`KEYWORDS` (enforced) or in `ANNOTATIONS` (says nothing about validity); any other key is an
+annotation, as the standard says.
 """
 
 from __future__ import annotations
@@ -46,7 +46,6 @@ from constrained.spec.numbers_json import LONGEST_BOUND
 __all__ = [
     "ANNOTATIONS",
     "KEYWORDS",
-    "REFUSED",
     "Part",
     "Reading",
     "demand_of",
@@ -99,7 +98,7 @@ class Reading:
     combines = False
     """Whether parts may multiply records: their shapes are worked out before anything runs."""
     branches = False
-    """Whether a part is a `oneOf` or `if`, whose complements are better built from their parts."""
+    """Whether a part is a `oneOf` or `if`."""
     may_refuse = False
     """Whether writing the rules may find something that cannot be enforced."""
     number_limits = False
@@ -113,6 +112,12 @@ class Reading:
         self.schema = schema
         self.exact_formats = exact
         self.parts: list[Part] = []
+        self.unevaluated: dict[str, Demand] = {}
+
+    @property
+    def by_parts(self) -> bool:
+        """Whether the complement is better built from the parts' complements."""
+        return self.branches and not self.unevaluated
 
     def where(self, *path: str | int) -> str:
         """The pointer of this schema, or of something below it."""
@@ -217,7 +222,11 @@ def exact_number(value: object) -> Exact | None:
     if isinstance(value, float):
         if not isfinite(value):
             return None
-        return int(value) if value.is_integer() else Fraction(repr(value))
+        return (
+            int(value)
+            if value.is_integer() and abs(value) < 2**53
+            else as_exact(Fraction(repr(value)))
+        )
     if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < 1_000:
         return as_exact(Fraction(value))
     return None
@@ -646,34 +655,24 @@ def _if(read: Reading, value: Any) -> None:
     for keyword in ("then", "else"):
         schema = read.schema.get(keyword, True)
         nodes.append(read.document.node(schema, read.node, (keyword,)))
-    if nodes[1:] != [1, 1]:
-        read.part("if", *nodes)
-        read.branches = True
-        read.combines = True
+    read.part("if", *nodes)
+    read.branches = True
+    read.combines = True
 
 
-def _only_true(keyword: str) -> Callable[[Reading, Any], None]:
-    """A keyword that is enforced only where it allows everything, and refused otherwise."""
+def _unevaluated(keyword: str) -> Callable[[Reading, Any], None]:
+    """Keywords of 2019-09 on; earlier drafts do not know them, so there they are annotations."""
 
-    def check(read: Reading, value: Any) -> None:
-        if read.document.node(value, read.node, (keyword,)) != 1:
-            raise UnsupportedSpec(
-                keyword,
-                f"{keyword} is not enforced",
-                where=read.where(keyword),
-                hint=REFUSED[keyword],
-            )
+    def note(read: Reading, value: Any) -> None:
+        if read.document.draft in (0, 2019, 2020):
+            node = read.document.node(value, read.node, (keyword,))
+            read.unevaluated[keyword] = demand_of(node)
+            read.combines = True
 
-    return check
+    return note
 
 
 Keyword = Callable[[Reading, Any], None]
-
-REFUSED = {
-    "unevaluatedProperties": "use additionalProperties beside the properties",
-    "unevaluatedItems": "use items beside prefixItems",
-}
-"""Keywords refused wherever they forbid anything, with the remedy."""
 
 KEYWORDS: dict[str, Keyword] = {
     "type": _type,
@@ -714,8 +713,8 @@ KEYWORDS: dict[str, Keyword] = {
     "oneOf": _one_of,
     "not": _not,
     "if": _if,
-    "unevaluatedProperties": _only_true("unevaluatedProperties"),
-    "unevaluatedItems": _only_true("unevaluatedItems"),
+    "unevaluatedProperties": _unevaluated("unevaluatedProperties"),
+    "unevaluatedItems": _unevaluated("unevaluatedItems"),
 }
 
 ANNOTATIONS = (

@@ -12,6 +12,7 @@ from itertools import combinations
 
 from constrained.errors import InvalidSpec, LimitExceeded
 from constrained.spec.json_schema.document import Document
+from constrained.spec.json_schema.evaluated import shape_with_unevaluated
 from constrained.spec.json_schema.keywords import Reading, read_schema
 from constrained.spec.json_schema.shapes import (
     ANY,
@@ -21,6 +22,7 @@ from constrained.spec.json_schema.shapes import (
     Member,
     Object,
     Shape,
+    conjoin,
     dead_array,
     dead_object,
     demand_for,
@@ -137,7 +139,7 @@ class Meaning:
 
     def without(self, shape: Shape, node: int) -> Shape:
         """The values of a shape that a node, whose shape is known, does not allow."""
-        if node > 1 and node not in self.conjunctions and self.reading(node).branches:
+        if node > 1 and node not in self.conjunctions and self.reading(node).by_parts:
             return meet(shape, self.outside(node), self)
         return minus(shape, self.signed(node), self)
 
@@ -151,7 +153,7 @@ class Meaning:
         if found is not None:
             return found
         simple = node < 0 or node in self.conjunctions or depth > DEEPEST_PARTS
-        if simple or not self.reading(node).branches:
+        if simple or not self.reading(node).by_parts:
             found = minus(ANY, self.signed(node), self)
         else:
             read = self.reading(node)
@@ -197,12 +199,18 @@ class Meaning:
         if node in self.conjunctions:
             return self.shape(self.conjunctions[node])
         read = self.reading(node)
+        if read.unevaluated:
+            return shape_with_unevaluated(self, node)
         shape = read.shape()
         for values in read.values:
             shape = meet(values, shape, self)
         for operation, nodes, name in read.parts:
             shape = OPERATIONS[operation](self, shape, nodes, name, read.parts_first)
         return shape
+
+    def apply(self, operation: str, shape: Shape, nodes: tuple[int, ...], name: str) -> Shape:
+        """A shape changed by one part of a schema, whose nodes' shapes are known."""
+        return OPERATIONS[operation](self, shape, nodes, name, False)
 
     def _endless(self, node: int) -> InvalidSpec:
         return InvalidSpec(
@@ -275,6 +283,11 @@ class Meaning:
             seen.update(fresh)
             stack += reversed(fresh)
         return self.document.pointer(min((abs(node) for node in demand), default=1))
+
+    def either(self, a: Demand, b: Demand) -> Demand:
+        """The union of two demands, as a demand."""
+        neither = conjoin(self.negation(a), self.negation(b))
+        return self.negation(neither)
 
     def dead(self, demand: Demand) -> bool:
         """Whether nothing satisfies the demand, as far as a short look tells.
