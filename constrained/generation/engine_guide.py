@@ -12,6 +12,7 @@ from constrained.errors import TokenRejected
 from constrained.generation.bits import pack, unpack
 from constrained.generation.canonical import Speller, whole_characters
 from constrained.generation.guide import ENDED, Ids, Spelled
+from constrained.generation.rows import Tree
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["EngineGuide"]
@@ -90,6 +91,10 @@ class EngineGuide(Spelled):
             if len(pending) + self.engine.cost(after) > budget:
                 return ()
         return pending
+
+    def ahead(self, node: int, most: int) -> tuple[Tree, list[int]]:
+        del node, most
+        return Tree(), []  # finding all choices of any spec would cost more than it saves
 
     def accepting(self, node: int) -> bool:
         return node == ENDED or self.engine.accepting(self._nodes[node][0])

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from constrained.generation.rows import Tree
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["ENDED", "Guide", "Ids", "Spelled"]
@@ -42,6 +43,12 @@ class Guide(Protocol):
 
     def forced(self, node: int, budget: int | None = None) -> tuple[int, ...]:
         """Tokens that are certain to come next, in canonical spelling."""
+
+    def ahead(self, node: int, most: int) -> tuple[Tree, list[int]]:
+        """All later choices below `node` as a tree, with their nodes; empty beyond `most` tokens.
+
+        Worth the trouble only where few tokens are needed to reach every choice there is.
+        """
 
     def accepting(self, node: int) -> bool:
         """The output may end here."""

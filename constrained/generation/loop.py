@@ -1,7 +1,8 @@
 """The decoding loop: a batch of rows, each jumping over what is certain in one pass.
 
 A row's certain tokens go into the same pass as the token chosen before them, so a pass is spent
-only where the model has a choice. An output at which nothing can follow ends without a pass.
+only where the model has a choice. An output at which nothing can follow ends without a pass. Where
+few choices can come at all (`1` may become `10`), the first pass scores them along with the prompt.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ import torch
 from numpy.typing import NDArray
 
 from constrained.generation.guide import ENDED, Guide
-from constrained.generation.model import LanguageModel, ModelRows
+from constrained.generation.model import LanguageModel
 from constrained.generation.result import FinishReason
+from constrained.generation.rows import ModelRows, Tree
 from constrained.generation.sampling import Sampling
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["Row", "decode"]
 
+
+LOOK_AHEAD = 16
+"""The first pass may look ahead by one token for this many tokens of the shortest prompt."""
 
 Scored = tuple[NDArray[np.float32], list[float]]
 """Logits, shape (n, width), and the log of the sum of exponentials of each row."""
@@ -45,6 +50,10 @@ class Row:
     finish_reason: FinishReason | None = None
     node: int = ENDED
     fed: int = 0
+    trail: list[int] = field(default_factory=list)
+    """The node after each id."""
+    ahead: dict[int, tuple[NDArray[np.float32], float]] = field(default_factory=dict)
+    """Logits that the first pass found at nodes below its head, with their totals."""
 
     def begin(self) -> None:
         """Enter the guide and append what is certain from the start."""
@@ -62,21 +71,37 @@ class Row:
         """Tokens appended but not yet given to the model."""
         return self.ids[self.fed :]
 
-    def read(self, scored: Scored) -> None:
+    def look_ahead(self, most: int) -> tuple[Tree, list[int]]:
+        """Where the output may choose later, as a tree below what is certain; and its nodes."""
+        if self.guide is None:
+            return Tree(), []
+        return self.guide.ahead(self.node, most)
+
+    def read(self, scored: Scored, first: int) -> None:
         """Take the logits of a pass, and choose the next token where none is certain.
 
-        They score, in order, the tokens that are not scored yet, and the one after them when all
-        known tokens have been fed.
+        They score, in order, the ids from place `first` on, and the one after them when all known
+        ids have been fed.
         """
         self.passes += 1
-        for row, total in zip(*scored, strict=True):
-            place = len(self.token_logprobs)
-            if place < len(self.ids):
-                logprob = min(float(row[self.ids[place]]) - total, 0.0)
-                self.token_logprobs.append(logprob)
-                self.removed_mass.append(-float(np.expm1(logprob)))
-            else:
-                self._choose(row, total)
+        for place, (row, total) in enumerate(zip(*scored, strict=True), start=first):
+            if place == len(self.token_logprobs):
+                self._take(row, total)
+        while self.finish_reason is None and self.trail:
+            known = self.ahead.get(self.trail[len(self.token_logprobs) - 1])
+            if known is None:
+                break
+            self._take(*known)
+
+    def _take(self, scores: NDArray[np.float32], total: float) -> None:
+        """Score the next id that has no score, or choose it."""
+        place = len(self.token_logprobs)
+        if place == len(self.ids):
+            self._choose(scores, total)
+            return
+        logprob = min(float(scores[self.ids[place]]) - total, 0.0)
+        self.token_logprobs.append(logprob)
+        self.removed_mass.append(-float(np.expm1(logprob)))
 
     def close(self) -> None:
         """Mark the certain tokens at the end, which needed no pass, as not scored."""
@@ -101,6 +126,7 @@ class Row:
             return
         self.node = following
         self.ids.append(token)
+        self.trail.append(following)
         self.token_logprobs.append(min(float(scores[token]) - total, 0.0))
         self.removed_mass.append(removed)
         self._jump()
@@ -138,6 +164,7 @@ class Row:
                     break
                 for token in run:
                     self.node = guide.advance(self.node, token)
+                    self.trail.append(self.node)
                 self.ids.extend(run)
             if guide.final(self.node):
                 self.finish_reason = "stop"
@@ -164,7 +191,7 @@ def decode(model: LanguageModel, rows: Sequence[Row]) -> Iterator[None]:
             passed = _scored(batch.extend(chunks))
             for row, chunk, scored in zip(live, chunks, passed, strict=True):
                 row.fed += len(chunk)
-                row.read(scored)
+                row.read(scored, row.fed - len(chunk) + 1)
             live = _drop_ended(batch, live)
             yield
     for row in rows:
@@ -181,17 +208,32 @@ def _chunks(model: LanguageModel, live: Sequence[Row]) -> list[list[int]]:
 
 
 def _first_pass(model: LanguageModel, live: list[Row]) -> tuple[ModelRows, list[Row]]:
+    """The prompts with what is certain after them, and the choices that may come soon."""
     heads = _chunks(model, live)
-    places: dict[tuple[tuple[int, ...], tuple[int, ...]], int] = {}
+    most = max(1, min(len(row.prompt) for row in live) // LOOK_AHEAD)
+    if model.fits_trees([row.prompt for row in live], most + max(map(len, heads))):
+        trees = [row.look_ahead(most) for row in live]
+    else:
+        trees = [(Tree(), [])] * len(live)
+    places: dict[tuple[tuple[int, ...], tuple[int, ...], Tree], int] = {}
     index = [
-        places.setdefault((tuple(row.prompt), tuple(head)), len(places))
-        for row, head in zip(live, heads, strict=True)
+        places.setdefault((tuple(row.prompt), tuple(head), tree), len(places))
+        for row, head, (tree, _) in zip(live, heads, trees, strict=True)
     ]
     batch = ModelRows(model)
-    scored = _scored(batch.begin([list(p) for p, _ in places], [list(h) for _, h in places]))
-    for row, head, place in zip(live, heads, index, strict=True):
+    asked = [list(part) for part in zip(*places, strict=True)]
+    if any(tree.tokens for tree, _ in trees):
+        found = batch.begin_with_trees(*asked)
+        scored = _scored([logits for logits, _ in found])
+        below = _scored([logits for _, logits in found])
+    else:
+        scored = _scored(batch.begin(*asked[:2]))
+        below = [(scored[0][0][:0], [])] * len(scored)
+    for row, head, (_, nodes), place in zip(live, heads, trees, index, strict=True):
         row.fed = len(head)
-        row.read(scored[place])
+        row.ahead = dict(zip(nodes, zip(*below[place], strict=True), strict=True))
+        row.read(scored[place], 0)
+        row.ahead = {}
     return batch, _drop_ended(batch, live, index)
 
 

@@ -1,8 +1,9 @@
-"""Exact probabilities of all outputs of a finite spec, from the prompt's pass and one more.
+"""Exact probabilities of all outputs of a finite spec, from one pass where the model allows it.
 
-The token paths of a guide form a tree. What is certain before the first choice goes into the
-prompt's pass; below it, one pass over the prompt's cache scores every node that has something
-after it. A leaf needs no pass: its probability comes from the node before it.
+The token paths of a guide form a tree. What is certain before the first choice follows the prompt;
+below it, every node that has something after it is scored side by side, in the prompt's own pass
+for small trees, else in passes over its cache. A leaf needs no scoring: its probability comes from
+the node before it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from constrained.errors import LimitExceeded, UnsupportedSpec
 from constrained.generation.distribution import Distribution, Outcome
 from constrained.generation.guide import Guide
-from constrained.generation.model import LanguageModel, ModelRows
+from constrained.generation.model import LanguageModel
+from constrained.generation.rows import ModelRows, Tree
 from constrained.generation.sampling import Sampling
 from constrained.limits import Limits
 from constrained.spec.spec import Spec
@@ -136,17 +138,30 @@ def _walk(
         head = head[:-1]
     if not head:
         return
-    rows = ModelRows(model)
-    (logits,) = rows.begin([list(prompt)], [[tree[i].token for i in head[1:]]])
+    rows, tokens = ModelRows(model), [tree[i].token for i in head[1:]]
+    groups = list(_groups(tree, sorted(wanted)))
+    if len(groups) == 1 and model.fits_trees([[*prompt, *tokens]], len(wanted)):
+        ((logits, branches),) = rows.begin_with_trees([prompt], [tokens], [_tree(tree, groups[0])])
+        for index, scores in zip(groups[0], branches, strict=True):
+            _fill(tree, index, scores, guide, sampling)
+        groups = []
+    else:
+        (logits,) = rows.begin([prompt], [tokens])
     for index, scores in zip(head, logits, strict=True):
         _fill(tree, index, scores, guide, sampling)
-    for group in _groups(tree, sorted(wanted)):
-        places = {index: place for place, index in enumerate(group)}
-        tokens = [tree[index].token for index in group]
-        parents = [places.get(tree[index].parent, -1) for index in group]
-        for index, scores in zip(group, rows.branch(tokens, parents), strict=True):
+    for group in groups:
+        for index, scores in zip(group, rows.branch(_tree(tree, group)), strict=True):
             if tree[index].removed is None:
                 _fill(tree, index, scores, guide, sampling)
+
+
+def _tree(tree: list[_Node], group: Sequence[int]) -> Tree:
+    """The nodes of a group as the model takes them."""
+    places = {index: place for place, index in enumerate(group)}
+    return Tree(
+        tuple(tree[index].token for index in group),
+        tuple(places.get(tree[index].parent, -1) for index in group),
+    )
 
 
 def _groups(tree: list[_Node], wanted: Sequence[int]) -> Iterator[list[int]]:

@@ -11,6 +11,7 @@ import numpy as np
 from constrained.errors import TokenRejected
 from constrained.generation.bits import pack
 from constrained.generation.guide import ENDED, Ids, Spelled
+from constrained.generation.rows import Tree
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["TrieGuide"]
@@ -45,6 +46,7 @@ class TrieGuide(Spelled):
             if not self._ending[node]:
                 self._costs[node] = 1 + min(self._costs[c] for c in self._children[node].values())
         self._allowed: dict[int, Ids] = {}
+        self._ahead: dict[tuple[int, int], tuple[Tree, list[int]]] = {}
 
     def advance(self, node: int, token: int) -> int:
         if node == ENDED:
@@ -82,6 +84,39 @@ class TrieGuide(Spelled):
         if budget is not None and node != ENDED and len(run) + self._costs[node] > budget:
             return ()
         return tuple(run)
+
+    def ahead(self, node: int, most: int) -> tuple[Tree, list[int]]:
+        key = (node, most)
+        if key not in self._ahead:
+            self._ahead[key] = self._look_ahead(node, most)
+        return self._ahead[key]
+
+    def _look_ahead(self, start: int, most: int) -> tuple[Tree, list[int]]:
+        """Walk all nodes below, then keep those on the way to a node with several ways on."""
+        nodes: list[int] = []
+        parents: list[int] = []
+        tokens: list[int] = []
+        pending = [(start, -1)]
+        while pending:
+            node, place = pending.pop()
+            for token, child in self._children[node].items():
+                pending.append((child, len(nodes)))
+                nodes.append(child)
+                parents.append(place)
+                tokens.append(token)
+        wanted = [len(self._children[node]) + self._ending[node] > 1 for node in nodes]
+        for place in reversed(range(len(nodes))):
+            if wanted[place] and parents[place] >= 0:
+                wanted[parents[place]] = True
+        kept = [place for place, is_wanted in enumerate(wanted) if is_wanted]
+        if len(kept) > most:
+            return Tree(), []
+        places = {place: i for i, place in enumerate(kept)}
+        tree = Tree(
+            tuple(tokens[place] for place in kept),
+            tuple(places.get(parents[place], -1) for place in kept),
+        )
+        return tree, [nodes[place] for place in kept]
 
     def accepting(self, node: int) -> bool:
         return node == ENDED or self._ending[node]

@@ -246,7 +246,7 @@ def test_what_is_certain_after_the_last_choice_may_be_left_out() -> None:
     assert "removed_mass" not in repr(short)
 
 
-def test_passes_are_one_for_the_prompt_and_one_for_the_tree() -> None:
+def test_one_pass_scores_the_prompt_and_the_tree() -> None:
     tokenizer = tiny.byte_level()
     model = tiny.model("llama", len(tokenizer))
     passes: list[Any] = []
@@ -257,7 +257,7 @@ def test_passes_are_one_for_the_prompt_and_one_for_the_tree() -> None:
     try:
         generator = Generator(model, tokenizer)
         generator.distribution(PROMPT, SCORES)
-        assert [tuple(shape) for shape in passes] == [(1, len(tokenizer.encode(PROMPT))), (1, 1)]
+        assert [tuple(shape) for shape in passes] == [(1, len(tokenizer.encode(PROMPT)) + 1)]
         passes.clear()
         generator.distribution(PROMPT, ct.choice(["good"]), tails=False)
         assert len(passes) == 1

@@ -10,7 +10,8 @@ import torch
 import transformers
 
 from constrained.errors import GenerationError
-from constrained.generation.model import LanguageModel, ModelRows
+from constrained.generation.model import LanguageModel
+from constrained.generation.rows import ModelRows, Tree
 from constrained.testing import ScriptedModel
 from tests import tiny
 
@@ -118,7 +119,7 @@ def test_a_tree_of_continuations_is_scored_and_leaves_the_row_alone(kind: str) -
     rows.begin(prompts, heads)
     (tokens,) = draw(draws, [7])
     parents = [-1, -1, 0, 2, 1, 0, -1]
-    scored = rows.branch(tokens, parents)
+    scored = rows.branch(Tree(tuple(tokens), tuple(parents)))
     for place, logits in enumerate(scored):
         path, at = [], place
         while at >= 0:
@@ -126,6 +127,30 @@ def test_a_tree_of_continuations_is_scored_and_leaves_the_row_alone(kind: str) -
             at = parents[at]
         assert close(logits, whole_pass(model, prompts[0], heads[0] + path[::-1])[-1])
     assert close(rows.extend([[5]])[0][0], whole_pass(model, prompts[0], [*heads[0], 5])[-1])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if LanguageModel(build(kind)).takes_trees])
+def test_trees_can_be_scored_in_the_first_pass(kind: str) -> None:
+    model, draws = build(kind), random.Random(3)
+    rows = ModelRows(LanguageModel(model))
+    prompts, heads = draw(draws, [9, 3, 6]), draw(draws, [2, 0, 1])
+    trees = [
+        Tree(tuple(draw(draws, [4])[0]), (-1, 0, -1, 1)),
+        Tree(),
+        Tree(tuple(draw(draws, [2])[0]), (-1, -1)),
+    ]
+    found = rows.begin_with_trees(prompts, heads, trees)
+    for prompt, head, tree, (chain, branches) in zip(prompts, heads, trees, found, strict=True):
+        assert close(chain, whole_pass(model, prompt, head))
+        for place, logits in enumerate(branches):
+            path, at = [], place
+            while at >= 0:
+                path.append(tree.tokens[at])
+                at = tree.parents[at]
+            assert close(logits, whole_pass(model, prompt, head + path[::-1])[-1])
+    more = draw(draws, [2, 1, 3])
+    for prompt, head, chunk, logits in zip(prompts, heads, more, rows.extend(more), strict=True):
+        assert close(logits, whole_pass(model, prompt, head + chunk)[-len(chunk) :])
 
 
 def test_the_width_is_the_output_layers() -> None:
