@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 from constrained.errors import LimitExceeded, UnsupportedSpec
+from constrained.spec.json_schema.array_records import item_demand
 from constrained.spec.json_schema.machine import Machine, explore
 from constrained.spec.json_schema.meaning import Meaning
-from constrained.spec.json_schema.regions import Region, unnamed_regions
-from constrained.spec.json_schema.scalars import few_texts, live_string
-from constrained.spec.json_schema.shapes import (
+from constrained.spec.json_schema.object_records import demand_for
+from constrained.spec.json_schema.records import (
     ANY_STRING,
     NOTHING,
     Array,
@@ -22,14 +22,12 @@ from constrained.spec.json_schema.shapes import (
     Demand,
     Member,
     Object,
-    Shape,
     conjoin,
-    demand_for,
-    holds,
-    item_demand,
-    meet_strings,
-    without_string,
 )
+from constrained.spec.json_schema.regions import Region, unnamed_regions
+from constrained.spec.json_schema.scalars import few_texts, live_string
+from constrained.spec.json_schema.shapes import Shape
+from constrained.spec.json_schema.string_records import holds, meet_strings, without_string
 
 __all__ = ["Entry", "array_machine", "is_counted", "object_machine"]
 

@@ -21,21 +21,12 @@ from constrained.spec.json_schema.counting import (
 )
 from constrained.spec.json_schema.machine import Machine
 from constrained.spec.json_schema.meaning import Meaning
+from constrained.spec.json_schema.number_records import live_number
+from constrained.spec.json_schema.object_records import demand_for, split_choices
+from constrained.spec.json_schema.records import EVERYTHING, Array, Demand, Object
 from constrained.spec.json_schema.regions import Region, unnamed_regions
 from constrained.spec.json_schema.scalars import live_string, number_grammar, string_node, text_node
-from constrained.spec.json_schema.shapes import (
-    EVERYTHING,
-    FALSE,
-    NULL,
-    TRUE,
-    Array,
-    Demand,
-    Object,
-    Shape,
-    demand_for,
-    live_number,
-    split_choices,
-)
+from constrained.spec.json_schema.shapes import FALSE, NULL, TRUE, Shape
 from constrained.spec.json_text import JsonStyle
 
 __all__ = ["Emission", "Rules"]

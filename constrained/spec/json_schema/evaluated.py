@@ -13,20 +13,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from constrained.spec.json_schema.keywords import Reading
 from constrained.spec.json_schema.languages import Language, pattern_language
-from constrained.spec.json_schema.shapes import (
-    ANY,
+from constrained.spec.json_schema.records import (
     EVERYTHING,
-    NEVER,
     NOTHING,
     Array,
     Demand,
     Member,
     Object,
-    Shape,
     String,
-    join,
-    meet,
 )
+from constrained.spec.json_schema.shapes import ANY, NEVER, Shape, join, meet
 
 if TYPE_CHECKING:
     from constrained.spec.json_schema.meaning import Meaning

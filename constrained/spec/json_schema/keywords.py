@@ -20,13 +20,11 @@ from constrained.spec.json_formats import REFUSED as REFUSED_FORMATS
 from constrained.spec.json_formats import format_language
 from constrained.spec.json_schema.document import Document, kind_of
 from constrained.spec.json_schema.languages import Language, pattern_language
-from constrained.spec.json_schema.shapes import (
+from constrained.spec.json_schema.number_records import as_exact, live_number
+from constrained.spec.json_schema.records import (
     ANY_STRING,
     EVERYTHING,
-    FALSE,
     NOTHING,
-    NULL,
-    TRUE,
     Array,
     Contains,
     Demand,
@@ -34,13 +32,11 @@ from constrained.spec.json_schema.shapes import (
     Member,
     Number,
     Object,
-    Shape,
     String,
-    as_exact,
     conjoin,
-    live_number,
-    plausible_string,
 )
+from constrained.spec.json_schema.shapes import FALSE, NULL, TRUE, Shape
+from constrained.spec.json_schema.string_records import plausible_string
 from constrained.spec.numbers_json import LONGEST_BOUND
 
 __all__ = [

@@ -11,28 +11,14 @@ from collections.abc import Callable
 from itertools import combinations
 
 from constrained.errors import InvalidSpec, LimitExceeded
+from constrained.spec.json_schema.array_records import dead_array
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.evaluated import shape_with_unevaluated
 from constrained.spec.json_schema.keywords import Reading, read_schema
-from constrained.spec.json_schema.shapes import (
-    ANY,
-    NEVER,
-    NOTHING,
-    Demand,
-    Member,
-    Object,
-    Shape,
-    conjoin,
-    dead_array,
-    dead_object,
-    demand_for,
-    is_fact,
-    join,
-    meet,
-    minus,
-    unite,
-    whole_values,
-)
+from constrained.spec.json_schema.number_records import whole_values
+from constrained.spec.json_schema.object_records import dead_object, demand_for, is_fact
+from constrained.spec.json_schema.records import NOTHING, Demand, Member, Object, conjoin
+from constrained.spec.json_schema.shapes import ANY, NEVER, Shape, join, meet, minus, unite
 
 __all__ = ["Meaning"]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from constrained.spec.json_schema.scalars import live_string
-from constrained.spec.json_schema.shapes import (
+from constrained.spec.json_schema.records import (
     ANY_STRING,
     EVERYTHING,
     Demand,
@@ -14,9 +13,9 @@ from constrained.spec.json_schema.shapes import (
     Object,
     String,
     conjoin,
-    meet_strings,
-    without_string,
 )
+from constrained.spec.json_schema.scalars import live_string
+from constrained.spec.json_schema.string_records import meet_strings, without_string
 
 __all__ = ["Region", "unnamed_regions"]
 

@@ -21,13 +21,9 @@ from constrained.grammar import (
     repeat,
 )
 from constrained.spec.json_schema.languages import finite_texts, is_empty
-from constrained.spec.json_schema.shapes import (
-    ANY_NUMBER,
-    Number,
-    String,
-    common_multiple,
-    plausible_string,
-)
+from constrained.spec.json_schema.number_records import common_multiple
+from constrained.spec.json_schema.records import ANY_NUMBER, Number, String
+from constrained.spec.json_schema.string_records import plausible_string
 from constrained.spec.json_text import (
     INTEGER,
     NUMBER,
