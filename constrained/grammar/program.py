@@ -142,5 +142,8 @@ def lower(grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> Program:
         number_below(bodies[done])
         done += 1
     return Program(
-        code, bytes(pool), array("i", [number[id(body)] for body in bodies]), number[id(grammar.start)]
+        code,
+        bytes(pool),
+        array("i", [number[id(body)] for body in bodies]),
+        number[id(grammar.start)],
     )

@@ -28,7 +28,14 @@ from constrained.grammar import (
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.numbers_magnitude import Congruence, Magnitudes, decimal_places
 
-__all__ = ["decimal_grammar", "in_decimals", "integer_grammar", "plain", "signed_grammar"]
+__all__ = [
+    "LONGEST_BOUND",
+    "decimal_grammar",
+    "in_decimals",
+    "integer_grammar",
+    "plain",
+    "signed_grammar",
+]
 
 DIGIT = char_class((0x30, 0x39))
 NON_ZERO = char_class((0x31, 0x39))
