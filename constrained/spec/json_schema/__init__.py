@@ -2,14 +2,16 @@
 
 How a schema becomes a grammar::
 
-    document   sub-schemas as numbers, pointers, local references
-    keywords   one small function per keyword: what a schema says
-    shapes     the canonical form, closed under intersection and difference
-    meaning    schemas to shapes; every applicator is an operation on shapes
-    counting   machines for arrays and objects whose members are counted
-    scalars    numbers and strings as nodes
-    emit       shapes to rules, each built when first asked for
-    causes     why nothing satisfies a schema
+    document     sub-schemas as numbers, pointers, local references
+    keywords     one small function per keyword: what a schema says
+    records      constraints on one type; *_records: their algebra
+    shapes       the canonical form, closed under intersection and difference
+    operations   what each applicator does to a shape; evaluated: the unevaluated* keywords
+    meaning      the shape of every schema, worked out when first needed
+    *_machine    members that are counted: which may come next
+    liveness     which schemas any finite value satisfies; causes: why none does
+    scalars      numbers and strings as nodes; languages, regions: sets of texts and of keys
+    emit         shapes to rules, each built when first asked for
 """
 
 from __future__ import annotations

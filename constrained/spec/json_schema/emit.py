@@ -2,8 +2,7 @@
 
 A rule's body is built when it is first asked for (`Rules` is a lazy mapping), so the work before
 the first mask does not grow with the schema. For that a reference may only be made to a demand
-that is known to be alive; `Emission.alive` decides it as a least fixpoint, so a schema that can
-only descend for ever is dead.
+that is known to be alive (see `liveness`).
 """
 
 from __future__ import annotations
@@ -11,19 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-from constrained.errors import LimitExceeded, UnsupportedSpec
+from constrained.errors import LimitExceeded
 from constrained.grammar import NOTHING, Node, Ref, alt, cat, literal, literals, optional, repeat
-from constrained.spec.json_schema.counting import (
-    Entry,
-    array_machine,
-    is_counted,
-    object_machine,
-)
+from constrained.spec.json_schema.array_machine import is_counted
+from constrained.spec.json_schema.liveness import Liveness, is_simple
 from constrained.spec.json_schema.machine import Machine
 from constrained.spec.json_schema.meaning import Meaning
-from constrained.spec.json_schema.number_records import live_number
-from constrained.spec.json_schema.object_records import demand_for, split_choices
-from constrained.spec.json_schema.records import EVERYTHING, Array, Demand, Object
+from constrained.spec.json_schema.object_machine import Entry
+from constrained.spec.json_schema.records import Array, Demand, Object
 from constrained.spec.json_schema.regions import Region, unnamed_regions
 from constrained.spec.json_schema.scalars import live_string, number_grammar, string_node, text_node
 from constrained.spec.json_schema.shapes import FALSE, NULL, TRUE, Shape
@@ -31,7 +25,6 @@ from constrained.spec.json_text import JsonStyle
 
 __all__ = ["Emission", "Rules"]
 
-Ask = Callable[[Demand], bool]
 Label = TypeVar("Label")
 
 ATOMS = ((NULL, "null"), (FALSE, "false"), (TRUE, "true"))
@@ -62,6 +55,8 @@ class Emission:
     def __init__(self, meaning: Meaning, style: JsonStyle) -> None:
         self.meaning = meaning
         self.document = meaning.document
+        self.live = Liveness(meaning)
+        self.alive = self.live.alive
         self.style = style
         self.rules = Rules(self)
         self._built: dict[str, Node] = {}
@@ -70,8 +65,6 @@ class Emission:
         self._names: dict[tuple[Demand, int], str] = {}
         self._taken: dict[str, Demand] = {}
         self._values: dict[tuple[Demand, int], Node] = {}
-        self._split: dict[Demand, list[Object]] = {}
-        self._alive: dict[Demand, bool] = {EVERYTHING: True}
 
     # -------------------------------------------------------------- rules
 
@@ -150,19 +143,15 @@ class Emission:
         return node
 
     def _body(self, demand: Demand, depth: int) -> Node:
-        shape = self.meaning.shape(demand)
-        self._compound(demand, shape, self.alive)
         name = self._name(demand, depth)
-        parts = [self._scalars(shape)]
+        parts = [self._scalars(self.meaning.shape(demand))]
         parts += [
             self._object(record, depth, f"{name} object {index}")
-            for index, record in enumerate(self._objects(demand, shape))
-            if self._object_alive(record, self.alive)
+            for index, record in enumerate(self.live.alive_objects(demand))
         ]
         parts += [
             self._array(record, depth, f"{name} array {index}")
-            for index, record in enumerate(shape.arrays)
-            if self._array_alive(record, self.alive)
+            for index, record in enumerate(self.live.alive_arrays(demand))
         ]
         return alt(*parts)
 
@@ -178,106 +167,13 @@ class Emission:
         parts += [string_node(record, escapes) for record in shape.strings if live_string(record)]
         return parts[0] if len(parts) == 1 else alt(*parts)
 
-    # -------------------------------------------------------------- what is alive
-
-    def alive(self, demand: Demand) -> bool:
-        """Whether any finite value satisfies the demand."""
-        known = self._alive.get(demand)
-        if known is not None:
-            return known
-        order: list[Demand] = []
-        seen = {demand}
-        fresh = [demand]
-
-        def ask(other: Demand) -> bool:
-            found = self._alive.get(other)
-            if found is not None:
-                return found
-            if other not in seen:
-                seen.add(other)
-                fresh.append(other)
-            return False
-
-        changed = True
-        while changed:
-            changed = False
-            while fresh:
-                one = fresh.pop()
-                order.append(one)
-                if self._has_value(one, ask):
-                    self._alive[one] = changed = True
-            for one in reversed(order):
-                if one not in self._alive and self._has_value(one, ask):
-                    self._alive[one] = changed = True
-            changed = changed or bool(fresh)
-            if demand in self._alive:
-                return True
-        for one in order:
-            self._alive.setdefault(one, False)
-        return False
-
-    def _has_value(self, demand: Demand, ask: Ask) -> bool:
-        shape = self.meaning.shape(demand)
-        return bool(
-            shape.atoms
-            or any(live_number(record) for record in shape.numbers)
-            or any(live_string(record) for record in shape.strings)
-            or self._compound(demand, shape, ask)
-        )
-
-    def _compound(self, demand: Demand, shape: Shape, ask: Ask) -> bool:
-        """Whether an array or object is alive; refusals get the place they lack."""
-        try:
-            arrays = [self._array_alive(record, ask) for record in shape.arrays]
-            objects = [self._object_alive(r, ask) for r in self._objects(demand, shape)]
-        except UnsupportedSpec as error:
-            where = self.meaning.place_of(error.feature, demand)
-            raise UnsupportedSpec(
-                error.feature, error.problem, where=where, hint=error.hint
-            ) from None
-        return any(arrays) or any(objects)
-
-    def _objects(self, demand: Demand, shape: Shape) -> list[Object]:
-        """The object records of a demand, with choices between single facts only."""
-        found = self._split.get(demand)
-        if found is None:
-            found = [part for r in shape.objects for part in split_choices(r, self.meaning)]
-            self._split[demand] = found
-        return found
-
-    def _array_alive(self, record: Array, ask: Ask) -> bool:
-        if is_counted(record):
-            return array_machine(self.meaning, record, ask).alive
-        if record.most is not None and record.least > record.most:
-            return False
-        needed = set(record.prefix[: record.least])
-        if record.least > len(record.prefix):
-            needed.add(record.rest)
-        found = [ask(demand) for demand in needed]  # ask about all: asking is noting
-        return all(found)
-
-    def _object_alive(self, record: Object, ask: Ask) -> bool:
-        if self._is_simple(record):
-            found = [ask(demand_for(record, name)) for name in record.required]
-            return all(found)
-        return object_machine(self.meaning, record, ask).alive
-
-    def _is_simple(self, record: Object) -> bool:
-        return (
-            not (record.some or record.either)
-            and record.most is None
-            and record.least <= len(record.required)
-            and record.required.keys() <= record.named.keys()
-        )
-
     # -------------------------------------------------------------- arrays
 
     def _array(self, record: Array, depth: int, name: str) -> Node:
         opening, closing, comma = self._brackets("[]", depth)
         inner = self.style.level(depth + 1)
         if is_counted(record):
-            machine = array_machine(self.meaning, record, self.alive)
-            return self._run(machine, self._item, name, "[]", depth)
+            return self._run(self.live.array_machine(record), self._item, name, "[]", depth)
         most = record.most
         prefix = []
         for index, demand in enumerate(record.prefix[:most]):
@@ -308,9 +204,8 @@ class Emission:
     # -------------------------------------------------------------- objects
 
     def _object(self, record: Object, depth: int, name: str) -> Node:
-        if not self._is_simple(record):
-            machine = object_machine(self.meaning, record, self.alive)
-            return self._run(machine, self._entry, name, "{}", depth)
+        if not is_simple(record):
+            return self._run(self.live.object_machine(record), self._entry, name, "{}", depth)
         opening, closing, comma = self._brackets("{}", depth)
         members: list[tuple[bool, Node]] = []
         for key, demand in record.named.items():
