@@ -110,6 +110,10 @@ class EcmaParser(Parser):
         elif letter and letter in "123456789":
             self.number(start)
         elif letter == "k":
+            self.at += 1
+            name = self.take_until(">", "a group name") if self.take("<") else ""
+            if not _NAME.fullmatch(name):
+                raise self.error("\\k without a group name in <>", start)
             raise self.back_reference(start)
         else:
             self.add_character(items, self.character(start))

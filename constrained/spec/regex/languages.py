@@ -49,6 +49,7 @@ __all__ = [
     "Languages",
     "NotLinear",
     "Share",
+    "alphabet",
     "character_set",
 ]
 
@@ -85,6 +86,24 @@ def character_set(node: Node) -> Ranges | None:
             known = [pair for ranges in sets if ranges is not None for pair in ranges]
             return None if None in sets else ranges_of(known)
     return None
+
+
+def alphabet(node: Node) -> Ranges:
+    """A set that holds every character of every string of the node."""
+    match node:
+        case Chars(ranges):
+            return ranges
+        case Literal(data):
+            return one_of(data.decode("utf-8"))
+        case Literals(options):
+            return one_of(b"".join(options).decode("utf-8"))
+        case Cat(parts) | Alt(parts):
+            return ranges_of(pair for part in parts for pair in alphabet(part))
+        case Repeat(body):
+            return alphabet(body)
+        case Empty() | Nothing():
+            return ()
+    return ALL
 
 
 def _edge(data: bytes, last: bool) -> int:

@@ -10,11 +10,11 @@ character keeps what is empty or starts with something else.
 from __future__ import annotations
 
 from constrained.errors import UnsupportedSpec
-from constrained.grammar import EMPTY, NOTHING, Literal, Node, Nothing, Repeat, cat, literal, repeat
+from constrained.grammar import NOTHING, Literal, Node, Nothing, Repeat, cat, literal, repeat
 from constrained.grammar.nodes import Cat, Ranges
 from constrained.spec.regex import loops
 from constrained.spec.regex.classes import ALL, NEWLINE, atoms_of, negated, within
-from constrained.spec.regex.languages import ANY_TEXT, Languages, NotLinear, character_set
+from constrained.spec.regex.languages import ANY_TEXT, Languages, NotLinear, alphabet, character_set
 from constrained.spec.regex.pieces import Piece
 from constrained.spec.regex.syntax import (
     Anchor,
@@ -295,10 +295,11 @@ class Rests:
         return tuple(self.languages.either(s, f) for s, f in zip(short, full, strict=True))
 
     def _guarded(self, part: Quantified, rest: Rest) -> Rest | None:
-        """`(?:(?!X)c)*`: characters up to the end, or up to an X that must follow; None: neither.
+        """`(?:(?!X)c)*`: characters without an X among them; None where that is not all.
 
-        Exact where the repeat runs to the end of the text (no X inside), or where X is one text
-        and the rest begins with it (then the repeat ends where the first X begins).
+        It is where the rest is empty or starts with a character that no X has in it, for then no X
+        begins in the repeat and ends in the rest. And where X is one text and the rest begins with
+        it, the repeat ends where the first X begins.
         """
         match part.body:
             case Sequence(
@@ -315,8 +316,9 @@ class Rests:
         languages = self.languages
         if isinstance(rest, Nothing):
             return NOTHING
-        if rest is EMPTY:
-            return languages.without(body, cat(ANY_TEXT, guard, ANY_TEXT))
+        characters = alphabet(guard)
+        if isinstance(languages.edge_in(rest, characters), Nothing):
+            return cat(languages.without(body, cat(ANY_TEXT, guard, ANY_TEXT)), rest)
         if rest is ANY_TEXT and languages.nullable(body):
             return ANY_TEXT
         first = rest.parts[0] if isinstance(rest, Cat) else rest
