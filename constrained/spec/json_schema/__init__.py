@@ -28,8 +28,8 @@ from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.json_schema.causes import unsatisfiable
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.emit import Emission
-from constrained.spec.json_schema.keywords import demand_of
 from constrained.spec.json_schema.meaning import Meaning
+from constrained.spec.json_schema.reading import demand_of
 from constrained.spec.json_text import JsonStyle, style_named
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from constrained.errors import UnsatisfiableSpec
 from constrained.spec.json_schema.emit import Emission
-from constrained.spec.json_schema.keywords import Reading, demand_of
 from constrained.spec.json_schema.object_records import demand_for
+from constrained.spec.json_schema.reading import Reading, demand_of
 from constrained.spec.json_schema.records import NOTHING, Demand
 from constrained.spec.json_schema.shapes import Shape, meet
 

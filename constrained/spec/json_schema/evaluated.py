@@ -11,8 +11,8 @@ from __future__ import annotations
 from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
-from constrained.spec.json_schema.keywords import Reading
 from constrained.spec.json_schema.languages import Language, pattern_language
+from constrained.spec.json_schema.reading import Reading
 from constrained.spec.json_schema.records import (
     EVERYTHING,
     NOTHING,

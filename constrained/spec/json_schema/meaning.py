@@ -13,10 +13,11 @@ from constrained.errors import InvalidSpec, LimitExceeded
 from constrained.spec.json_schema.array_records import dead_array
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.evaluated import shape_with_unevaluated
-from constrained.spec.json_schema.keywords import Reading, read_schema
+from constrained.spec.json_schema.keywords import read_schema
 from constrained.spec.json_schema.number_records import whole_values
 from constrained.spec.json_schema.object_records import dead_object
 from constrained.spec.json_schema.operations import OPERATIONS
+from constrained.spec.json_schema.reading import Reading
 from constrained.spec.json_schema.records import NOTHING, Demand, conjoin
 from constrained.spec.json_schema.shapes import ANY, NEVER, Shape, meet, minus, unite
 

@@ -1,0 +1,245 @@
+"""`Reading`: one schema while its keywords are read, and what keyword functions share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from math import isfinite
+from typing import Any
+
+from constrained.errors import InvalidSpec, SpecError, UnsupportedSpec
+from constrained.spec.json_schema.document import Document, kind_of
+from constrained.spec.json_schema.languages import Language, pattern_language
+from constrained.spec.json_schema.number_records import as_exact, live_number
+from constrained.spec.json_schema.records import (
+    ANY_ARRAY,
+    ANY_NUMBER,
+    ANY_OBJECT,
+    ANY_STRING,
+    EVERYTHING,
+    NOTHING,
+    Array,
+    Contains,
+    Demand,
+    Exact,
+    Member,
+    Number,
+    Object,
+    String,
+)
+from constrained.spec.json_schema.shapes import Shape
+from constrained.spec.json_schema.string_records import plausible_string
+
+__all__ = [
+    "ARRAY",
+    "NUMBER",
+    "OBJECT",
+    "STRING",
+    "Keyword",
+    "Part",
+    "Reading",
+    "check_text",
+    "count_of",
+    "demand_of",
+    "exact_number",
+    "language_of",
+]
+
+NUMBER, STRING, ARRAY, OBJECT = 8, 16, 32, 64
+EVERY_TYPE = 127
+
+Part = tuple[str, tuple[int, ...], str]
+"""An operation on shapes: its name, the nodes it uses, and a property name where one matters."""
+
+
+class Reading:
+    """One schema while its keywords are read; class attributes are the defaults."""
+
+    types = EVERY_TYPE
+    whole = False
+    low: Exact | None = None
+    high: Exact | None = None
+    open_low = False
+    open_high = False
+    multiple: Exact | None = None
+    least_length = 0
+    most_length: int | None = None
+    inside: tuple[Language, ...] = ()
+    least_items = 0
+    most_items: int | None = None
+    prefix: tuple[Demand, ...] = ()
+    rest: Demand = EVERYTHING
+    contains: tuple[Contains, ...] = ()
+    unique = False
+    named: dict[str, Demand] = {}  # noqa: RUF012 - replaced, never changed
+    required: dict[str, None] = {}  # noqa: RUF012 - replaced, never changed
+    clauses: tuple[Member, ...] = ()
+    least_members = 0
+    most_members: int | None = None
+    values: tuple[Shape, ...] = ()
+    parts_first = False
+    combines = False
+    """Whether parts may multiply records: their shapes are worked out before anything runs."""
+    branches = False
+    """Whether a part is a `oneOf` or `if`."""
+    may_refuse = False
+    """Whether writing the rules may find something that cannot be enforced."""
+    number_limits = False
+    string_limits = False
+    array_limits = False
+    object_limits = False
+
+    def __init__(self, document: Document, node: int, schema: dict[str, Any], exact: bool) -> None:
+        self.document = document
+        self.node = node
+        self.schema = schema
+        self.exact_formats = exact
+        self.parts: list[Part] = []
+        self.unevaluated: dict[str, Demand] = {}
+
+    @property
+    def by_parts(self) -> bool:
+        """Whether the complement is better built from the parts' complements."""
+        return self.branches and not self.unevaluated
+
+    def where(self, *path: str | int) -> str:
+        """The pointer of this schema, or of something below it."""
+        return self.document.pointer_below(self.node, path)
+
+    def wrong(self, keyword: str, expected: str) -> InvalidSpec:
+        """The error for a keyword whose value has the wrong form."""
+        found = self.schema[keyword]
+        shown = repr(found) if isinstance(found, (int, float, str, type(None))) else kind_of(found)
+        return InvalidSpec(f"{keyword} must be {expected}, not {shown}", where=self.where(keyword))
+
+    def demand(self, schema: object, *path: str | int) -> Demand:
+        """The demand that a sub-schema holds."""
+        return demand_of(self.document.node(schema, self.node, path))
+
+    def part(self, operation: str, *nodes: int, name: str = "") -> None:
+        """Note an operation that needs other nodes' shapes."""
+        if not self.named and "properties" in self.schema:
+            self.parts_first = True
+        self.parts.append((operation, nodes, name))
+
+    def shape(self) -> Shape:
+        """What the noted limits alone allow."""
+        types = self.types
+        return Shape(
+            types & 7,
+            self._numbers() if types & NUMBER else (),
+            self._strings() if types & STRING else (),
+            self._arrays() if types & ARRAY else (),
+            self._objects() if types & OBJECT else (),
+        )
+
+    def _numbers(self) -> tuple[Number, ...]:
+        if not self.number_limits:
+            return INTEGERS if self.whole else NUMBERS
+        record = Number(
+            self.low,
+            self.high,
+            self.open_low,
+            self.open_high,
+            self.whole,
+            self.multiple,
+        )
+        return (record,) if live_number(record) else ()
+
+    def _strings(self) -> tuple[String, ...]:
+        if not self.string_limits:
+            return STRINGS
+        record = String(self.least_length, self.most_length, self.inside)
+        return (record,) if plausible_string(record) else ()
+
+    def _arrays(self) -> tuple[Array, ...]:
+        if not self.array_limits:
+            return ARRAYS
+        if self.most_items is not None and self.most_items < self.least_items:
+            return ()
+        unique = self.unique and (self.most_items is None or self.most_items > 1)
+        return (
+            Array(self.prefix, self.rest, self.least_items, self.most_items, self.contains, unique),
+        )
+
+    def _objects(self) -> tuple[Object, ...]:
+        if not self.object_limits:
+            return OBJECTS
+        if self.most_members is not None and self.most_members < self.least_members:
+            return ()
+        return (
+            Object(self.named, self.required, self.clauses, self.least_members, self.most_members),
+        )
+
+
+NUMBERS, INTEGERS, STRINGS, ARRAYS, OBJECTS = (
+    (ANY_NUMBER,),
+    (Number(whole=True),),
+    (ANY_STRING,),
+    (ANY_ARRAY,),
+    (ANY_OBJECT,),
+)
+"""Records without limits; the same objects everywhere, so that they are recognised at once."""
+
+Keyword = Callable[[Reading, Any], None]
+"""A keyword's function: checks the value's form and notes what it means."""
+
+
+def demand_of(node: int) -> Demand:
+    """The demand that one node holds."""
+    if node == 1:
+        return EVERYTHING
+    return NOTHING if node == -1 else frozenset((node,))
+
+
+def exact_number(value: object) -> Exact | None:
+    """A JSON number by value; a float means the decimal it prints as. None for other things."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    if isinstance(value, float):
+        if not isfinite(value):
+            return None
+        return (
+            int(value)
+            if value.is_integer() and abs(value) < 2**53
+            else as_exact(Fraction(repr(value)))
+        )
+    if isinstance(value, Decimal) and value.is_finite() and abs(value.adjusted()) < 1_000:
+        return as_exact(Fraction(value))
+    return None
+
+
+def check_text(read: Reading, text: object, keyword: str) -> None:
+    """Raise `InvalidSpec` for a key that is no text, `UnsupportedSpec` for half a character."""
+    if not isinstance(text, str):
+        raise InvalidSpec(f"the key {text!r} is not a string", where=read.where(keyword))
+    if any(0xD800 <= ord(char) <= 0xDFFF for char in text):
+        raise UnsupportedSpec(
+            "lone surrogate",
+            f"{text!r} holds half a character (a lone surrogate), which UTF-8 cannot write",
+            where=read.where(keyword),
+            hint="write the whole character",
+        )
+
+
+def count_of(read: Reading, keyword: str, value: Any) -> int:
+    """A keyword's whole number of at least 0; raises `InvalidSpec` for anything else."""
+    found = exact_number(value)
+    if not isinstance(found, int) or found < 0:
+        raise read.wrong(keyword, "a whole number of at least 0")
+    return found
+
+
+def language_of(read: Reading, pattern: str, *path: str) -> Language:
+    """The language of a pattern; errors get the place of the keyword."""
+    try:
+        return pattern_language(pattern)
+    except UnsupportedSpec as error:
+        raise UnsupportedSpec(
+            error.feature, error.problem, where=read.where(*path), hint=error.hint
+        ) from None
+    except SpecError as error:
+        raise InvalidSpec(error.problem, where=read.where(*path), hint=error.hint) from None
