@@ -125,7 +125,7 @@ class Languages:
     def spend(self, visits: int) -> None:
         """Count work; too much raises `LimitExceeded`."""
         self.visits += visits
-        if self.visits > 4 * DEFAULT_LIMITS.max_nodes:
+        if self.visits > DEFAULT_LIMITS.max_nodes:
             raise LimitExceeded(
                 "max_nodes", DEFAULT_LIMITS.max_nodes, "compiling a regular expression"
             )

@@ -95,6 +95,13 @@ class Rests:
         """The parts and then the rest."""
         for part in reversed(parts):
             rest = self.part(part, rest)
+            if any(self.languages.size(node)[1] > MAX_NESTING for node in rest):
+                raise UnsupportedSpec(
+                    "many assertions",
+                    f"its assertions nest more than {MAX_NESTING} deep when written out",
+                    where=self.where,
+                    hint="split the pattern, or leave some of them out",
+                )
         return rest
 
     def part(self, part: Syntax, rest: Rest) -> Rest:
@@ -243,25 +250,14 @@ class Rests:
         if most is None:
             rest = self._loop(part, rest)
             for _ in range(least):
-                rest = self._checked(part, self.part(part.body, rest))
+                rest = self.part(part.body, rest)
             return rest
         after = rest
         for done in reversed(range(most)):
-            more = self._checked(part, self.part(part.body, after))
+            more = self.part(part.body, after)
             pairs = zip(rest, more, strict=True)
             after = tuple(either(r, m) for r, m in pairs) if done >= least else more
         return after
-
-    def _checked(self, part: Quantified, rest: Rest) -> Rest:
-        """The rest, if it has not grown beyond what recursive functions can walk."""
-        if any(self.languages.size(node)[1] > MAX_NESTING for node in rest):
-            raise self.refusal(
-                part.position,
-                "assertion in a repeat",
-                "too deep to compile",
-                "simplify the pattern",
-            )
-        return rest
 
     def _loop(self, part: Quantified, rest: Rest) -> Rest:
         try:
