@@ -250,7 +250,7 @@ def _drop_ended(
 def _scored(logits: Sequence[torch.Tensor]) -> list[Scored]:
     """The logits of every row on the CPU in float32, with their totals: one transfer for all."""
     scores = torch.cat(list(logits)).detach().to("cpu", torch.float32)
-    totals = torch.logsumexp(scores.double(), dim=-1).tolist()
+    totals = torch.logsumexp(scores, dim=-1).tolist()
     rows, found, first = scores.numpy(), [], 0
     for row in logits:
         found.append((rows[first : first + len(row)], totals[first : first + len(row)]))

@@ -142,17 +142,12 @@ def _walk(
     groups = list(_groups(tree, sorted(wanted)))
     if len(groups) == 1 and model.fits_trees([[*prompt, *tokens]], len(wanted)):
         ((logits, branches),) = rows.begin_with_trees([prompt], [tokens], [_tree(tree, groups[0])])
-        for index, scores in zip(groups[0], branches, strict=True):
-            _fill(tree, index, scores, guide, sampling)
-        groups = []
-    else:
-        (logits,) = rows.begin([prompt], [tokens])
-    for index, scores in zip(head, logits, strict=True):
-        _fill(tree, index, scores, guide, sampling)
+        _fill(tree, [*head, *groups[0]], torch.cat([logits, branches]), guide, sampling)
+        return
+    (logits,) = rows.begin([prompt], [tokens])
+    _fill(tree, head, logits, guide, sampling)
     for group in groups:
-        for index, scores in zip(group, rows.branch(_tree(tree, group)), strict=True):
-            if tree[index].removed is None:
-                _fill(tree, index, scores, guide, sampling)
+        _fill(tree, group, torch.stack(rows.branch(_tree(tree, group))), guide, sampling)
 
 
 def _tree(tree: list[_Node], group: Sequence[int]) -> Tree:
@@ -182,25 +177,31 @@ def _groups(tree: list[_Node], wanted: Sequence[int]) -> Iterator[list[int]]:
 
 
 def _fill(
-    tree: list[_Node], index: int, logits: torch.Tensor, guide: Guide, sampling: Sampling
+    tree: list[_Node],
+    places: Sequence[int],
+    logits: torch.Tensor,
+    guide: Guide,
+    sampling: Sampling,
 ) -> None:
-    """What may follow one node: local and free probability of each token, and of the end.
+    """What may follow some nodes: local and free probability of each token, and of the end.
 
-    `logits`: floating, shape (width,).
+    `logits`: floating, shape (len(places), width).
     """
-    node = tree[index]
-    scores = logits.detach().to("cpu", torch.float32).numpy().astype(np.float64)
-    scores /= sampling.temperature or 1.0
-    best = scores.max()
-    inside = scores[node.allowed]
-    free = np.exp(inside - (best + np.log(np.exp(scores - best).sum())))
-    local = Sampling.probabilities(sampling, inside * (sampling.temperature or 1.0))
-    ends = np.isin(node.allowed, sorted(guide.vocabulary.end_ids))
-    node.removed = max(0.0, 1.0 - float(free.sum()))
-    for child, p, q in zip(node.children, local[~ends], free[~ends], strict=True):
-        tree[child].local, tree[child].free = float(p), float(q)
-    if node.ending and node.children:
-        node.end_local, node.end_free = float(local[ends].sum()), float(free[ends].sum())
+    temperature = sampling.temperature or 1.0
+    scores = logits.detach().to("cpu", torch.float32)
+    totals = torch.logsumexp(scores / temperature, dim=-1).tolist()
+    ends_of = sorted(guide.vocabulary.end_ids)
+    for place, row, total in zip(places, scores.numpy(), totals, strict=True):
+        node = tree[place]
+        inside = row[node.allowed].astype(np.float64)
+        free = np.exp(inside / temperature - total)
+        local = sampling.probabilities(inside)
+        ends = np.isin(node.allowed, ends_of)
+        node.removed = max(0.0, 1.0 - float(free.sum()))
+        for child, p, q in zip(node.children, local[~ends], free[~ends], strict=True):
+            tree[child].local, tree[child].free = float(p), float(q)
+        if node.ending and node.children:
+            node.end_local, node.end_free = float(local[ends].sum()), float(free[ends].sum())
 
 
 def _accumulate(tree: list[_Node]) -> None:
