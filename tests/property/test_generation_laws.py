@@ -43,6 +43,7 @@ def build(choice: Any) -> tuple[Any, Any, Any]:
     )
 
 
+@settings(deadline=None)
 @given(choice=guides, data=st.data())
 def test_every_walk_spells_an_output_within_any_budget_that_fits(
     choice: Any, data: st.DataObject
@@ -68,6 +69,7 @@ def test_every_walk_spells_an_output_within_any_budget_that_fits(
     assert spec.matches(guide.text(ids))
 
 
+@settings(deadline=None)
 @given(choice=guides, data=st.data())
 def test_forced_tokens_are_the_only_way_and_end_tokens_mark_accepting(
     choice: Any, data: st.DataObject
@@ -91,6 +93,7 @@ def test_forced_tokens_are_the_only_way_and_end_tokens_mark_accepting(
         node = guide.advance(node, data.draw(st.sampled_from(going_on)))
 
 
+@settings(deadline=None)
 @given(data=st.data(), choice=guides)
 def test_any_output_can_be_written_in_its_own_tokens(data: st.DataObject, choice: Any) -> None:
     guide, spec, vocabulary = build(choice)
@@ -106,6 +109,7 @@ def test_any_output_can_be_written_in_its_own_tokens(data: st.DataObject, choice
     assert guide.text(ids) == text
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 199), unique=True).map(sorted))
 def test_packed_bits_are_the_ids(ids: list[int]) -> None:
     row = np.zeros(7, dtype=np.int32)
@@ -136,7 +140,7 @@ def truth(tokens: list[int]) -> set[int] | None:
     return alive | ({5} if engine.accepting(state) else set())
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_masks_depend_on_the_row_alone(data: st.DataObject) -> None:
     """Rows are reordered, repeated, drafted ahead and taken back, as beams and drafts do."""
@@ -161,6 +165,7 @@ def test_masks_depend_on_the_row_alone(data: st.DataObject) -> None:
         rows = grown
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=6))
 def test_rejected_tokens_lead_nowhere(tokens: list[int]) -> None:
     guide = guide_of(AB, VOCABULARY, None)

@@ -17,11 +17,13 @@ from constrained.vocabulary import Vocabulary
 EMAIL = re.compile(r"[a-z]{1,8}@[a-z]{1,8}\.(com|org)")
 
 
+@settings(deadline=None)
 @given(outputs_of(ct.regex(EMAIL.pattern)))
 def test_drawn_outputs_match_by_an_independent_engine(text: str) -> None:
     assert EMAIL.fullmatch(text)
 
 
+@settings(deadline=None)
 @given(outputs_of(ct.regex("(a|bc)*d"), max_choices=5))
 def test_endless_specs_end(text: str) -> None:
     assert re.fullmatch("(a|bc)*d", text)
@@ -34,11 +36,12 @@ def test_every_output_can_be_drawn(text: str) -> None:
 
 
 @given(outputs_of(ct.regex("[é-日]{1,4}")))
-@settings(suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_characters_are_whole(text: str) -> None:
     assert all("é" <= character <= "日" for character in text)
 
 
+@settings(deadline=None)
 @given(values_of(ct.template("{label:good|bad}: {score:0..10}")))
 def test_values_are_typed(value: dict[str, Any]) -> None:
     assert value["label"] in ("good", "bad")
@@ -46,6 +49,7 @@ def test_values_are_typed(value: dict[str, Any]) -> None:
 
 
 def test_anything_that_is_a_spec_will_do() -> None:
+    @settings(deadline=None)
     @given(outputs_of(range(1, 7)))
     def check(text: str) -> None:
         assert int(text) in range(1, 7)
@@ -53,6 +57,7 @@ def test_anything_that_is_a_spec_will_do() -> None:
     check()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_the_byte_vocabulary_spells_everything(text: str) -> None:
     vocabulary = byte_vocabulary(["word"])

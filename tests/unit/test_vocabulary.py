@@ -7,7 +7,7 @@ import weakref
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
@@ -93,6 +93,7 @@ def test_encoded_text_is_spelled_by_its_tokens(family: str) -> None:
 
 
 @pytest.mark.parametrize("family", list(FAMILIES)[:2])
+@settings(deadline=None)
 @given(data=st.data())
 def test_any_byte_level_ids_spell_what_the_tokenizer_decodes(
     family: str, data: st.DataObject
@@ -104,6 +105,7 @@ def test_any_byte_level_ids_spell_what_the_tokenizer_decodes(
     assert vocabulary.spell(ids).decode("utf-8", errors="replace") == decoded
 
 
+@settings(deadline=None)
 @given(ids=st.lists(st.integers(259, 450), max_size=12))
 def test_sentencepiece_ids_spell_what_the_tokenizer_decodes(ids: list[int]) -> None:
     tokenizer = tiny.sentencepiece()
