@@ -27,6 +27,9 @@ __all__ = ["Emission", "Rules"]
 
 Label = TypeVar("Label")
 
+SHARED_TAIL = 12
+"""Optional properties are written out up to every so manieth one, where a shared rule begins."""
+
 ATOMS = ((NULL, "null"), (FALSE, "false"), (TRUE, "true"))
 
 
@@ -233,7 +236,12 @@ class Emission:
         def after(index: int) -> Node:
             if index > first or index >= len(tail):
                 return last
-            return self.later(f"{name} from {index}", lambda: cat(tail[index], after(index + 1)))
+            stop = min((index // SHARED_TAIL + 1) * SHARED_TAIL, first + 1, len(tail))
+            here = tail[index:stop]
+            return cat(*here, last if stop > first or stop == len(tail) else shared(stop))
+
+        def shared(index: int) -> Node:
+            return self.later(f"{name} from {index}", lambda: after(index))
 
         return after
 
