@@ -91,6 +91,9 @@ FOUND: list[tuple[str, list[str], list[str]]] = [
     (r"^\B$", [""], ["a"]),
     (r"\Boo", ["foo"], ["oo"]),
     ("((?:[^/]*/)*)(?=\\.(yaml|yml|json))", ["a/.yaml", "x.json"], ["a/yaml", ".txt"]),
+    # back-references to groups of few texts
+    (r"^([\"'])[a-z]*\1$", ['"a"', "''"], ["\"a'", '"a']),
+    (r"^(?<sep>[-/])a\k<sep>$", ["-a-", "/a/"], ["-a/"]),
     # general categories
     (r"^\p{L}+$", ["aéß日"], ["a1"]),
     (r"^\p{Lu}\p{Ll}*$", ["Éa"], ["éa"]),

@@ -1,9 +1,9 @@
 """Regular expressions: Python's `re` as a spec, and both dialects as grammar nodes.
 
 `parser` with `python_dialect` and `ecma_dialect` read a pattern into the tree of `syntax`, with the
-characters of `classes`; `reduce` (with `pieces` and `settle`), `compile`, `rests` and `loops` turn
-the tree into a node, with the functions of `languages`. What matches is exactly what `re.fullmatch`
-matches, or the pattern is refused.
+characters of `classes`. `references`, `reduce` (with `pieces` and `settle`), `compile`, `rests` and
+`loops` turn the tree into a node, with the functions of `languages`. What matches is exactly what
+`re.fullmatch` matches, or the pattern is refused.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from constrained.errors import InvalidSpec, UnsatisfiableSpec
 from constrained.grammar import Grammar, Node, Nothing
 from constrained.spec.regex.compile import compile_tree
 from constrained.spec.regex.ecma_dialect import EcmaParser
+from constrained.spec.regex.parser import Parser
 from constrained.spec.regex.python_dialect import PythonParser
+from constrained.spec.regex.references import written_out
 from constrained.spec.spec import Spec
 
 __all__ = ["pattern_node", "regex"]
@@ -75,10 +77,14 @@ def pattern_node(
             where=where,
             hint="decode bytes patterns first",
         )
+    parser: Parser
     if dialect == "python":
-        tree = PythonParser(pattern, where, flags).parse()
+        parser = PythonParser(pattern, where, flags)
     elif flags:
         raise InvalidSpec("flags are for Python patterns", where=where, hint="leave them out")
     else:
-        tree = EcmaParser(pattern, where).parse()
+        parser = EcmaParser(pattern, where)
+    tree = parser.parse()
+    if parser.references:
+        tree = written_out(tree)
     return compile_tree(tree, search=search, where=where)

@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import re
 
-from constrained.errors import UnsupportedSpec
 from constrained.grammar.build import MAX_CODE_POINT
 from constrained.grammar.nodes import Ranges
 from constrained.spec.regex.classes import ECMA_CLASSES, ECMA_DOT, category, negated
 from constrained.spec.regex.parser import Members, Parser
 from constrained.spec.regex.syntax import (
     Anchor,
+    BackReference,
     Boundary,
     CharSet,
+    Group,
     Look,
     Side,
     Syntax,
@@ -53,6 +54,10 @@ class EcmaParser(Parser):
 
     empty_classes = True
     plain = re.compile(r"[^\\\[{()*+?.^$|\ud800-\udfff]+")
+
+    def __init__(self, pattern: str, where: str) -> None:
+        super().__init__(pattern, where)
+        self.groups = 0
 
     def class_ranges(self, members: Members) -> Ranges:
         """All that is in it."""
@@ -108,13 +113,13 @@ class EcmaParser(Parser):
             word, other = ECMA_CLASSES["w"], ECMA_CLASSES["W"]
             items.append(Boundary(word, other, start, negative, on_empty=negative))
         elif letter and letter in "123456789":
-            self.number(start)
+            items.append(self.number(start))
         elif letter == "k":
             self.at += 1
             name = self.take_until(">", "a group name") if self.take("<") else ""
             if not _NAME.fullmatch(name):
                 raise self.error("\\k without a group name in <>", start)
-            raise self.back_reference(start)
+            items.append(self.reference(name, start))
         else:
             self.add_character(items, self.character(start))
 
@@ -202,31 +207,33 @@ class EcmaParser(Parser):
             )
         return negated(ranges) if letter == "P" else ranges
 
-    def number(self, start: int) -> None:
+    def number(self, start: int) -> Syntax:
         """A back-reference, or nothing that the `u` flag knows."""
         found = re.compile("[0-9]{0,11}").match(self.pattern, self.at)
         digits = found[0] if found else ""
         # A reference may point forward, so the groups of the whole pattern count.
         if int(digits) <= len(_CAPTURING.findall(_HIDDEN.sub("", self.pattern))):
-            raise self.back_reference(start)
+            self.at += len(digits)
+            return self.reference(int(digits), start)
         raise self.error(f"there is no group {digits}", start, "write \\x.. for a character")
 
-    def back_reference(self, start: int) -> UnsupportedSpec:
-        """The refusal of a back-reference."""
-        return unsupported(
-            self.where,
-            start,
-            "back-reference",
-            "a back-reference is not regular",
-            "write out the alternatives, or check it after generation",
-        )
+    def reference(self, key: int | str, start: int) -> Syntax:
+        """A back-reference; its group may follow."""
+        self.references = True
+        return BackReference(key, None, start, ignoring_case=False)
 
     # Groups.
+
+    def capturing(self, start: int, name: str | None) -> Syntax:
+        """A numbered group, perhaps with a name."""
+        self.groups += 1
+        number = self.groups
+        return Group(self.nested(start, self.choice), start, number, name)
 
     def group(self, start: int) -> Syntax | None:
         """Plain, named and non-capturing groups, look-ahead and look-behind."""
         if not self.take("?"):
-            return self.nested(start, self.choice)
+            return self.capturing(start, None)
         if self.take(":"):
             return self.nested(start, self.choice)
         for mark, ahead, negative in (
@@ -241,7 +248,7 @@ class EcmaParser(Parser):
             name = self.take_until(">", "a group name")
             if not _NAME.fullmatch(name):
                 raise self.error(f"{name!r} is no group name", start)
-            return self.nested(start, self.choice)
+            return self.capturing(start, name)
         flags = re.compile("[a-zA-Z-]+[:)]").match(self.pattern, self.at)
         if flags:
             raise unsupported(

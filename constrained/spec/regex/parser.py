@@ -79,6 +79,7 @@ class Parser(ABC):
         self.where = where
         self.at = 0
         self.depth = 0
+        self.references = False  # whether there are back-references
         self.classes: dict[str, CharSet] = {}  # by their text, under the flags in force
 
     # The cursor.

@@ -29,6 +29,7 @@ from constrained.spec.regex.syntax import (
     CharSet,
     Choice,
     Conditional,
+    Group,
     Sequence,
     Side,
     Syntax,
@@ -333,7 +334,8 @@ class PythonParser(Parser):
         if body is None:
             raise self.error(f"group {number} is still open here", start)
         self.check_behind(number, start)
-        return BackReference(body, start)
+        self.references = True
+        return BackReference(number, body, start, self.ignorecase)
 
     def check_behind(self, number: int, start: int) -> None:
         """Refuse a reference from a look-behind into itself."""
@@ -391,7 +393,7 @@ class PythonParser(Parser):
             self.names[name] = number
         tree = self.nested(start, self.choice)
         self.groups[number] = tree
-        return tree
+        return Group(tree, start, number, name)
 
     def named(self, start: int) -> Syntax:
         """A named group, or a reference to one."""

@@ -32,6 +32,7 @@ from constrained.spec.regex.syntax import (
     CharSet,
     Choice,
     Conditional,
+    Group,
     Look,
     Quantified,
     Sequence,
@@ -74,11 +75,13 @@ class Reducer:
                 return self._atomic(body, position)
             case Look():
                 return self._look(tree)
-            case BackReference(_, position):
+            case Group(body):
+                return self.reduce(body)
+            case BackReference(position=position):
                 raise self.refusal(
                     position,
                     "back-reference",
-                    "a back-reference is not regular",
+                    "a back-reference to a group of many texts is not regular",
                     "write out the alternatives, or check it after generation",
                 )
             case Conditional(_, position):
@@ -139,8 +142,8 @@ class Reducer:
         return replace(tree, body=body)
 
     def _atomic(self, body: Syntax, position: int) -> Syntax:
-        while isinstance(body, Sequence) and len(body.parts) == 1:
-            body = body.parts[0]
+        while isinstance(body, Group) or (isinstance(body, Sequence) and len(body.parts) == 1):
+            body = body.body if isinstance(body, Group) else body.parts[0]
         if isinstance(body, Quantified) and not body.lazy:
             reduced = self.reduce(body.body)
             if isinstance(reduced, Piece) and reduced.width == (1, 1):

@@ -21,6 +21,7 @@ __all__ = [
     "CharSet",
     "Choice",
     "Conditional",
+    "Group",
     "Look",
     "Quantified",
     "Sequence",
@@ -135,11 +136,23 @@ class Look(Syntax):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BackReference(Syntax):
-    """The text that a group matched; `body` is that group."""
+class Group(Syntax):
+    """A capturing group; the name is None where it has none."""
 
     body: Syntax
     position: int
+    number: int
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BackReference(Syntax):
+    """The text that the group of that number or name matched; `body` is the group's, if known."""
+
+    key: int | str
+    body: Syntax | None
+    position: int
+    ignoring_case: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,6 +12,7 @@ from constrained.spec.regex.syntax import (
     CharSet,
     Choice,
     Conditional,
+    Group,
     Look,
     Quantified,
     Sequence,
@@ -71,7 +72,9 @@ def _width(tree: Syntax, known: dict[int, Width]) -> Width:
             return reduce(either_width, (width(option, known) for option in options))
         case Quantified(body, least, most):
             return times_width(width(body, known), least, most)
-        case Atomic(body) | BackReference(body) | Conditional(body):
+        case BackReference(body=None):
+            return 0, None
+        case Atomic(body) | Group(body) | Conditional(body) | BackReference(body=Syntax() as body):
             return width(body, known)
         case Look() | Anchor() | Boundary():
             return NO_WIDTH
