@@ -58,4 +58,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")  # a terminal without these characters shows "?"
+    # Read when torch is imported: its threads sleep while they wait for each other. By default they
+    # spin, and beside any other busy program a pass of the model then takes ten times as long.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     sys.exit(run(sys.argv[1:]))
