@@ -240,7 +240,7 @@ def test_a_mistake_is_reported_with_its_place(
 
 def test_what_a_hole_cannot_enforce_keeps_its_feature() -> None:
     with pytest.raises(UnsupportedSpec) as caught:
-        template(r"{x:/(a)\1/}")
+        template(r"{x:/(a+)\1/}")
     assert caught.value.where == "1:1"
     assert caught.value.feature
     assert str(caught.value).startswith("at 1:1: hole 'x': ")
