@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -145,6 +146,38 @@ def test_nodes_are_of_the_promised_kinds_and_complements_stay_inside_text(
             assert not any(isinstance(child, Not) for child in children)
     for invalid in (b"\xff", b"a\x80", b"\xed\xa0\x80"):
         assert not matches(Grammar(node), invalid)
+
+
+GROUPS = st.sampled_from(["a", "a|b", "ab?", "[ab]{1,2}", "a|ab|", "(?i:a)", "(a|b)b", "a*", "é|b"])
+AFTER = st.sampled_from(
+    ["\\1", "b\\1", "\\1?b", "(?:\\1|b)", "(?!\\1).*", "\\1{2}", "(?i:\\1)", ".*(?<=\\1)"]
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(
+    st.sampled_from(["(?:{}({}){}){}", "{}(?:({}){}|b){}", "{}(?=({}).*{}){}", "{}(?:({}))?{}{}"]),
+    st.sampled_from(["", "b?", "^"]),
+    GROUPS,
+    AFTER,
+    st.sampled_from(["", "*", "{2}", "b"]),
+    st.lists(st.text(alphabet="abAé", max_size=6), min_size=5, max_size=8),
+)
+def test_back_references_match_as_in_re(
+    frame: str, front: str, group: str, after: str, back: str, texts: list[str]
+) -> None:
+    pattern = frame.format(front, group, after, back)
+    try:
+        compiled_by_re = re.compile(pattern)
+    except re.error:  # a quantifier with nothing before it, a look-behind without a fixed width
+        with pytest.raises(InvalidSpec):
+            pattern_node(pattern)
+        return
+    node = compiled(pattern, 0, search=False)
+    if node is not None:
+        for text in texts:
+            expected = compiled_by_re.fullmatch(text) is not None
+            assert matches(Grammar(node), text.encode()) == expected, (pattern, text)
 
 
 SCRAPS = st.sampled_from(
