@@ -8,6 +8,7 @@ that is known to be alive (see `liveness`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from threading import RLock
 from typing import TypeVar
 
 from constrained.errors import LimitExceeded
@@ -65,6 +66,7 @@ class Emission:
         self._built: dict[str, Node] = {}
         self._pending: dict[str, Callable[[], Node]] = {}
         self._promised: set[str] = set()
+        self._building = RLock()
         self._names: dict[tuple[Demand, int], str] = {}
         self._taken: dict[str, Demand] = {}
         self._values: dict[tuple[Demand, int], Node] = {}
@@ -74,7 +76,11 @@ class Emission:
     def rule(self, name: str) -> Node:
         """The body of a rule."""
         body = self._built.get(name)
-        if body is None:
+        if body is not None:
+            return body
+        with self._building:
+            if name in self._built:
+                return self._built[name]
             build = self._pending.pop(name)
             body = self._built[name] = build()
             if len(self._built) > self.document.limits.max_nodes:

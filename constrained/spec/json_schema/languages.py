@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from constrained.engine import ByteEngine
 from constrained.errors import UnsatisfiableSpec
-from constrained.grammar import Grammar, Node, Nothing
+from constrained.grammar import (
+    Alt,
+    Cat,
+    Chars,
+    Empty,
+    Grammar,
+    Literal,
+    Literals,
+    Node,
+    Nothing,
+    Repeat,
+)
 from constrained.limits import DEFAULT_LIMITS
 from constrained.spec.json_text import Escapes, spelled
 
-__all__ = ["Language", "finite_texts", "is_empty", "pattern_language"]
+__all__ = ["Language", "finite_texts", "is_empty", "pattern_language", "shortest_text"]
 
 
 class Language:
@@ -19,8 +30,6 @@ class Language:
     One object stands for one pattern or format in the whole process, so equal constraints meet
     as the same object and what was found out about them is kept.
     """
-
-    __slots__ = ("_engine", "_known", "_spelled", "label", "node")
 
     def __init__(self, label: str, node: Node) -> None:
         self.label = label
@@ -46,10 +55,27 @@ class Language:
             data = text.encode()
         except UnicodeEncodeError:
             return False
+        engine = self._made()
+        if engine is None:
+            return False
+        state = engine.advance_bytes(engine.start, data)
+        return state is not None and engine.accepting(state)
+
+    @cached_property
+    def witness(self) -> str | None:
+        """A shortest text; None when the set is empty."""
+        engine = self._made()
+        return None if engine is None else engine.completion(engine.start).decode()
+
+    @cached_property
+    def shortest(self) -> int | None:
+        """Characters of a shortest text; None when that is not plain from the node."""
+        return shortest_text(self.node)
+
+    def _made(self) -> ByteEngine | None:
         if self._engine is None:
-            self._engine = ByteEngine(Grammar(self.node), DEFAULT_LIMITS)
-        state = self._engine.advance_bytes(self._engine.start, data)
-        return state is not None and self._engine.accepting(state)
+            self._engine = _engine(self.node)
+        return self._engine
 
     def spelled(self, escapes: Escapes) -> Node:
         """The spellings of the texts inside a JSON string."""
@@ -68,6 +94,47 @@ def pattern_language(pattern: str) -> Language:
     from constrained.spec.regex import pattern_node
 
     return Language(pattern, pattern_node(pattern, dialect="ecma", search=True))
+
+
+def shortest_text(node: Node) -> int | None:
+    """Characters of a shortest text of a node that has one for certain.
+
+    None for nodes with intersections or complements, whose emptiness needs an automaton.
+
+    >>> from constrained.grammar import cat, literal, repeat
+    >>> shortest_text(cat(literal("ab"), repeat(literal("c"), 3, 9)))
+    5
+    """
+    done: dict[int, int | None] = {}
+
+    def of(part: Node) -> int | None:
+        key = id(part)
+        if key not in done:
+            done[key] = measure(part)
+        return done[key]
+
+    def measure(part: Node) -> int | None:
+        match part:
+            case Chars():
+                return 1
+            case Literal(data=data):
+                return len(data.decode())
+            case Literals(options=options):
+                return min(len(data.decode()) for data in options)
+            case Cat(parts=parts):
+                sizes = [of(inner) for inner in parts]
+                return None if None in sizes else sum(size or 0 for size in sizes)
+            case Alt(parts=parts):
+                known = [size for size in map(of, parts) if size is not None]
+                return min(known) if len(known) == len(parts) else None
+            case Repeat(body=body, least=least):
+                size = of(body)
+                return None if size is None and least else (size or 0) * least
+            case Empty():
+                return 0
+        return None
+
+    return of(node)
 
 
 def is_empty(node: Node) -> bool:

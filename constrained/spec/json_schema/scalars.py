@@ -23,7 +23,7 @@ from constrained.grammar import (
 from constrained.spec.json_schema.languages import finite_texts, is_empty
 from constrained.spec.json_schema.number_records import common_multiple
 from constrained.spec.json_schema.records import ANY_NUMBER, Number, String
-from constrained.spec.json_schema.string_records import plausible_string
+from constrained.spec.json_schema.string_records import holds, plausible_string
 from constrained.spec.json_text import (
     INTEGER,
     NUMBER,
@@ -76,6 +76,13 @@ def live_string(record: String) -> bool:
     if not plausible_string(record):
         return False
     if record.values is not None or not (record.inside or record.outside):
+        return True
+    if len(record.inside) == 1 and not (record.outside or record.excluded):
+        shortest = record.inside[0].shortest
+        if shortest is not None and shortest >= record.least:
+            return record.most is None or shortest <= record.most
+    witnesses = [language.witness for language in record.inside]
+    if any(text is not None and holds(record, text) for text in witnesses):
         return True
     return not is_empty(_texts(record))
 
