@@ -21,6 +21,7 @@ U+007F and everything beyond ASCII           itself, or ``\uXXXX`` (a surrogate 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal as OneOf
@@ -52,6 +53,7 @@ from constrained.grammar import (
     optional,
     repeat,
 )
+from constrained.grammar.build import SURROGATES, ranges_minus, ranges_of
 
 __all__ = [
     "ANY_CHAR",
@@ -70,20 +72,16 @@ __all__ = [
     "style_named",
 ]
 
+Pairs = tuple[tuple[int, int], ...]
+
 Escapes = OneOf["either", "raw", "ascii"]
 
 ANY_TEXT = repeat(ANY_CHAR)
 """Any text, as a node over characters."""
 
-SHORT = {
-    '"': '\\"',
-    "\\": "\\\\",
-    "\b": "\\b",
-    "\f": "\\f",
-    "\n": "\\n",
-    "\r": "\\r",
-    "\t": "\\t",
-}
+SHORT = {'"': '"', "\\": "\\", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t": "t"}
+"""Characters with an escape of one letter."""
+
 PLAIN = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E))
 CONTROL = ((0x00, 0x07), (0x0B, 0x0B), (0x0E, 0x1F))
 BEYOND = (0x7F, 0x10FFFF)
@@ -217,92 +215,77 @@ def _overlap(ranges: tuple[tuple[int, int], ...], low: int, high: int) -> list[t
     return [(max(a, low), min(b, high)) for a, b in ranges if a <= high and b >= low]
 
 
-def _hex_digit(low: int, high: int) -> Node:
-    """One hexadecimal digit with a value from `low` to `high`, in either case."""
-    ranges: list[tuple[int, int] | str] = [
-        (0x30 + a, 0x30 + b) for a, b in _overlap(((low, high),), 0, 9)
-    ]
-    for a, b in _overlap(((low, high),), 10, 15):
-        ranges += [(0x37 + a, 0x37 + b), (0x57 + a, 0x57 + b)]
-    return char_class(*ranges)
+@lru_cache(maxsize=512)
+def _hex_class(digits: tuple[int, ...]) -> Node:
+    """One hexadecimal digit of these values, in either case."""
+    return char_class(*("0123456789"[d] if d < 10 else "ABCDEFabcdef"[d - 10 :: 6] for d in digits))
 
 
-def _hex(low: int, high: int, digits: int) -> Node:
-    """`digits` hexadecimal digits with a value from `low` to `high`."""
+def _hex(ranges: Pairs, digits: int) -> Node:
+    """`digits` hexadecimal digits with a value from the ranges: a trie, equal parts merged."""
     if digits == 0:
         return EMPTY
     unit = 16 ** (digits - 1)
-    first, last = low // unit, high // unit
-    if first == last:
-        return cat(_hex_digit(first, first), _hex(low % unit, high % unit, digits - 1))
-    parts = []
-    if low % unit:
-        parts.append(cat(_hex_digit(first, first), _hex(low % unit, unit - 1, digits - 1)))
-        first += 1
-    tail = None
-    if high % unit != unit - 1:
-        tail = cat(_hex_digit(last, last), _hex(0, high % unit, digits - 1))
-        last -= 1
-    if first <= last:
-        parts.append(
-            cat(_hex_digit(first, last), repeat(_hex_digit(0, 15), digits - 1, digits - 1))
+    if ranges == ((0, 16 * unit - 1),):
+        return repeat(_hex_class(tuple(range(16))), digits, digits)
+    rests: dict[Pairs, list[int]] = {}
+    for digit in range(16):
+        base = digit * unit
+        rest = tuple((a - base, b - base) for a, b in _overlap(ranges, base, base + unit - 1))
+        if rest:
+            rests.setdefault(rest, []).append(digit)
+    return alt(*(cat(_hex_class(tuple(d)), _hex(rest, digits - 1)) for rest, d in rests.items()))
+
+
+def _pairs(ranges: Pairs) -> Node:
+    r"""``XXXX\uXXXX``: surrogate pairs of the characters beyond U+FFFF in the ranges."""
+    blocks: dict[Pairs, list[tuple[int, int]]] = {}  # trail ranges -> lead ranges
+    for low, high in _overlap(ranges, 0x10000, 0x10FFFF):
+        first, last = (low - 0x10000) >> 10, (high - 0x10000) >> 10
+        for lead_low, lead_high in _pieces(low, high, first, last):
+            start = max(low, 0x10000 + (lead_low << 10)) & 0x3FF
+            end = min(high, 0x103FF + (lead_high << 10)) & 0x3FF
+            trail = ((0xDC00 + start, 0xDC00 + end),)
+            blocks.setdefault(trail, []).append((0xD800 + lead_low, 0xD800 + lead_high))
+    return alt(
+        *(
+            cat(_hex(ranges_of(leads), 4), literal("\\u"), _hex(trail, 4))
+            for trail, leads in blocks.items()
         )
-    return alt(*parts, *([tail] if tail is not None else []))
+    )
 
 
-def _escaped(low: int, high: int) -> Node:
-    r"""``\uXXXX`` spellings of the characters from `low` to `high`; surrogate pairs if needed."""
-    parts = [cat(literal("\\u"), _hex(a, b, 4)) for a, b in _overlap(((low, high),), 0, 0xFFFF)]
-    for a, b in _overlap(((low, high),), 0x10000, 0x10FFFF):
-        first, last = (a - 0x10000) >> 10, (b - 0x10000) >> 10
-        for lead_low, lead_high, trail_low, trail_high in _pairs(a, b, first, last):
-            lead = _hex(0xD800 + lead_low, 0xD800 + lead_high, 4)
-            trail = _hex(0xDC00 + trail_low, 0xDC00 + trail_high, 4)
-            parts.append(cat(literal("\\u"), lead, literal("\\u"), trail))
-    return alt(*parts)
-
-
-def _pairs(low: int, high: int, first: int, last: int) -> list[tuple[int, int, int, int]]:
-    """Surrogate pairs of a range, as (lead low, lead high, trail low, trail high) blocks."""
-    low_trail, high_trail = (low - 0x10000) & 0x3FF, (high - 0x10000) & 0x3FF
-    if first == last:
-        return [(first, first, low_trail, high_trail)]
-    blocks = []
-    if low_trail:
-        blocks.append((first, first, low_trail, 0x3FF))
+def _pieces(low: int, high: int, first: int, last: int) -> Iterator[tuple[int, int]]:
+    """Runs of leads whose trails are all alike: a partial first, the whole ones, a partial last."""
+    if first < last and (low - 0x10000) & 0x3FF:
+        yield first, first
         first += 1
-    end = None
-    if high_trail != 0x3FF:
-        end = (last, last, 0, high_trail)
-        last -= 1
-    if first <= last:
-        blocks.append((first, last, 0, 0x3FF))
-    return [*blocks, end] if end else blocks
+    whole = last if (high - 0x10000) & 0x3FF == 0x3FF or first == last else last - 1
+    yield first, whole
+    if whole < last:
+        yield last, last
 
 
 @lru_cache(maxsize=8192)
-def spelled_char(ranges: tuple[tuple[int, int], ...], escapes: Escapes = "either") -> Node:
+def spelled_char(ranges: Pairs, escapes: Escapes = "either") -> Node:
     """All spellings of one character from the ranges."""
     raw: list[tuple[int, int] | str] = []
     for low, high in PLAIN:
         raw += _overlap(ranges, low, high)
-    beyond = _overlap(ranges, *BEYOND)
+    beyond = ranges_minus(tuple(_overlap(ranges, *BEYOND)), (SURROGATES,))
     if escapes != "ascii":
         raw += beyond
-    parts = [char_class(*raw)] if raw else []
-    parts += [
-        literal(text)
-        for char, text in SHORT.items()
+    escaped = [pair for low, high in CONTROL for pair in _overlap(ranges, low, high)]
+    if escapes != "raw":
+        escaped += beyond
+    short = [
+        letter
+        for char, letter in SHORT.items()
         if any(low <= ord(char) <= high for low, high in ranges)
     ]
-    for low, high in CONTROL:
-        parts += [_escaped(a, b) for a, b in _overlap(ranges, low, high)]
-    if escapes != "raw":
-        for a, b in beyond:
-            parts += [
-                _escaped(c, d) for c, d in ((a, min(b, 0xD7FF)), (max(a, 0xE000), b)) if c <= d
-            ]
-    return alt(*parts)
+    hexadecimal = alt(_hex(tuple(_overlap(tuple(escaped), 0, 0xFFFF)), 4), _pairs(tuple(escaped)))
+    after = alt(char_class(*short), cat(literal("u"), hexadecimal))
+    return alt(char_class(*raw), cat(literal("\\"), after))
 
 
 def is_plain(text: str) -> bool:
