@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as std_json
+import random
 import time
 from collections.abc import Callable
 from typing import Any
@@ -203,3 +204,38 @@ def test_what_matches_reads_as_json() -> None:
     spec = json({"type": "object", "properties": {"a": {"type": "number"}}})
     for text in spec.examples(10):
         assert spec.parse(text) == std_json.loads(text)
+
+
+@pytest.mark.parametrize("required", [[], [0], [14], [26], [12, 13]])
+@pytest.mark.parametrize("open_", [True, False])
+def test_many_optional_properties_in_every_selection(required: list[int], open_: bool) -> None:
+    names = [f"p{n}" for n in range(27)]
+    schema = {
+        "type": "object",
+        "properties": {name: {"type": "null"} for name in names},
+        "required": [names[n] for n in required],
+        "additionalProperties": open_,
+    }
+    spec = json(schema, whitespace="compact")
+    rng = random.Random(0)
+    for size in (0, 1, 2, 3, 8, 20, 26, 27) * 8:
+        chosen = sorted(rng.sample(range(27), size))
+        text = std_json.dumps({names[n]: None for n in chosen}, separators=(",", ":"))
+        assert spec.matches(text) == (set(required) <= set(chosen)), text
+
+
+def test_many_optional_items_up_to_every_length() -> None:
+    schema = {
+        "type": "array",
+        "prefixItems": [{"const": n} for n in range(30)],
+        "items": {"type": "null"},
+        "minItems": 5,
+        "maxItems": 32,
+    }
+    spec = json(schema, whitespace="compact")
+    for size in range(36):
+        items = [n if n < 30 else None for n in range(size)]
+        text = std_json.dumps(items, separators=(",", ":"))
+        assert spec.matches(text) == (5 <= size <= 32), size
+        wrong = text.replace("4", "5", 1)
+        assert wrong == text or not spec.matches(wrong)

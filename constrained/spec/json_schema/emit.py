@@ -12,7 +12,18 @@ from threading import RLock
 from typing import TypeVar
 
 from constrained.errors import LimitExceeded
-from constrained.grammar import NOTHING, Node, Ref, alt, cat, literal, literals, optional, repeat
+from constrained.grammar import (
+    NOTHING,
+    Node,
+    Nothing,
+    Ref,
+    alt,
+    cat,
+    literal,
+    literals,
+    optional,
+    repeat,
+)
 from constrained.spec.json_schema.array_machine import is_counted
 from constrained.spec.json_schema.liveness import Liveness, is_simple
 from constrained.spec.json_schema.machine import Machine
@@ -30,6 +41,9 @@ Label = TypeVar("Label")
 
 SHARED_TAIL = 12
 """Optional properties are written out up to every so manieth one, where a shared rule begins."""
+
+SHARED_ITEMS = 8
+"""Optional items of a tuple are nested up to so many deep, then a rule begins."""
 
 ATOMS = ((NULL, "null"), (FALSE, "false"), (TRUE, "true"))
 
@@ -67,6 +81,9 @@ class Emission:
         self._pending: dict[str, Callable[[], Node]] = {}
         self._promised: set[str] = set()
         self._building = RLock()
+        self._colon = style.after_key()
+        self._keys: dict[str, Node] = {}
+        self._frames: dict[tuple[str, int], tuple[Node, Node, Node]] = {}
         self._names: dict[tuple[Demand, int], str] = {}
         self._taken: dict[str, Demand] = {}
         self._values: dict[tuple[Demand, int], Node] = {}
@@ -179,36 +196,54 @@ class Emission:
     # -------------------------------------------------------------- arrays
 
     def _array(self, record: Array, depth: int, name: str) -> Node:
-        opening, closing, comma = self._brackets("[]", depth)
-        inner = self.style.level(depth + 1)
         if is_counted(record):
             return self._run(self.live.array_machine(record), self._item, name, "[]", depth)
+        opening, closing, comma = self._brackets("[]", depth)
+        inner = self.style.level(depth + 1)
         most = record.most
-        prefix = []
+        items = []
         for index, demand in enumerate(record.prefix[:most]):
             if not self.alive(demand):
                 most = index
                 break
-            prefix.append(self.value(demand, inner))
-        more = None if most is None else most - len(prefix)
+            items.append(self.value(demand, inner))
+        more = None if most is None else most - len(items)
         rest: Node = NOTHING
-        if more != 0 and len(prefix) == len(record.prefix) and self.alive(record.rest):
+        if more != 0 and len(items) == len(record.prefix) and self.alive(record.rest):
             rest = self.value(record.rest, inner)
-        body = _sequence(prefix, rest, comma, record.least, more)
         empty = literal("[]") if record.least == 0 else NOTHING
-        return alt(empty, cat(opening, body, closing))
+        least = max(record.least, 1)
+        if not items:
+            low, high = least - 1, None if more is None else more - 1
+            if isinstance(rest, Nothing) or (high is not None and high < low):
+                return empty
+            return alt(empty, cat(opening, rest, repeat(cat(comma, rest), low, high), closing))
+
+        def after(index: int) -> Node:
+            """What follows `index` items."""
+            if index == len(items):
+                return cat(repeat(cat(comma, rest), max(0, least - index), more), closing)
+            ends = closing if index >= least else NOTHING
+            far = index % SHARED_ITEMS == 0
+            later = self.later(f"{name} from {index}", lambda: after(index + 1)) if far else None
+            return alt(ends, cat(comma, items[index], later or after(index + 1)))
+
+        return alt(empty, cat(opening, items[0], after(1)))
 
     def _item(self, demand: Demand, depth: int) -> Node:
         return self.value(demand, self.style.level(depth + 1))
 
     def _brackets(self, brackets: str, depth: int) -> tuple[Node, Node, Node]:
-        depth = self.style.level(depth)
-        style = self.style
-        return (
-            cat(literal(brackets[0]), style.opening(depth)),
-            cat(style.closing(depth), literal(brackets[1])),
-            style.between(depth),
-        )
+        """What opens, closes and separates members that stand at a depth."""
+        key = (brackets, self.style.level(depth))
+        found = self._frames.get(key)
+        if found is None:
+            found = self._frames[key] = (
+                cat(literal(brackets[0]), self.style.opening(key[1])),
+                cat(self.style.closing(key[1]), literal(brackets[1])),
+                self.style.between(key[1]),
+            )
+        return found
 
     # -------------------------------------------------------------- objects
 
@@ -216,28 +251,31 @@ class Emission:
         if not is_simple(record):
             return self._run(self.live.object_machine(record), self._entry, name, "{}", depth)
         opening, closing, comma = self._brackets("{}", depth)
-        members: list[tuple[bool, Node]] = []
-        for key, demand in record.named.items():
-            if self.alive(demand):
-                members.append((key in record.required, self.member(key, demand, depth)))
-        others = alt(*(self.other_member(region, depth) for region in self._regions(record)))
-        more = repeat(cat(comma, others))
-        first = next((i for i, (needed, _) in enumerate(members) if needed), len(members))
-        tail = [
-            cat(comma, node) if needed else optional(cat(comma, node)) for needed, node in members
+        members = [
+            (key in record.required, *self._member(key, demand, depth))
+            for key, demand in record.named.items()
+            if self.alive(demand)
         ]
+        others = alt(*(cat(*self._other(region, depth)) for region in self._regions(record)))
+        first = next((i for i, (needed, _, __) in enumerate(members) if needed), len(members))
+        tail = [
+            cat(comma, key, value) if needed else optional(cat(comma, key, value))
+            for needed, key, value in members
+        ]
+        end = cat(repeat(cat(comma, others)), closing)
         if first == 0 and members:
-            return cat(opening, members[0][1], *tail[1:], more, closing)
-        rest = self._rest(tail, first, more, name)
-        starts = [cat(members[i][1], rest(i + 1)) for i in range(min(first + 1, len(members)))]
-        if first == len(members):
-            starts.append(cat(others, more))
-            return alt(literal("{}"), cat(opening, alt(*starts), closing))
-        return cat(opening, alt(*starts), closing)
+            return cat(opening, *members[0][1:], *tail[1:], end)
+        rest = self._rest(tail, first, end, name)
+        starts = [
+            cat(key, value, rest(i + 1)) for i, (_, key, value) in enumerate(members[: first + 1])
+        ]
+        if first < len(members):
+            return cat(opening, alt(*starts))
+        return alt(literal("{}"), cat(opening, alt(*starts, cat(others, end))))
 
-    def _rest(self, tail: list[Node], first: int, more: Node, name: str) -> Callable[[int], Node]:
+    def _rest(self, tail: list[Node], first: int, end: Node, name: str) -> Callable[[int], Node]:
         """What follows once something is written: shared rules while many starts lead there."""
-        last = cat(*tail[first + 1 :], more) if first < len(tail) else more
+        last = cat(*tail[first + 1 :], end)
 
         def after(index: int) -> Node:
             if index > first or index >= len(tail):
@@ -254,25 +292,26 @@ class Emission:
     def _regions(self, record: Object) -> list[Region]:
         return unnamed_regions(record, self.alive, self.meaning)
 
-    def member(self, key: str, demand: Demand, depth: int) -> Node:
-        """``"key": value``."""
-        inner = self.style.level(depth + 1)
-        node = text_node(key, self.style.escapes)
-        return cat(node, self.style.after_key(), self.value(demand, inner))
+    def _member(self, key: str, demand: Demand, depth: int) -> tuple[Node, Node]:
+        """``"key":`` and the value."""
+        found = self._keys.get(key)
+        if found is None:
+            found = cat(text_node(key, self.style.escapes), self._colon)
+            self._keys[key] = found
+        return found, self.value(demand, self.style.level(depth + 1))
 
-    def other_member(self, region: Region, depth: int) -> Node:
-        """A member whose key is any of a region."""
-        inner = self.style.level(depth + 1)
-        node = string_node(region.keys, self.style.escapes)
-        return cat(node, self.style.after_key(), self.value(region.demand, inner))
+    def _other(self, region: Region, depth: int) -> tuple[Node, Node]:
+        """Any key of a region with its colon, and the value."""
+        node = cat(string_node(region.keys, self.style.escapes), self._colon)
+        return node, self.value(region.demand, self.style.level(depth + 1))
 
     # -------------------------------------------------------------- machines
 
     def _entry(self, entry: Entry, depth: int) -> Node:
         name, region = entry
         if name is None:
-            return self.other_member(region, depth)
-        return self.member(name, region.demand, depth)
+            return cat(*self._other(region, depth))
+        return cat(*self._member(name, region.demand, depth))
 
     def _run(
         self,
@@ -296,21 +335,3 @@ class Emission:
             return cat(before, write(label, depth), follow)
 
         return alt(empty, *(step(edge, opening) for edge in machine.edges[0]))
-
-
-def _sequence(prefix: list[Node], rest: Node, comma: Node, least: int, more: int | None) -> Node:
-    """At least one item: `prefix` in order, then up to `more` of `rest`, at least `least`."""
-    least_rest = max(0, least - len(prefix))
-    if not prefix:
-        low, high = max(0, least_rest - 1), None if more is None else more - 1
-        if high is not None and high < low:
-            return NOTHING
-        return cat(rest, repeat(cat(comma, rest), low, high))
-    tail = repeat(cat(comma, rest), least_rest, more)
-    if len(prefix) >= least:
-        for index in range(len(prefix) - 1, max(least, 1) - 1, -1):
-            tail = optional(cat(comma, prefix[index], tail))
-    head = prefix[0]
-    for index in range(1, min(max(least, 1), len(prefix))):
-        head = cat(head, comma, prefix[index])
-    return cat(head, tail)
