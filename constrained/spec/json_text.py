@@ -218,6 +218,8 @@ def _overlap(ranges: tuple[tuple[int, int], ...], low: int, high: int) -> list[t
 @lru_cache(maxsize=512)
 def _hex_class(digits: tuple[int, ...]) -> Node:
     """One hexadecimal digit of these values, in either case."""
+    if len(digits) == 1 and digits[0] < 10:
+        return literal(str(digits[0]))
     return char_class(*("0123456789"[d] if d < 10 else "ABCDEFabcdef"[d - 10 :: 6] for d in digits))
 
 
@@ -269,7 +271,7 @@ def _pieces(low: int, high: int, first: int, last: int) -> Iterator[tuple[int, i
 @lru_cache(maxsize=8192)
 def spelled_char(ranges: Pairs, escapes: Escapes = "either") -> Node:
     """All spellings of one character from the ranges."""
-    raw: list[tuple[int, int] | str] = []
+    raw: list[tuple[int, int]] = []
     for low, high in PLAIN:
         raw += _overlap(ranges, low, high)
     beyond = ranges_minus(tuple(_overlap(ranges, *BEYOND)), (SURROGATES,))
@@ -284,8 +286,15 @@ def spelled_char(ranges: Pairs, escapes: Escapes = "either") -> Node:
         if any(low <= ord(char) <= high for low, high in ranges)
     ]
     hexadecimal = alt(_hex(tuple(_overlap(tuple(escaped), 0, 0xFFFF)), 4), _pairs(tuple(escaped)))
-    after = alt(char_class(*short), cat(literal("u"), hexadecimal))
-    return alt(char_class(*raw), cat(literal("\\"), after))
+    after = alt(_one_of([(ord(c), ord(c)) for c in short]), cat(literal("u"), hexadecimal))
+    return alt(_one_of(raw), cat(literal("\\"), after))
+
+
+def _one_of(ranges: list[tuple[int, int]]) -> Node:
+    """One character of the ranges; a text when there is only one."""
+    if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+        return literal(chr(ranges[0][0]))
+    return char_class(*ranges)
 
 
 def is_plain(text: str) -> bool:
