@@ -10,9 +10,12 @@ temperature 1.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import time
 from collections import Counter
+
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 import torch
 from scipy.stats import chisquare
@@ -54,7 +57,7 @@ def main() -> None:
 
     exact = generator.distribution(prompts[0], spec).pmf
     counts: Counter[int] = Counter()
-    block = 1_000
+    block = 500
     for begin_at in range(0, arguments.samples, block):
         results = generator(prompts[0], spec, samples=block, temperature=1.0, seed=begin_at)
         counts.update(result.value["score"] for result in results)

@@ -1,4 +1,4 @@
-"""The peers' logits processors, set up as their own documentation does: what we are measured against.
+"""The peers' logits processors, set up as their own documentation does.
 
 Needs ``pip install llguidance xgrammar`` beside the library; imported only by the benchmarks.
 """

@@ -37,6 +37,7 @@ from constrained.errors import (
 )
 from constrained.limits import Limits
 from constrained.spec import (
+    JsonStyle,
     Spec,
     as_spec,
     boolean,
@@ -65,6 +66,7 @@ __all__ = [
     "GenerationError",
     "Generator",
     "InvalidSpec",
+    "JsonStyle",
     "LimitExceeded",
     "Limits",
     "LogitsMask",

@@ -18,7 +18,7 @@ class Limits:
     10000
     """
 
-    max_nodes: int = 500_000
+    max_nodes: int = 250_000
     """Grammar nodes (each option of a choice counts as one) that a spec may compile to."""
 
     max_terms: int = 3_000_000

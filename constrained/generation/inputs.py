@@ -6,7 +6,7 @@ in front of a text that already starts with one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from constrained.errors import GenerationError
@@ -23,12 +23,17 @@ Prompt = str | Sequence[Message] | Sequence[int]
 def as_batch(prompts: Any) -> tuple[list[Prompt], bool]:
     """The prompts as a list, and whether there was only the one.
 
-    Raises `GenerationError` for an empty list.
+    Raises `GenerationError` for an empty list, and for what is no prompt at all.
     """
     if isinstance(prompts, str):
         return [prompts], True
     if hasattr(prompts, "tolist"):
         prompts = prompts.tolist()
+    if not isinstance(prompts, Iterable) or isinstance(prompts, (bytes, Mapping)):
+        raise GenerationError(
+            f"a prompt is a text, a list of chat messages or a list of token ids, not "
+            f"{type(prompts).__name__}"
+        )
     batch = list(prompts)
     if not batch:
         raise GenerationError("there is no prompt: the list of prompts is empty")

@@ -17,6 +17,7 @@ Specs are joined by ``+``, alternatives by ``|``.
 from constrained.spec.cfg import grammar
 from constrained.spec.coerce import as_spec
 from constrained.spec.json_schema import json
+from constrained.spec.json_text import JsonStyle
 from constrained.spec.numbers import integer, number
 from constrained.spec.regex import regex
 from constrained.spec.spec import Hole, Part, Spec
@@ -27,6 +28,7 @@ from constrained.spec.types import boolean, choice, likert
 
 __all__ = [
     "Hole",
+    "JsonStyle",
     "Part",
     "Spec",
     "Summary",
