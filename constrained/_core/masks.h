@@ -51,6 +51,8 @@ struct PlainTokens {
   void add(Words& words, uint32_t most) const;
 };
 
+constexpr uint32_t kShort = 16;  // characters of the tokens that a search for plain text speaks for
+
 class Masks;
 
 class Vocabulary {

@@ -56,6 +56,9 @@ struct Bounds {
   uint64_t mask_bytes;
 };
 
+// For the library's own terms, which no user chose.
+inline Bounds unbounded() { return {UINT64_MAX, UINT64_MAX, UINT64_MAX, 100'000, UINT64_MAX}; }
+
 // What one engine has used of its bounds, and what one call has.
 struct Account {
   Bounds bounds;

@@ -1,0 +1,81 @@
+// The vocabulary's tries and its plain tokens.
+#include <algorithm>
+
+#include "walk.h"
+
+namespace constrained {
+
+namespace {
+
+constexpr size_t kPlainLengths = 33;  // lengths for which plain tokens are kept as a ready mask
+
+std::vector<Trie::Entry> entries_below(const std::vector<std::string>& texts, uint32_t width) {
+  std::vector<Trie::Entry> entries;
+  for (uint32_t id = 0; id < texts.size() && id < width; ++id) entries.push_back({texts[id], id});
+  return entries;
+}
+
+}  // namespace
+
+Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end_ids, uint32_t width,
+                       OwnedProgram plain, uint64_t store_bytes)
+    : texts_(std::move(texts)),
+      end_ids_(std::move(end_ids)),
+      width_(width),
+      trie_(entries_below(texts_, width)),
+      every_byte_(trie_.holds_every_byte()),
+      store_bytes_(store_bytes) {
+  Account account;
+  account.bounds = unbounded();
+  Call call(account);
+  Store store;
+  const TermId character = load(store, plain.view(), call);
+  plain_.character = std::move(plain);
+  plain_.up_to.assign(kPlainLengths, Words(words(), 0));
+  std::vector<Trie::Entry> others, others_and_long;
+  for (uint32_t id : trie_.tokens()) {
+    TermId t = kEmpty;
+    uint32_t length = 0;
+    for (char byte : texts_[id]) {
+      if (t == kEmpty) {
+        t = character;
+        ++length;
+      }
+      t = store.step(t, static_cast<uint8_t>(byte), call);
+      if (t == kNothing) break;
+    }
+    if (t == kNothing)
+      others.push_back({texts_[id], id});
+    if (t == kNothing || length > kShort) others_and_long.push_back({texts_[id], id});
+    if (t == kNothing) continue;
+    if (length < kPlainLengths)
+      set(plain_.up_to[length], id);
+    else
+      plain_.longer.push_back({length, id});
+  }
+  for (size_t k = 1; k < kPlainLengths; ++k)
+    for (size_t w = 0; w < words(); ++w) plain_.up_to[k][w] |= plain_.up_to[k - 1][w];
+  plain_.others = std::make_unique<Trie>(std::move(others));
+  plain_.others_and_long = std::make_unique<Trie>(std::move(others_and_long));
+}
+
+void PlainTokens::add(Words& words, uint32_t most) const {
+  const Words& known = up_to[std::min<size_t>(most, up_to.size() - 1)];
+  for (size_t w = 0; w < words.size(); ++w) words[w] |= known[w];
+  if (most >= up_to.size())
+    for (auto [length, id] : longer)
+      if (length <= most) set(words, id);
+}
+
+bool Vocabulary::is_end(uint32_t token) const {
+  return std::find(end_ids_.begin(), end_ids_.end(), token) != end_ids_.end();
+}
+
+std::shared_ptr<Masks> Vocabulary::masks() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!current_ || current_->store.memory() + current_->memory() > store_bytes_)
+    current_ = std::make_shared<Masks>(*this);
+  return current_;
+}
+
+}  // namespace constrained
