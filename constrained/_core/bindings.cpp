@@ -104,10 +104,7 @@ NB_MODULE(_native, m) {
              nb::gil_scoped_release release;
              new (self) Vocabulary(std::move(copied), std::move(end_ids), width, plain, store_bytes);
            },
-           nb::arg("texts"), nb::arg("end_ids"), nb::arg("width"), nb::arg("plain"), nb::arg("store_bytes"))
-      .def("fewest_tokens",
-           [](Vocabulary& v, nb::bytes text) { return v.trie().fewest_tokens({text.c_str(), text.size()}); },
-           nb::arg("text"));
+           nb::arg("texts"), nb::arg("end_ids"), nb::arg("width"), nb::arg("plain"), nb::arg("store_bytes"));
 
   nb::class_<Core>(m, "Core")
       .def("__init__",

@@ -15,8 +15,9 @@ constexpr size_t kSparse = 1024;      // ids up to which a mask is stored as a l
 }  // namespace
 
 Masks::Masks(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {
-  own_account_.bounds = unbounded();
-  Call call(own_account_);
+  Account account;
+  account.bounds = unbounded();
+  Call call(account);
   plain_ = load(store, vocabulary.plain().character.view(), call);
 }
 

@@ -143,7 +143,6 @@ class Masks {
 
   const Vocabulary& vocabulary_;
   TermId plain_ = kNothing;  // one plain character
-  Account own_account_{};
   std::mutex mutex_;  // guards the memos below, and is never held while anything is computed
   std::unordered_map<TermId, Mask> masks_;
   std::unordered_map<TermId, std::shared_ptr<LexemeWalk>> lexemes_;

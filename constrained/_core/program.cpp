@@ -294,7 +294,7 @@ struct Loader {
     if (rule_state[rule] == 2) return rule_term[rule];
     if (rule_index[rule] < 0) {
       rule_index[rule] = static_cast<int>(store.rules.size());
-      store.rules.push_back({kNothing, bool(nullable[program.bodies[rule]]), false});
+      store.rules.push_back({kNothing, bool(nullable[program.bodies[rule]])});
     }
     return store.call_rule(rule_index[rule], call);
   }
@@ -328,7 +328,6 @@ struct Loader {
           rule_term[rule] = term[body];
           if (rule_index[rule] >= 0) {
             store.rules[rule_index[rule]].body = term[body];
-            store.rules[rule_index[rule]].built = true;
           }
         }
         term[at] = reference(rule);

@@ -16,8 +16,9 @@ uint64_t mix(uint64_t h, uint64_t v) {
 }  // namespace
 
 Store::Store() : chunks_(new Term*[kMaxChunks]()), table_(1 << 12, kNothing) {
-  own_account_.bounds = unbounded();
-  Call call(own_account_);
+  Account account;
+  account.bounds = unbounded();
+  Call call(account);
   // Ids 0 and 1 are fixed; `kNothing` marks free places of the table, so it is not interned.
   chunks_[0] = new Term[1u << kChunkBits];
   size_ = 2;

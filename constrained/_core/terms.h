@@ -109,7 +109,6 @@ struct Term {
 struct Rule {
   TermId body = kNothing;
   bool nullable = false;
-  bool built = false;
   bool open = false;  // being derived right now: meeting it again means left recursion
 };
 
@@ -189,7 +188,6 @@ class Store {
   std::map<std::pair<const Partition*, const Partition*>, const Partition*> meets_;
   std::map<std::vector<std::pair<uint32_t, uint32_t>>, TermId> chars_;
   TermId everything_ = 0;
-  Account own_account_{};
 
   TermId intern(Kind kind, TermId a, TermId b, uint32_t low, uint32_t high, const TermId* parts,
                 size_t count, bool nullable, Call& call);
