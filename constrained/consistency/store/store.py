@@ -1,0 +1,368 @@
+"""`Store`: the records of one run in one file, safe against crashes and shared by processes."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from constrained.consistency.records import Address, CellRecord, Draw, Score
+from constrained.consistency.store.columns import Columns, read_columns
+from constrained.consistency.store.names import FACETS, Names, read_levels, read_supports
+from constrained.consistency.store.rows import (
+    KINDS,
+    cell_checksum,
+    checked_record,
+    draw_checksum,
+    draw_of,
+    draw_row,
+    floats,
+    pack,
+    text_checksum,
+    text_digest,
+)
+from constrained.consistency.store.schema import connect, reading, writing
+from constrained.errors import RecordError
+
+if TYPE_CHECKING:
+    from constrained.consistency.plan import Plan
+
+__all__ = ["PlanLike", "Store"]
+
+PAGE = 512
+"""Records read at a time."""
+
+COLUMN_OF = {**{facet: facet for facet in FACETS}, "order": "ordering"}
+
+
+class PlanLike(Protocol):
+    """What a store needs of a plan."""
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+
+    @property
+    def digest(self) -> str:
+        """The hash of everything that decides its results."""
+
+    def to_json(self) -> str:
+        """All of it as text."""
+
+
+class Store:
+    """The records of one run, in one SQLite file.
+
+    Every `put` is one transaction, so a process that is killed leaves whole batches behind and
+    never a part of one. Several processes may write at the same time; the same cell stored twice
+    is stored once. Use it as a context manager, or `close` it; one store object belongs to one
+    thread.
+
+    `create` makes the file where there is none; `check` False leaves out SQLite's check of the
+    whole file (about a second for a million cells). Raises `RecordError` for a file that is
+    missing, no store, damaged, or of a newer version; older versions are brought up to date.
+
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "run.db"
+    >>> record = CellRecord("k1", Address("essay-1", "p1"), "exact", (0.0, 1.0), (0.25, 0.75))
+    >>> with Store(path) as store:
+    ...     store.put([record]), store.put([record]), store.get("k1") == record
+    (1, 0, True)
+    """
+
+    def __init__(self, path: str | Path, create: bool = True, *, check: bool = True) -> None:
+        self.path = Path(path)
+        self._connection = connect(self.path, create=create, check=check)
+        self._names = Names(self._connection)
+        self._levels: Mapping[int, tuple[str, str]] = {}
+        self._supports: Mapping[int, tuple[Score, ...]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Store({str(self.path)!r})"
+
+    def __len__(self) -> int:
+        """How many cells are stored."""
+        with reading(self.path):
+            row = self._connection.execute("SELECT count(*) FROM cells").fetchone()
+        return int(row[0])
+
+    def close(self) -> None:
+        """Close the file; closing twice is no error."""
+        with reading(self.path):
+            self._connection.close()
+
+    def begin(self, plan: PlanLike, environment: Mapping[str, Any]) -> str:
+        """Say which plan the cells belong to and where they are scored; gives the run's id.
+
+        The id is the plan's digest: the same plan again is the same run, and an environment that
+        is new (another machine, another version) is kept beside the earlier ones. Raises
+        `RecordError` when the store holds another plan.
+        """
+        return self.begin_text(plan.name, plan.digest, plan.to_json(), environment)
+
+    def begin_text(self, name: str, digest: str, text: str, environment: Mapping[str, Any]) -> str:
+        """`begin` for a plan that is given as its name, its digest and its text."""
+        body = json.dumps(dict(environment), sort_keys=True)
+        with self.transaction():
+            row = self._run()
+            if row is None:
+                self._connection.execute(
+                    "INSERT INTO run (id, name, digest, plan, crc) VALUES (1, ?, ?, ?, ?)",
+                    (name, digest, text, text_checksum(name, digest, text)),
+                )
+            elif row[1] != digest:
+                raise RecordError(
+                    f"{self.path}: the store holds the plan {row[0]!r} ({row[1][:12]}), not "
+                    f"{name!r} ({digest[:12]}); name another file (cells that both have can be "
+                    "taken over from this one)"
+                )
+            if environment:
+                self._connection.execute(
+                    "INSERT OR IGNORE INTO environments (body) VALUES (?)", (body,)
+                )
+        return digest
+
+    def put(self, records: Iterable[CellRecord]) -> int:
+        """Store records in one transaction, all or none; gives how many were new.
+
+        A key that is there already stays as it is: equal keys mean equal results. Raises
+        `RecordError` for a record that contradicts itself.
+        """
+        checked = [checked_record(record) for record in records]
+        with self.transaction():
+            return sum(self._insert(record) for record in checked)
+
+    def get(self, key: str) -> CellRecord | None:
+        """The record of a key, None when it is not there."""
+        found = list(self._select("WHERE key = ?", (key,), 1))
+        return found[0] if found else None
+
+    def keys(self) -> set[str]:
+        """The keys of all cells."""
+        with reading(self.path):
+            return {row[0] for row in self._connection.execute("SELECT key FROM cells")}
+
+    def records(self, where: Mapping[str, Any] | None = None) -> Iterator[CellRecord]:
+        """All records, or those of some levels, in the order in which they came in.
+
+        `where` maps facets (item, prompt, format, variant, temperature, order) to a level or a
+        list of them. Raises `RecordError` for a facet that there is not.
+
+        >>> from tempfile import mkdtemp
+        >>> with Store(mkdtemp() + "/run.db") as store:
+        ...     _ = store.put([CellRecord(p, Address("essay-1", p), "exact") for p in "abc"])
+        ...     [record.key for record in store.records({"prompt": ["a", "c"]})]
+        ['a', 'c']
+        """
+        conditions, values = ["id > ?"], []
+        for facet, wanted in (where or {}).items():
+            levels = list(wanted) if isinstance(wanted, (list, tuple, set)) else [wanted]
+            marks = ", ".join("?" * len(levels))
+            if facet == "temperature":
+                conditions.append(f"temperature IN ({marks})")
+            elif facet in COLUMN_OF:
+                conditions.append(
+                    f"{COLUMN_OF[facet]} IN "
+                    f"(SELECT id FROM levels WHERE facet = '{facet}' AND name IN ({marks}))"
+                )
+            else:
+                raise RecordError(
+                    f"a cell has no facet {facet!r}; its facets are "
+                    f"{', '.join((*FACETS, 'temperature'))}"
+                )
+            values += levels
+        query = f"WHERE {' AND '.join(conditions)} ORDER BY id LIMIT {PAGE}"
+        last = 0
+        while True:
+            page = self._numbered(query, (last, *values))
+            for _, record in page:
+                yield record
+            if len(page) < PAGE:
+                return
+            last = page[-1][0]
+
+    def plan(self) -> Plan | None:
+        """The plan that the cells belong to; None for scores that came from elsewhere."""
+        from constrained.consistency.plan import Plan
+
+        row = self.plan_text()
+        return None if row is None else Plan.from_json(row[2])
+
+    def plan_text(self) -> tuple[str, str, str] | None:
+        """Name, digest and text of the plan; None when there is none."""
+        with reading(self.path):
+            return self._run()
+
+    def environment(self) -> dict[str, Any]:
+        """Where the cells were scored: the latest environment; empty when none is known."""
+        found = self.environments()
+        return found[-1] if found else {}
+
+    def environments(self) -> list[dict[str, Any]]:
+        """Every environment that cells were scored in, the first one first."""
+        with reading(self.path):
+            rows = self._connection.execute("SELECT body FROM environments ORDER BY id").fetchall()
+        try:
+            return [dict(json.loads(row[0])) for row in rows]
+        except (ValueError, TypeError) as error:
+            raise RecordError(f"{self.path}: the store is damaged (an environment)") from error
+
+    def columns(self) -> Columns:
+        """All cells as numpy columns: what statistics and reports read; see `Columns`."""
+        with reading(self.path), self._moment():
+            return read_columns(self._connection, self.path)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make several calls one transaction: all that they store, or nothing when one raises.
+
+        Other processes can read meanwhile, and wait when they want to write.
+        """
+        with reading(self.path):
+            if self._connection.in_transaction:
+                yield
+                return
+            try:
+                with writing(self._connection):
+                    yield
+            except BaseException:
+                # Numbers of names that were given in the transaction that was undone.
+                self._names.forget()
+                self._levels, self._supports = {}, {}
+                raise
+
+    @contextmanager
+    def _moment(self) -> Iterator[None]:
+        """One moment of the file, whatever other processes write meanwhile."""
+        if self._connection.in_transaction:
+            yield
+            return
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("COMMIT")
+
+    def _run(self) -> tuple[str, str, str] | None:
+        row: Sequence[Any] | None = self._connection.execute(
+            "SELECT name, digest, plan, crc FROM run"
+        ).fetchone()
+        if row is None:
+            return None
+        if row[3] != text_checksum(*row[:3]):
+            raise RecordError(f"{self.path}: the store is damaged (its plan)")
+        return str(row[0]), str(row[1]), str(row[2])
+
+    def _insert(self, record: CellRecord) -> bool:
+        execute = self._connection.execute
+        if execute("SELECT 1 FROM cells WHERE key = ?", (record.key,)).fetchone():
+            return False
+        address = record.address
+        row = (
+            record.key,
+            *(self._names.level(facet, getattr(address, facet)) for facet in FACETS),
+            float(address.temperature),
+            KINDS.index(record.kind),
+            self._names.support(record.support),
+            pack(record.local),
+            pack(record.free),
+            record.removed_mass,
+            record.numerics_floor,
+            self._names.text(record.prompt_text),
+            record.prompt_tokens,
+            float(record.seconds),
+            json.dumps(record.notes) if record.notes else "",
+            len(record.draws),
+        )
+        marks = ", ".join("?" * (len(row) + 1))
+        cursor = execute(f"INSERT INTO cells VALUES (NULL, {marks})", (*row, cell_checksum(row)))
+        if record.draws:
+            cell = int(cursor.lastrowid or 0)
+            self._connection.executemany(
+                "INSERT INTO draws VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [draw_row(cell, record.key, draw) for draw in record.draws],
+            )
+        return True
+
+    def _select(self, clause: str, values: Sequence[Any], most: int) -> Iterator[CellRecord]:
+        for _, record in self._numbered(f"{clause} LIMIT {most}", values):
+            yield record
+
+    def _numbered(self, clause: str, values: Sequence[Any]) -> list[tuple[int, CellRecord]]:
+        with reading(self.path), self._moment():
+            rows = self._connection.execute(f"SELECT * FROM cells {clause}", values).fetchall()
+            try:
+                return [(row[0], self._record(row)) for row in rows]
+            except (KeyError, IndexError, TypeError, ValueError, struct.error) as error:
+                raise RecordError(
+                    f"{self.path}: the store is damaged (a row cannot be read)"
+                ) from error
+
+    def _record(self, row: Sequence[Any]) -> CellRecord:
+        number, content, crc = row[0], row[1:-1], row[-1]
+        if cell_checksum(content) != crc:
+            raise RecordError(f"{self.path}: the store is damaged (cell {content[0]})")
+        key, item, prompt, format_, variant, ordering, temperature, kind, support = content[:9]
+        local, free, removed, floor, text, tokens, seconds, notes, draws = content[9:]
+        item, prompt, format_, variant, ordering = (
+            self._level_name(level) for level in (item, prompt, format_, variant, ordering)
+        )
+        return CellRecord(
+            key=key,
+            address=Address(item, prompt, format_, variant, temperature, ordering),
+            kind=KINDS[kind],
+            support=self._support(support),
+            local=floats(local),
+            free=floats(free),
+            removed_mass=removed,
+            numerics_floor=floor,
+            draws=self._draws(number, key, draws),
+            prompt_text=self._text(text),
+            prompt_tokens=tokens,
+            seconds=seconds,
+            notes=tuple(json.loads(notes)) if notes else (),
+        )
+
+    def _level_name(self, number: int) -> str:
+        if number not in self._levels:  # levels are only ever added
+            self._levels = read_levels(self._connection, self.path)
+        return self._levels[number][1]
+
+    def _support(self, number: int) -> tuple[Score, ...]:
+        if number not in self._supports:
+            self._supports = read_supports(self._connection, self.path)
+        return self._supports[number]
+
+    def _draws(self, cell: int, key: str, count: int) -> tuple[Draw, ...]:
+        rows: list[Sequence[Any]] = []
+        if count:
+            rows = self._connection.execute(
+                "SELECT * FROM draws WHERE cell = ? ORDER BY place", (cell,)
+            ).fetchall()
+        if len(rows) != count or any(draw_checksum(key, row) != row[-1] for row in rows):
+            raise RecordError(f"{self.path}: the store is damaged (the draws of cell {key})")
+        return tuple(draw_of(row) for row in rows)
+
+    def _text(self, number: int) -> str:
+        row = self._connection.execute(
+            "SELECT digest, text FROM texts WHERE id = ?", (number,)
+        ).fetchone()
+        if row is None or text_digest(row[1]) != row[0]:
+            raise RecordError(f"{self.path}: the store is damaged (prompt text {number})")
+        return str(row[1])
