@@ -38,8 +38,12 @@ from constrained.errors import (
 from constrained.limits import Limits
 from constrained.spec import (
     JsonStyle,
+    ReactStep,
     Spec,
+    Tool,
+    ToolCall,
     as_spec,
+    as_tool,
     boolean,
     choice,
     grammar,
@@ -47,9 +51,11 @@ from constrained.spec import (
     json,
     likert,
     number,
+    react,
     regex,
     template,
     text,
+    tool_call,
 )
 from constrained.vocabulary import Vocabulary
 
@@ -72,18 +78,22 @@ __all__ = [
     "LogitsMask",
     "MissingPackage",
     "ModelError",
+    "ReactStep",
     "RecordError",
     "Result",
     "Spec",
     "SpecError",
     "TextRejected",
     "TokenRejected",
+    "Tool",
+    "ToolCall",
     "Truncated",
     "UnsatisfiableSpec",
     "UnsupportedSpec",
     "Vocabulary",
     "VocabularyError",
     "as_spec",
+    "as_tool",
     "boolean",
     "choice",
     "grammar",
@@ -91,9 +101,11 @@ __all__ = [
     "json",
     "likert",
     "number",
+    "react",
     "regex",
     "template",
     "text",
+    "tool_call",
 ]
 
 _WITH_TORCH = {"Distribution", "Generator", "LogitsMask", "Result"}

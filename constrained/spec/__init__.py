@@ -8,6 +8,7 @@
 `regex`              what a Python regular expression matches in full
 `json`               JSON of a pydantic model, a dataclass, a TypedDict or a JSON Schema
 `grammar`            a context-free grammar, as Lark or llama.cpp write it
+`tool_call`          calls of tools as JSON; `react`: steps in the ReAct style
 `as_spec`            any of these, and Python's own ways to say it (``range(0, 11)``, ``int``)
 ===================  =====================================================================
 
@@ -24,15 +25,20 @@ from constrained.spec.spec import Hole, Part, Spec
 from constrained.spec.summary import Summary
 from constrained.spec.template import template
 from constrained.spec.text import text
+from constrained.spec.tools import ReactStep, Tool, ToolCall, as_tool, react, tool_call
 from constrained.spec.types import boolean, choice, likert
 
 __all__ = [
     "Hole",
     "JsonStyle",
     "Part",
+    "ReactStep",
     "Spec",
     "Summary",
+    "Tool",
+    "ToolCall",
     "as_spec",
+    "as_tool",
     "boolean",
     "choice",
     "grammar",
@@ -40,7 +46,9 @@ __all__ = [
     "json",
     "likert",
     "number",
+    "react",
     "regex",
     "template",
     "text",
+    "tool_call",
 ]
