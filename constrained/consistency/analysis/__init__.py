@@ -1,6 +1,20 @@
 """From records to findings: everything a report shows, differences between runs, and gates."""
 
-from constrained.consistency.analysis.gates import Gate, GateReport, GateResult
+from constrained.consistency.analysis.analysing import (
+    analyse_arrays,
+    analyse_draws,
+    analyse_grid,
+)
+from constrained.consistency.analysis.gates import (
+    GATES,
+    Gate,
+    GateReport,
+    GateResult,
+    as_gates,
+    check,
+)
+from constrained.consistency.analysis.grid import Grid, grid_of_draws, grid_of_exact
+from constrained.consistency.analysis.judges import Settings
 from constrained.consistency.analysis.results import (
     Agreement,
     Analysis,
@@ -19,6 +33,7 @@ from constrained.consistency.analysis.results import (
 )
 
 __all__ = [
+    "GATES",
     "Agreement",
     "Analysis",
     "FlakyItem",
@@ -26,6 +41,7 @@ __all__ = [
     "GateReport",
     "GateResult",
     "Gold",
+    "Grid",
     "HeatMap",
     "Judge",
     "Methods",
@@ -34,6 +50,14 @@ __all__ = [
     "Quality",
     "Room",
     "RoomRow",
+    "Settings",
     "Study",
     "Summary",
+    "analyse_arrays",
+    "analyse_draws",
+    "analyse_grid",
+    "as_gates",
+    "check",
+    "grid_of_draws",
+    "grid_of_exact",
 ]

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from constrained.consistency.statistics import Estimate, Verdict
+import numpy as np
 
-__all__ = ["Gate", "GateReport", "GateResult"]
+from constrained.consistency.statistics import (
+    Estimate,
+    Verdict,
+    item_mean,
+    unknown,
+    verdict,
+)
+from constrained.errors import InvalidSpec
+
+if TYPE_CHECKING:
+    from constrained.consistency.analysis.results import Analysis, Judge
+
+__all__ = ["GATES", "Gate", "GateReport", "GateResult", "as_gates", "check"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,13 +29,35 @@ class Gate:
     """A bound on one number; `name` is one of `GATES` (docs/reference/analysis.md lists them).
 
     `at` is the pass rate, 0 to 1, that ``max_gate_risk`` is about. `judge` is the name of the judge
-    that is held to it, or a variant's name; "" means every judge.
+    that is held to it, or a variant's name; "" means every judge. Raises `InvalidSpec` for a name
+    that is no gate, and for a bound that is not a finite number.
+
+    >>> str(Gate("max_sem", 0.5))
+    'max_sem 0.5'
     """
 
     name: str
     bound: float
     at: float | None = None
     judge: str = ""
+
+    def __post_init__(self) -> None:
+        if self.name not in GATES:
+            raise InvalidSpec(
+                f"there is no gate {self.name!r}", where="gates", hint=f"one of {', '.join(GATES)}"
+            )
+        if not math.isfinite(self.bound):
+            raise InvalidSpec(f"the bound of {self.name} is {self.bound}", where="gates")
+        if (self.name == "max_gate_risk") != (self.at is not None):
+            raise InvalidSpec(
+                f"{self.name} {'needs' if self.at is None else 'does not take'} a pass rate",
+                where="gates",
+                hint="max_gate_risk is the chance to fall below a pass rate: give it as `at`",
+            )
+        if self.at is not None and not 0.0 <= self.at <= 1.0:
+            raise InvalidSpec(
+                f"a pass rate of {self.at:g} cannot be reached", where="gates", hint="0 to 1"
+            )
 
     def __str__(self) -> str:
         at = "" if self.at is None else f" at a pass rate of {self.at:g}"
@@ -62,3 +99,147 @@ class GateReport:
     def exit_code(self) -> int:
         """0 pass (or no gates), 1 fail, 2 not enough data."""
         return {"pass": 0, "fail": 1, "not enough data": 2, None: 0}[self.verdict]
+
+
+Reader = Callable[["Judge", "Analysis", Gate], Estimate]
+
+
+def _exactly(value: float, missing: str) -> Estimate:
+    return unknown(missing) if math.isnan(value) else Estimate(value)
+
+
+def _gate_risk(judge: Judge, analysis: Analysis, gate: Gate) -> Estimate:
+    """The exact risk of every room at the pass mark; its mean over rooms like these."""
+    from constrained.consistency.analysis.marks import gate_risks
+
+    if analysis.pass_mark is None:
+        return unknown("no pass mark")
+    passing = np.concatenate([h.passing for h in judge.heat_maps], axis=1)
+    risks = gate_risks(passing, np.array([gate.at or 0.0]))[:, 0]
+    risks = risks[~np.isnan(risks)]
+    if not risks.size:
+        return unknown("no item has a pass probability")
+    found = item_mean(risks).truncated(0.0, 1.0)
+    return replace(found, universe="these items, prompts like these")
+
+
+def _kappa(judge: Judge, analysis: Analysis, gate: Gate) -> Estimate:  # noqa: ARG001
+    return judge.gold.kappa_single if judge.gold else unknown("no gold scores")
+
+
+def _bias(judge: Judge, analysis: Analysis, gate: Gate) -> Estimate:  # noqa: ARG001
+    """The absolute value of the bias; an interval around 0 begins at 0."""
+    if judge.gold is None:
+        return unknown("no gold scores")
+    found = judge.gold.bias
+    ends = sorted((abs(found.low), abs(found.high)))
+    low = 0.0 if found.low <= 0.0 <= found.high else ends[0]
+    return replace(found, value=abs(found.value), low=low, high=ends[1])
+
+
+GATES: Mapping[str, tuple[str, Reader]] = {
+    "max_sem": (
+        "standard error of measurement of one draw in one room, points",
+        lambda judge, *_: judge.agreement.sem,
+    ),
+    "max_expected_sem": (
+        "standard error of measurement of one room's expected score, points",
+        lambda judge, *_: judge.agreement.sem_expected,
+    ),
+    "max_move": (
+        "how far another room moves a typical item, points",
+        lambda judge, *_: judge.summary.move,
+    ),
+    "max_expected_move": (
+        "how far another room moves an expected score, points",
+        lambda judge, *_: judge.summary.move_expected,
+    ),
+    "max_flip_rate": (
+        "probability that another room crosses the pass mark",
+        lambda judge, *_: judge.summary.flip,
+    ),
+    "max_gate_risk": ("probability that one more run misses the pass rate `at`", _gate_risk),
+    "max_bias": ("distance of the mean score from gold, points", _bias),
+    "max_removed_mass": (
+        "the most probability that the mask took from a cell",
+        lambda judge, *_: _exactly(judge.quality.removed_mass_most, "removed mass is not known"),
+    ),
+    "max_missing": (
+        "share of planned cells without a score",
+        lambda judge, *_: _exactly(
+            1.0 - judge.quality.present / max(judge.quality.planned, 1), "no cells"
+        ),
+    ),
+    "min_phi": (
+        "dependability of one draw in one room",
+        lambda judge, *_: judge.agreement.phi,
+    ),
+    "min_expected_phi": (
+        "dependability of one room's expected score",
+        lambda judge, *_: judge.agreement.phi_expected,
+    ),
+    "min_alpha": ("Krippendorff's alpha of one draw in each room", lambda j, *_: j.agreement.alpha),
+    "min_kappa": ("quadratic weighted kappa of one draw in one room with gold", _kappa),
+}
+"""Every gate: what it bounds, and how it is read off a judge. `max_` bounds from above."""
+
+
+def as_gates(gates: Mapping[str, Any] | Iterable[Gate]) -> tuple[Gate, ...]:
+    """Gates from a mapping of names to bounds; a bound is a number or {bound, at, judge}.
+
+    Raises `InvalidSpec` for what is no gate.
+
+    >>> as_gates({"max_sem": 0.5, "max_gate_risk": {"bound": 0.05, "at": 0.8}})[1].at
+    0.8
+    """
+    if not isinstance(gates, Mapping):
+        return tuple(gates)
+    found = []
+    for name, bound in gates.items():
+        parts = dict(bound) if isinstance(bound, Mapping) else {"bound": bound}
+        strange = set(parts) - {"bound", "at", "judge"}
+        if strange or "bound" not in parts:
+            what = f"has no {sorted(strange)[0]!r}" if strange else "has no bound"
+            raise InvalidSpec(
+                f"gate {name} {what}", where="gates", hint="give bound, at (a pass rate), judge"
+            )
+        try:
+            numbers = {key: float(parts[key]) for key in ("bound", "at") if key in parts}
+        except (TypeError, ValueError) as error:
+            raise InvalidSpec(f"the bound of {name} is no number", where="gates") from error
+        found.append(Gate(name, numbers["bound"], numbers.get("at"), str(parts.get("judge", ""))))
+    return tuple(found)
+
+
+def check(analysis: Analysis, gates: Mapping[str, Any] | Iterable[Gate]) -> GateReport:
+    """Hold every gate against every judge it names.
+
+    A gate passes only when the whole interval clears its bound, fails when the whole interval is on
+    the wrong side, and otherwise there is not enough data. A number that is exact for the cells at
+    hand and has no interval is judged by itself. A gate for a judge that is not there has not
+    enough data.
+    """
+    results = []
+    for gate in as_gates(gates):
+        judges = [j for j in analysis.judges if gate.judge in ("", j.name, j.variant)]
+        for judge in judges:
+            estimate = GATES[gate.name][1](judge, analysis, gate)
+            results.append(_held(gate, judge.name, estimate))
+        if not judges:
+            results.append(_held(gate, gate.judge, unknown(f"there is no judge {gate.judge!r}")))
+    return GateReport(tuple(results))
+
+
+def _held(gate: Gate, judge: str, estimate: Estimate) -> GateResult:
+    upper = gate.name.startswith("max_")
+    bounds = {"at_most": gate.bound} if upper else {"at_least": gate.bound}
+    found = verdict(estimate, **bounds)
+    what = GATES[gate.name][0].replace("`at`", f"{gate.at:g}" if gate.at is not None else "")
+    if not estimate.known:
+        why = estimate.reason
+    elif not estimate.bounded:
+        why = f"it is {estimate.value:.4g}" + (f" ({estimate.reason})" if estimate.reason else "")
+    else:
+        why = f"{estimate.value:.4g}, between {estimate.low:.4g} and {estimate.high:.4g}"
+    limit = f"{'at most' if upper else 'at least'} {gate.bound:g}"
+    return GateResult(gate, judge, found, estimate, f"{what}: {why}; the gate asks for {limit}")

@@ -36,9 +36,9 @@ class Grid:
 
     `levels` names the levels of every axis; `scale` are the scores, ascending. `probabilities` has
     the six axes and the scores; `removed_mass` and `numerics_floor` the six axes, NaN where not
-    known; `kind` is an index into `KINDS`, `MISSING` for no cell; `wanted` says which cells the plan
-    asked for. `joint` are the joint distributions of pairwise judging over `joint_scale`, (six axes,
-    score of the first answer shown, score of the second).
+    known; `kind` is an index into `KINDS`, `MISSING` for no cell; `wanted` says which cells the
+    plan asked for. `joint` are the joint distributions of pairwise judging over `joint_scale`, (six
+    axes, score of the first answer shown, score of the second).
     """
 
     levels: Mapping[str, tuple[str, ...]]
@@ -119,8 +119,8 @@ def grid_of_exact(
     `facets` names the axes in any order, of `AXES`; `levels` the levels of some of them;
     `removed_mass` has the shape of the facets. Raises `RecordError` for what is no distribution.
 
-    >>> grid_of_exact([[[0.5, 0.5], [1, 0]]], scores=[0, 1])
-    Grid(1 item, 2 prompt, 1 format, 1 order, 1 variant, 1 temperature; Cells(1 x 2 x 1 x 1 x 1 x 1: 2 exact))
+    >>> grid_of_exact([[[0.5, 0.5], [1, 0]]], scores=[0, 1]).cells
+    Cells(1 x 2 x 1 x 1 x 1 x 1: 2 exact)
     """
     p, values = check_probabilities(probabilities, scores)
     order = np.argsort(values, kind="stable")
@@ -178,7 +178,7 @@ def grid_of_draws(
 
 
 def _spread_out(array: Array, facets: Sequence[str]) -> Array:
-    """The axes of `facets` in the order of `AXES`, those not given with length 1; the last stays."""
+    """The axes of `facets` in the order of `AXES` (length 1 where not given), then the last."""
     names = tuple(facets)
     strange = [name for name in names if name not in AXES]
     if strange or len(set(names)) < len(names) or array.ndim != len(names) + 1:

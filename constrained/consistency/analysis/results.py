@@ -48,16 +48,17 @@ __all__ = [
 class Room:
     """One way of asking. `order` is empty but for pairwise judging ("ab", "ba").
 
-    >>> str(Room("strict", "chat"))
-    'strict, chat'
+    >>> str(Room("strict", "chatml")), str(Room("strict"))
+    ('strict, chatml', 'strict')
     """
 
     prompt: str
-    format: str = ""
+    format: str = "plain"
     order: str = ""
 
     def __str__(self) -> str:
-        return ", ".join(filter(None, [self.prompt, self.format, self.order]))
+        shown = "" if self.format == "plain" else self.format
+        return ", ".join(filter(None, [self.prompt, shown, self.order]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,335 @@
+"""One judge: from its cells to everything that is said of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from constrained.consistency.analysis.grid import AXES, KINDS, MISSING, ROOM_AXES, Grid
+from constrained.consistency.analysis.marks import flip_again, flip_rate, pass_marks
+from constrained.consistency.analysis.moves import (
+    Moves,
+    effective_draws,
+    moves,
+    over_cells,
+    over_room_pairs,
+    room_pairs,
+)
+from constrained.consistency.analysis.pairs import pairwise
+from constrained.consistency.analysis.results import (
+    Agreement,
+    HeatMap,
+    Judge,
+    Quality,
+    Room,
+    Summary,
+)
+from constrained.consistency.analysis.rooms import (
+    bounded_replicates,
+    flakiest_items,
+    gold_agreement,
+    room_rows,
+)
+from constrained.consistency.analysis.study import study
+from constrained.consistency.statistics import (
+    DRAW,
+    Cells,
+    Estimate,
+    VarianceComponents,
+    dependability_estimates,
+    draw_index_share,
+    exact_alpha,
+    pass_probability,
+    unknown,
+    variance_components,
+)
+from constrained.consistency.statistics.estimate import Array
+
+Places: TypeAlias = npt.NDArray[np.intp]
+
+__all__ = ["Settings", "components_over", "judge_of"]
+
+MOST_NAMED = 20
+"""Missing cells that are named one by one."""
+
+NO_MARK = "no pass mark"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an analysis is made; `noun` is what an item is called in sentences."""
+
+    pass_mark: float | None = None
+    replicates: int = 1000
+    seed: int = 0
+    level: float = 0.95
+    target: float = 0.9
+    flakiest: int = 20
+    fixed_rooms: bool = False
+    noun: str = "item"
+
+
+def judge_of(
+    variant: str, temperature: str, grid: Grid, gold: Array, name: str, settings: Settings
+) -> Judge:
+    """Everything about one judge; `grid` has one variant and one temperature.
+
+    `gold` is (items,), NaN where there is none.
+    """
+    rooms, used = _rooms(grid)
+    scale = np.array(grid.scale)
+    cells = Cells(*(_by_room(a, used) for a in _arrays(grid.cells)))
+    probabilities = _by_room(grid.probabilities, used)
+    removed = _by_room(grid.removed_mass, used)
+    draws = effective_draws(cells, probabilities, scale)
+    mark, level, fixed = settings.pass_mark, settings.level, settings.fixed_rooms
+    passing = np.full(cells.shape, np.nan)
+    if mark is not None:
+        passing = pass_probability(probabilities, scale, mark)
+    moved = moves(probabilities, scale, draws)
+    components = components_over(grid, ("item", *ROOM_AXES), level)
+    exact = bool(np.isinf(cells.draws[cells.present]).all()) and bool(cells.present.any())
+    return Judge(
+        name=name,
+        variant=variant,
+        temperature=float(temperature),
+        rooms=rooms,
+        summary=_summary(moved, cells, passing, draws, scale, settings),
+        components=components,
+        agreement=_agreement(components, probabilities, scale, settings),
+        heat_maps=_heat_maps(grid, used, mark),
+        flakiest=flakiest_items(
+            grid.levels["item"],
+            rooms,
+            cells.mean,
+            moved.between,
+            room_pairs(passing),
+            gold,
+            settings.flakiest,
+        ),
+        prompts=room_rows(
+            rooms,
+            cells.mean,
+            probabilities,
+            scale,
+            passing,
+            removed,
+            gold,
+            replicates=settings.replicates,
+            seed=settings.seed,
+            level=level,
+        ),
+        marks=pass_marks(probabilities, scale, draws, mark, level=level, fixed_rooms=fixed),
+        study=study(
+            components,
+            exact=exact,
+            target=settings.target,
+            seconds=_mean(grid.seconds),
+            level=level,
+        ),
+        gold=gold_agreement(
+            cells.mean,
+            probabilities,
+            scale,
+            gold,
+            replicates=settings.replicates,
+            seed=settings.seed,
+            level=level,
+        ),
+        pairwise=pairwise(grid),
+        quality=_quality(grid, rooms, used),
+    )
+
+
+def components_over(grid: Grid, axes: tuple[str, ...], level: float) -> VarianceComponents:
+    """Components of the named axes; those with one level drop out, but for item and prompt."""
+    kept = [name for name in axes if name in ("item", "prompt") or grid.shape[AXES.index(name)] > 1]
+    shape = tuple(grid.shape[AXES.index(name)] for name in kept)
+    return variance_components(
+        Cells(*(a.reshape(shape) for a in _arrays(grid.cells))), kept, level=level
+    )
+
+
+def _arrays(cells: Cells) -> tuple[Array, Array, Array, Array]:
+    return cells.mean, cells.variance, cells.error, cells.draws
+
+
+def _rooms(grid: Grid) -> tuple[tuple[Room, ...], Places]:
+    """The rooms that have a cell or should have one, and which of all rooms (flat) they are."""
+    every = [Room(*names) for names in product(*(grid.levels[axis] for axis in ROOM_AXES))]
+    asked = (grid.wanted | grid.cells.present).any(axis=(0, 4, 5)).reshape(-1)
+    used = np.nonzero(asked)[0]
+    return tuple(every[place] for place in used.tolist()), used
+
+
+def _by_room(array: Array, used: Places) -> Array:
+    """(items, rooms, ...) of an array over the six axes; a view when every room is used."""
+    rooms = math.prod(array.shape[1:4])
+    flat = array.reshape(array.shape[0], rooms, *array.shape[6:])
+    return flat if used.size == rooms else flat[:, used]
+
+
+def _summary(
+    moved: Moves, cells: Cells, passing: Array, draws: Array, scale: Array, settings: Settings
+) -> Summary:
+    level, fixed, mark = settings.level, settings.fixed_rooms, settings.pass_mark
+    most = float(scale[-1] - scale[0])
+    move = over_room_pairs(moved.between, level=level, most=most, fixed_rooms=fixed)
+    again = over_cells(
+        moved.within, "no cell has two draws", level=level, most=most, fixed_rooms=fixed
+    )
+    expected = over_room_pairs(
+        _expected_moves(cells.mean), level=level, most=most, fixed_rooms=fixed
+    )
+    if expected.known and bool((cells.present & (cells.error != 0)).any()):
+        note = "the means of a few draws differ by chance too, so this is too high"
+        expected = replace(expected, reason="; ".join(filter(None, [expected.reason, note])))
+    flip = flip_same = unknown(NO_MARK)
+    if mark is not None:
+        flip = flip_rate(passing, level=level, fixed_rooms=fixed)
+        flip_same = flip_again(passing, draws, level=level, fixed_rooms=fixed)
+    sentence = _sentence(move, flip, mark, settings.noun)
+    return Summary(sentence, move, again, expected, flip, flip_same)
+
+
+def _expected_moves(mean: Array) -> Array:
+    """Mean absolute difference to the item's other rooms; (items, rooms), NaN where unknown.
+
+    Sorted along the rooms, so that m rooms cost m log m: below rank r lie r smaller values.
+    """
+    seen = ~np.isnan(mean)
+    m = seen.sum(axis=1, keepdims=True).astype(np.float64)
+    order = np.argsort(mean, axis=1, kind="stable")  # NaN comes last
+    ranked = np.where(np.isnan(mean), 0.0, mean)
+    ranked = np.take_along_axis(ranked, order, axis=1)
+    rank = np.arange(mean.shape[1], dtype=np.float64)[None, :]
+    below = np.cumsum(ranked, axis=1) - ranked
+    above = ranked.sum(axis=1, keepdims=True) - ranked - below
+    with np.errstate(invalid="ignore", divide="ignore"):
+        away = (ranked * rank - below + above - ranked * (m - 1.0 - rank)) / (m - 1.0)
+    result = np.full(mean.shape, np.nan)
+    np.put_along_axis(result, order, np.where((rank < m) & (m > 1), away, np.nan), axis=1)
+    return np.where(np.isnan(result), result, np.maximum(result, 0.0))
+
+
+def _sentence(move: Estimate, flip: Estimate, mark: float | None, noun: str) -> str:
+    if not move.known:
+        return f"Too little data to say what another room would do: {move.reason}."
+    points = _points(move.value)
+    unit = "point" if points == "1" else "points"
+    text = f"A teacher in another room would move a typical {noun} by {points} {unit}"
+    if flip.known and mark is not None:
+        text += f"; {_percent(flip.value)} of {noun}s cross the pass mark of {mark:g}"
+    return text + "."
+
+
+def _points(value: float) -> str:
+    """One digit after the point, or the first one that says something."""
+    return f"{value:.1f}" if value >= 0.095 or value == 0.0 else f"{value:.1g}"
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.0f} %" if rate >= 0.095 or rate == 0 else f"{100 * rate:.2g} %"
+
+
+def _agreement(
+    components: VarianceComponents, probabilities: Array, scale: Array, settings: Settings
+) -> Agreement:
+    one = {name: 1.0 for name in components.facets if name != "item"}
+    drawn, expected = (
+        dependability_estimates(
+            components, {**one, DRAW: draws}, level=settings.level, seed=settings.seed
+        )
+        for draws in (1.0, math.inf)
+    )
+    replicates = bounded_replicates(settings.replicates, probabilities.shape[0])
+    agreed = exact_alpha(
+        probabilities, scale, replicates=replicates, seed=settings.seed, level=settings.level
+    )
+    return Agreement(
+        drawn.sem, drawn.phi, drawn.generalizability, expected.sem, expected.phi, agreed
+    )
+
+
+def _heat_maps(grid: Grid, used: Places, mark: float | None) -> tuple[HeatMap, ...]:
+    """One per format and order that has a room."""
+    sizes = grid.shape[1:4]
+    places = {(f, o) for _, f, o in (np.unravel_index(u, sizes) for u in used.tolist())}
+    scale = np.array(grid.scale)
+    maps = []
+    for f, o in sorted((int(f), int(o)) for f, o in places):
+        at = (slice(None), slice(None), f, o, 0, 0)
+        p = grid.probabilities[at]
+        mean = grid.cells.mean[at]
+        passing = np.full(mean.shape, np.nan)
+        if mark is not None:
+            passing = pass_probability(p, scale, mark)
+        maps.append(
+            HeatMap(
+                grid.levels["format"][f],
+                grid.levels["order"][o],
+                mean,
+                np.sqrt(grid.cells.variance[at]),
+                p,
+                grid.cells.draws[at],
+                passing,
+                grid.removed_mass[at],
+                {(i, q): said for (i, q, *rest), said in grid.texts.items() if rest[:2] == [f, o]},
+            )
+        )
+    return tuple(maps)
+
+
+def _quality(grid: Grid, rooms: tuple[Room, ...], used: Places) -> Quality:
+    present = grid.cells.present
+    counts = np.bincount(grid.kind.reshape(-1), minlength=MISSING + 1)
+    lost = _by_room((grid.wanted & ~present).astype(np.float64), used)
+    items = grid.levels["item"]
+    missing = tuple(f"{items[i]}, {rooms[r]}" for i, r in np.argwhere(lost)[:MOST_NAMED].tolist())
+    removed = grid.removed_mass[present & ~np.isnan(grid.removed_mass)]
+    floor = grid.numerics_floor[present & ~np.isnan(grid.numerics_floor)]
+    share = unknown("no draws")
+    if grid.draws is not None:
+        share = draw_index_share(_by_room(grid.draws, used))
+    failures = dict(next(iter(grid.failures.values()), {}))
+    return Quality(
+        planned=int((grid.wanted | present).sum()),
+        present=int(present.sum()),
+        kinds={kind: int(n) for kind, n in zip(KINDS, counts, strict=False) if n},
+        missing_cells=missing,
+        failures=failures,
+        removed_mass=float(removed.mean()) if removed.size else math.nan,
+        removed_mass_most=float(removed.max()) if removed.size else math.nan,
+        numerics_floor=float(floor.max()) if floor.size else math.nan,
+        seed_share=share,
+        seconds=_total(grid.seconds),
+        prompt_tokens=int(_total(grid.prompt_tokens)) if grid.prompt_tokens is not None else 0,
+        notes=_notes(grid, rooms, share),
+    )
+
+
+def _notes(grid: Grid, rooms: tuple[Room, ...], share: Estimate) -> tuple[str, ...]:
+    """What a reader should know before believing the numbers."""
+    notes = []
+    items = int(grid.cells.present.any(axis=(1, 2, 3, 4, 5)).sum())
+    if items < 10:
+        notes.append(f"only {items} items: intervals are wide (use 30 or more)")
+    if len(rooms) < 5:
+        notes.append(f"only {len(rooms)} rooms: what other rooms do is a guess (use 5 or more)")
+    if share.known and share.value > 0.1:
+        notes.append("draws with the same index agree across cells: were seeds reused?")
+    return tuple(notes)
+
+
+def _mean(values: Array | None) -> float:
+    known = values[~np.isnan(values)] if values is not None else np.zeros(0)
+    return float(known.mean()) if known.size else math.nan
+
+
+def _total(values: Array | None) -> float:
+    return float(np.nansum(values)) if values is not None else math.nan
