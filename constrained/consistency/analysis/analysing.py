@@ -36,7 +36,7 @@ def analyse_arrays(
     title: str = "",
     **settings: Any,
 ) -> Analysis:
-    """The analysis of exact distributions; needs no store.
+    r"""The analysis of exact distributions; needs no store.
 
     `probabilities` has shape (facets..., scores), NaN in a missing cell; `facets` names its axes
     (item, prompt, format, order, variant, temperature; item is needed), `levels` the levels of
