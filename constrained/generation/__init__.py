@@ -6,6 +6,16 @@ Needs torch and transformers (``pip install constrained-lm[hf]``).
 from constrained.generation.distribution import Distribution, Outcome, Pmf
 from constrained.generation.generator import Generator
 from constrained.generation.processor import LogitsMask
+from constrained.generation.progress import Progress
 from constrained.generation.result import Chunk, Result
 
-__all__ = ["Chunk", "Distribution", "Generator", "LogitsMask", "Outcome", "Pmf", "Result"]
+__all__ = [
+    "Chunk",
+    "Distribution",
+    "Generator",
+    "LogitsMask",
+    "Outcome",
+    "Pmf",
+    "Progress",
+    "Result",
+]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from constrained.generation.loop import Row, decode
 from constrained.generation.model import LanguageModel
+from constrained.generation.progress import Cancel, cancelled
 from constrained.generation.result import Chunk, Result
+from constrained.spec.so_far import Unfinished, so_far
 from constrained.spec.spec import Spec
 
 __all__ = ["chunks_of", "result_of"]
@@ -23,10 +26,10 @@ def text_of(row: Row) -> str:
 def result_of(row: Row, spec: Spec[Any] | None) -> Result[Any]:
     """The typed result of a row that has come to its end."""
     text = text_of(row)
-    complete = row.complete
+    complete = row.complete and row.finish_reason != "cancelled"
     spelled = (row.vocabulary.spell([token]) for token in row.ids)
     return Result(
-        value=text if spec is None else spec.parse(text) if complete else None,
+        value=None if not complete else text if spec is None else spec.parse(text),
         text=text,
         token_ids=tuple(row.ids),
         tokens=tuple(data.decode("utf-8", errors="replace") for data in spelled),
@@ -40,15 +43,26 @@ def result_of(row: Row, spec: Spec[Any] | None) -> Result[Any]:
     )
 
 
-def chunks_of(model: LanguageModel, row: Row, spec: Spec[Any] | None) -> Iterator[Chunk[Any]]:
+def chunks_of(
+    model: LanguageModel,
+    row: Row,
+    spec: Spec[Any] | None,
+    *,
+    cancel: Cancel | None = None,
+) -> Iterator[Chunk[Any]]:
     """Text as it becomes certain; unfinished characters wait for their last byte."""
     shown = ""
-    for _ in decode(model, [row]):
-        text = text_of(row)
-        if row.finish_reason is None:
-            text = text.rstrip("\N{REPLACEMENT CHARACTER}")
-            if len(text) > len(shown):
-                yield Chunk(text[len(shown) :])
-                shown = text
+    with closing(decode(model, [row])) as steps:
+        for _ in steps:
+            text = text_of(row)
+            if row.finish_reason is None:
+                text = text.rstrip("\N{REPLACEMENT CHARACTER}")
+                if len(text) > len(shown):
+                    value = Unfinished(text) if spec is None else so_far(spec, text)
+                    yield Chunk(text[len(shown) :], value=value)
+                    shown = text
+                if cancelled(cancel):
+                    row.cancel()
+                    break
     result = result_of(row, spec)
-    yield Chunk(result.text[len(shown) :], result)
+    yield Chunk(result.text[len(shown) :], result, result.value)

@@ -7,7 +7,7 @@ few choices can come at all (`1` may become `10`), the first pass scores them al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -54,6 +54,8 @@ class Row:
     """The node after each id."""
     ahead: dict[int, tuple[NDArray[np.float32], float]] = field(default_factory=dict)
     """Logits that the first pass found at nodes below its head, with their totals."""
+    until: Callable[[Row], bool] | None = None
+    """Ends the row early, asked whenever its tokens have grown."""
 
     def begin(self) -> None:
         """Enter the guide and append what is certain from the start."""
@@ -109,6 +111,11 @@ class Row:
         self.token_logprobs += [None] * missing
         self.removed_mass += [None] * missing
 
+    def cancel(self) -> None:
+        """End here, wherever that is."""
+        self.finish_reason = "cancelled"
+        self.close()
+
     def _choose(self, scores: NDArray[np.float32], total: float) -> None:
         """Draw the next token, or the end, from what the mask allows; then jump."""
         allowed = self._allowed(None, len(scores))
@@ -156,6 +163,9 @@ class Row:
     def _jump(self) -> None:
         """Append the tokens that are certain; notice when nothing can follow or fit."""
         guide = self.guide
+        if self.until is not None and self.until(self):
+            self.finish_reason = "stop"
+            return
         if guide is not None:
             while True:
                 left = self.budget - len(self.ids)
@@ -173,29 +183,49 @@ class Row:
             self.finish_reason = "length"
 
 
-def decode(model: LanguageModel, rows: Sequence[Row]) -> Iterator[None]:
+def decode(
+    model: LanguageModel, rows: Sequence[Row], *, apart: bool = False
+) -> Generator[None, None, None]:
     """Run all rows to their end, yielding after every pass; each row keeps its own record.
 
     Rows with the same prompt and the same certain head share the first pass. Rows that have ended
-    leave the batch.
+    leave the batch. `apart` gives every row passes of its own, so that not even the last bit of a
+    logit depends on its neighbours; rows that ask the same still share their first pass.
     """
     for row in rows:
         row.begin()
     yield
     live = [row for row in rows if row.finish_reason is None]
-    if live:
-        batch, live = _first_pass(model, live)
+    for group in _alike(live) if apart else [live] if live else []:
+        batch, going = _first_pass(model, group)
         yield
-        while live:
-            chunks = _chunks(model, live)
-            passed = _scored(batch.extend(chunks))
-            for row, chunk, scored in zip(live, chunks, passed, strict=True):
-                row.fed += len(chunk)
-                row.read(scored, row.fed - len(chunk) + 1)
-            live = _drop_ended(batch, live)
-            yield
+        if apart:
+            for place, row in enumerate(going):
+                yield from _go_on(model, batch.only(place), [row])
+        else:
+            yield from _go_on(model, batch, going)
     for row in rows:
         row.close()
+
+
+def _alike(live: Iterable[Row]) -> list[list[Row]]:
+    """The rows in groups that start the same way, as a row alone would start."""
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in live:
+        groups.setdefault((tuple(row.prompt), row.guide, tuple(row.ids)), []).append(row)
+    return list(groups.values())
+
+
+def _go_on(model: LanguageModel, batch: ModelRows, live: list[Row]) -> Iterator[None]:
+    """The passes after the first one."""
+    while live:
+        chunks = _chunks(model, live)
+        passed = _scored(batch.extend(chunks))
+        for row, chunk, scored in zip(live, chunks, passed, strict=True):
+            row.fed += len(chunk)
+            row.read(scored, row.fed - len(chunk) + 1)
+        live = _drop_ended(batch, live)
+        yield
 
 
 def _chunks(model: LanguageModel, live: Sequence[Row]) -> list[list[int]]:

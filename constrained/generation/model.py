@@ -139,6 +139,11 @@ class LanguageModel:
         return "logits_to_keep" in self._parameters
 
     @property
+    def shares_heads(self) -> bool:
+        """Prompts that begin alike can be given that beginning once."""
+        return self.takes_positions and not self.counts_slots
+
+    @property
     def in_step(self) -> bool:
         """All rows of a batch have to be equally long at all times."""
         return self.encoder_decoder

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 __all__ = ["Chunk", "FinishReason", "Result"]
 
 T = TypeVar("T")
 
-FinishReason = Literal["stop", "length"]
+FinishReason = Literal["stop", "length", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -34,10 +34,12 @@ class Result(Generic[T]):
 
     finish_reason: FinishReason
     """``"stop"``: the model ended the output, or nothing could follow. ``"length"``: the budget
-    ended; the output is complete all the same unless `complete` says otherwise."""
+    ended; the output is complete all the same unless `complete` says otherwise. ``"cancelled"``:
+    the caller ended it, and it is not complete."""
 
     complete: bool
-    """Whether the text matches the spec; only ``partial=True`` lets an incomplete one through."""
+    """Whether the text is an output of the spec; only ``partial=True`` and cancelling let an
+    incomplete one through."""
 
     logprob: float
     """Log-probability (nats) that masked sampling gives this output, at the temperature used (1
@@ -71,3 +73,8 @@ class Chunk(Generic[T]):
 
     text: str
     result: Result[T] | None = None
+
+    value: Any = None
+    """What the text so far means: the fields and items that are settled, in dicts and lists, and
+    text that is still growing as `Unfinished`; None while nothing is settled. With the last piece
+    the value of the result."""

@@ -17,7 +17,10 @@ import torch
 
 from constrained.generation.model import LanguageModel
 
-__all__ = ["ModelRows", "Tree"]
+__all__ = ["ModelRows", "Tree", "common_head"]
+
+SHARE_FROM = 64
+"""Tokens that a shared beginning has to save before it gets a pass of its own."""
 
 PATHS_AT_ONCE = 64
 """Rows that one pass over a tree of continuations copies the cache for."""
@@ -71,6 +74,7 @@ class ModelRows:
             logits = self._pass([[*start, *head] for head in heads], right=True)
             first = len(start) - 1
             return [row[first : first + len(h) + 1] for row, h in zip(logits, heads, strict=True)]
+        prompts = self._after_common_head(prompts)
         rows = [[*prompt, *head] for prompt, head in zip(prompts, heads, strict=True)]
         keep = max(len(head) for head in heads) + 1
         logits = self._pass(rows, right=False, keep=keep)
@@ -87,6 +91,8 @@ class ModelRows:
         Gives for each row what `begin` gives, and the logits after each token of its tree. The
         trees do not become part of the rows. Only for models that take trees (`fits_trees`).
         """
+        prompts = self._after_common_head(prompts)
+        shared = self._mask.shape[1] if self._cache is not None else 0
         rows = [[*p, *h, *t.tokens] for p, h, t in zip(prompts, heads, trees, strict=True)]
         longest = max(map(len, rows))
         tokens = torch.zeros((len(rows), longest), dtype=torch.long)
@@ -97,16 +103,18 @@ class ModelRows:
             first, branches = longest - len(row), longest - len(tree.tokens)
             tokens[i, first:] = torch.tensor(row)
             kept[i, first:branches] = 1
-            positions[i, first:branches] = torch.arange(branches - first)
+            positions[i, first:branches] = torch.arange(shared, shared + branches - first)
             sees, depths = tree.ancestors()
-            positions[i, branches:] = branches - first + depths
+            positions[i, branches:] = shared + branches - first + depths
             visible[i, :, :first] = False
             visible[i, branches:, branches:] = sees
         visible |= torch.eye(longest, dtype=torch.bool)  # padding sees itself, or it would be nan
+        past = torch.ones((len(rows), longest, shared), dtype=torch.bool)
+        visible = torch.cat([past, visible], dim=2)
         keep = max(len(h) + len(t.tokens) for h, t in zip(heads, trees, strict=True)) + 1
-        output = self._forward_masked(tokens, positions, visible, None, keep)
+        output = self._forward_masked(tokens, positions, visible, self._cache, keep)
         self._cache = output.past_key_values
-        self._mask = kept.to(self.model.device)
+        self._mask = torch.cat([past[:, 0].long(), kept], dim=1).to(self.model.device)
         found = []
         for row, head, tree in zip(output.logits, heads, trees, strict=True):
             split = len(row) - len(tree.tokens)
@@ -184,6 +192,24 @@ class ModelRows:
         with torch.inference_mode():
             return self.model.model(**inputs, return_dict=True)
 
+    def only(self, place: int) -> ModelRows:
+        """One of the rows, growing on its own from here."""
+        other = self._fork()
+        other.select([place])
+        return other
+
+    def _after_common_head(self, prompts: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
+        """Give the beginning that all prompts share to the model once; what is left of each.
+
+        Nothing happens where that would not pay, or where padding may not lie inside the cache.
+        """
+        shared = common_head(prompts)
+        if (len(prompts) - 1) * shared < SHARE_FROM or not self.model.shares_heads:
+            return prompts
+        self._pass([prompts[0][:shared]], right=False, keep=1)
+        self.select([0] * len(prompts))
+        return [prompt[shared:] for prompt in prompts]
+
     def _fork(self) -> ModelRows:
         """The same rows, growing on their own from here."""
         other = ModelRows(self.model)
@@ -256,6 +282,18 @@ class ModelRows:
             layer.keys = torch.take_along_dim(layer.keys, index, dim=2)
             layer.values = torch.take_along_dim(layer.values, index, dim=2)
         self._mask = torch.take_along_dim(self._mask, order, dim=1)
+
+
+def common_head(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with, less than the shortest has.
+
+    >>> common_head([[1, 2, 3], [1, 2, 4, 5]])
+    2
+    """
+    ordered = sorted(map(tuple, prompts))
+    first, last = ordered[0], ordered[-1]  # the two that differ soonest
+    most = min(map(len, prompts)) - 1
+    return next((i for i in range(most) if first[i] != last[i]), most)
 
 
 def _shallow(cache: Any) -> Any:

@@ -45,6 +45,8 @@ class Spec(Generic[T_co]):
     read: Callable[[str], T_co]
     parts: tuple[Part, ...] = ()
     alternatives: tuple[Spec[Any], ...] = ()
+    read_so_far: Callable[[str], Any] | None = None
+    """What the beginning of an output means; None: nothing, or what `parts` say of it."""
 
     @property
     def holes(self) -> tuple[Hole, ...]:

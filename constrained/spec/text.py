@@ -20,6 +20,7 @@ from constrained.grammar import (
 )
 from constrained.grammar.build import ranges_minus
 from constrained.spec.compose import check_text
+from constrained.spec.so_far import text_so_far
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
 
@@ -85,7 +86,12 @@ def text(
     grammar = Grammar(lexeme(output))
     _check_satisfiable(grammar, source)
     ending = len(stop or "")
-    return Spec(source, grammar, lambda output: output[: len(output) - ending])
+    return Spec(
+        source,
+        grammar,
+        lambda output: output[: len(output) - ending],
+        read_so_far=lambda output: text_so_far(output, stop),
+    )
 
 
 def _check_counts(min_length: int, max_length: int | None, lines: int | None) -> None:

@@ -16,6 +16,7 @@ from constrained.grammar.passes import prepared
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.cfg.gbnf import read_gbnf
 from constrained.spec.cfg.lark import read_lark
+from constrained.spec.so_far import text_so_far
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
 
@@ -59,7 +60,8 @@ def grammar(
         "dialect": (dialect, "lark"),
     }
     source = call_source("grammar", [_SHORT.repr(text)], options)
-    return Spec(source, grammar_of(text, start=start, dialect=dialect, limits=limits), str)
+    compiled = grammar_of(text, start=start, dialect=dialect, limits=limits)
+    return Spec(source, compiled, str, read_so_far=text_so_far)
 
 
 def grammar_of(

@@ -31,6 +31,7 @@ from constrained.spec.json_schema.emit import Emission
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.reading import demand_of
 from constrained.spec.json_text import JsonStyle, style_named
+from constrained.spec.so_far import json_so_far
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
 
@@ -93,7 +94,7 @@ def json(
         read = TypeReader(schema, source)
         schema = type_schema(read.adapter)
     grammar = schema_grammar(schema, whitespace=whitespace, formats=formats, limits=limits)
-    return Spec(source, grammar, read)
+    return Spec(source, grammar, read, read_so_far=json_so_far)
 
 
 def schema_grammar(

@@ -18,6 +18,7 @@ from constrained.spec.regex.ecma_dialect import EcmaParser
 from constrained.spec.regex.parser import Parser
 from constrained.spec.regex.python_dialect import PythonParser
 from constrained.spec.regex.references import written_out
+from constrained.spec.so_far import text_so_far
 from constrained.spec.spec import Spec
 
 __all__ = ["pattern_node", "regex"]
@@ -45,7 +46,7 @@ def regex(pattern: str | re.Pattern[str], flags: int = 0) -> Spec[str]:
     source = f"regex({pattern!r}{shown})"
     if isinstance(node, Nothing):
         raise UnsatisfiableSpec(f"no text matches {source}", hint="look for ^ or $ inside the text")
-    return Spec(source=source, grammar=Grammar(node), read=_as_it_is)
+    return Spec(source=source, grammar=Grammar(node), read=_as_it_is, read_so_far=text_so_far)
 
 
 def _as_it_is(text: str) -> str:

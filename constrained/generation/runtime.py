@@ -1,0 +1,169 @@
+"""`Runtime`: a model with its tokenizer, and how questions to it become rows of the loop."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from threading import Lock
+from typing import Any
+
+from constrained.errors import GenerationError, Truncated
+from constrained.generation.canonical import Speller
+from constrained.generation.guide import Guide
+from constrained.generation.inputs import Prompt, prompt_ids
+from constrained.generation.loop import Row
+from constrained.generation.model import LanguageModel
+from constrained.generation.policy import Spellings, guide_of
+from constrained.generation.sampling import Sampling, row_generator
+from constrained.limits import Limits
+from constrained.spec.coerce import as_spec
+from constrained.spec.spec import Spec
+from constrained.vocabulary import Vocabulary
+
+__all__ = ["Runtime", "per_prompt"]
+
+GUIDES_KEPT = 64
+
+Seed = int | Sequence[int] | None
+"""One seed for all prompts, one per prompt, or None: other draws at every call."""
+
+
+class Runtime:
+    """A model with its tokenizer; keeps the guides of the specs it has seen.
+
+    Arguments and errors as for `Generator`.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        spellings: Spellings,
+        end_ids: Sequence[int],
+        limits: Limits,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.model = LanguageModel(model)
+        self.vocabulary = Vocabulary.from_tokenizer(
+            tokenizer, width=self.model.width, end_ids=(*end_ids, *self.model.end_ids)
+        )
+        self.limits = limits
+        self._speller = Speller(tokenizer, self.vocabulary)
+        self._spellings: Spellings = spellings
+        self._guides: OrderedDict[tuple[Spec[Any], bool], Guide] = OrderedDict()
+        self._lock = Lock()
+
+    def prompt(self, prompt: Prompt, place: int) -> list[int]:
+        """The ids of one prompt; `place` in the batch is for errors."""
+        encoder = self.model.encoder_decoder
+        ids = prompt_ids(self.tokenizer, prompt, place=place, encoder=encoder)
+        beyond = [i for i in ids if not 0 <= i < self.vocabulary.width]
+        if beyond and not encoder:
+            raise GenerationError(
+                f"prompt {place} holds ids {beyond[:5]}, which the model does not have (it knows "
+                f"{self.vocabulary.width:,})"
+            )
+        return ids
+
+    def guide(self, spec: Spec[Any], prompt: Sequence[int]) -> Guide:
+        """The guide of a spec after a prompt, kept for the next call."""
+        first = self.model.encoder_decoder or not self.vocabulary.spell(prompt)
+        key = (spec, first and bool(self._speller.prefix))
+        with self._lock:
+            guide = self._guides.get(key)
+            if guide is None:
+                guide = guide_of(
+                    spec,
+                    self.vocabulary,
+                    self._speller,
+                    spellings=self._spellings,
+                    fresh=key[1],
+                    limits=self.limits,
+                )
+                self._guides[key] = guide
+                while len(self._guides) > GUIDES_KEPT:
+                    self._guides.popitem(last=False)
+            self._guides.move_to_end(key)
+        return guide
+
+    def rows(
+        self,
+        batch: Sequence[Prompt],
+        specs: Sequence[Spec[Any] | None],
+        *,
+        max_new_tokens: int,
+        sampling: Sampling,
+        samples: int = 1,
+        seed: Seed = None,
+        partial: bool = False,
+    ) -> list[Row]:
+        """`samples` rows for each prompt, in order."""
+        if max_new_tokens < 1:
+            raise GenerationError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
+        if samples < 1:
+            raise GenerationError(f"samples must be at least 1, got {samples}")
+        copies: Counter[tuple[int, ...]] = Counter()
+        rows = []
+        for place, (prompt, spec, own) in enumerate(
+            zip(batch, specs, _seeds(seed, len(batch)), strict=True)
+        ):
+            ids = self.prompt(prompt, place)
+            guide = None if spec is None else self.guide(spec, ids)
+            budget = self._budget(guide, len(ids), max_new_tokens, place, partial=partial)
+            strict = guide is not None and guide.cost(guide.start) <= budget
+            key = (own, *ids)
+            for _ in range(samples):
+                random = row_generator(own, ids, copies[key])
+                copies[key] += 1
+                rows.append(
+                    Row(ids, guide, self.vocabulary, sampling, random, budget, strict=strict)
+                )
+        return rows
+
+    def _budget(
+        self, guide: Guide | None, prompt: int, wanted: int, place: int, *, partial: bool
+    ) -> int:
+        """The tokens that a row may use; `Truncated` when no output fits into them."""
+        context = self.model.context
+        budget = wanted if context is None else min(wanted, context - prompt)
+        why = f"max_new_tokens={wanted}"
+        if budget < wanted:
+            why = f"the {context:,} tokens of the model's context less {prompt:,} of the prompt"
+        if budget < 1:
+            raise GenerationError(
+                f"prompt {place} has {prompt:,} tokens and the model can hold {context:,}, so "
+                "there is no room for an answer; shorten the prompt"
+            )
+        needed = 0 if guide is None else guide.cost(guide.start)
+        if needed > budget and not partial:
+            raise Truncated(
+                f"no output for prompt {place} fits into {budget} tokens ({why}): the shortest way "
+                f"to complete one takes {needed}; allow more, or pass partial=True"
+            )
+        return budget
+
+
+def per_prompt(spec: Any, prompts: int) -> list[Spec[Any] | None]:
+    """One spec per prompt: the same for all, or a list of as many (None: free text)."""
+    if isinstance(spec, list):
+        if len(spec) != prompts:
+            raise GenerationError(
+                f"there are {len(spec)} specs for {prompts} prompts; pass one spec for all, or a "
+                "list with one per prompt"
+            )
+        return [None if one is None else as_spec(one) for one in spec]
+    return [None if spec is None else as_spec(spec)] * prompts
+
+
+def _seeds(seed: Seed, prompts: int) -> list[int]:
+    """A seed for each prompt."""
+    if seed is None or isinstance(seed, int):
+        return [secrets.randbits(63) if seed is None else seed] * prompts
+    if len(seed) != prompts:
+        raise GenerationError(
+            f"there are {len(seed)} seeds for {prompts} prompts; pass one seed for all, or a list "
+            "with one per prompt"
+        )
+    return [int(one) for one in seed]
