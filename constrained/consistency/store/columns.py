@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from constrained.consistency.records import Score
 from constrained.consistency.statistics.cells import Cells
 from constrained.consistency.store.names import FACETS, read_levels, read_supports
 from constrained.consistency.store.rows import KINDS, cell_checksum, draw_checksum
+from constrained.consistency.store.schema import damaged, decoding
 from constrained.errors import RecordError
 
 __all__ = ["Columns", "read_columns"]
@@ -99,16 +99,8 @@ class Columns:
 
 def read_columns(connection: sqlite3.Connection, path: Path) -> Columns:
     """The columns of a store; `RecordError` when anything in it is damaged."""
-    try:
+    with decoding(path):
         return _read(connection, path)
-    except (KeyError, IndexError, TypeError, ValueError, struct.error) as error:
-        raise _damaged(path, "a row cannot be read") from error
-
-
-def _damaged(path: Path, what: str) -> RecordError:
-    return RecordError(
-        f"{path}: the store is damaged ({what}); go back to a copy, or run the plan again"
-    )
 
 
 def _read(connection: sqlite3.Connection, path: Path) -> Columns:
@@ -121,10 +113,10 @@ def _read(connection: sqlite3.Connection, path: Path) -> Columns:
     while rows := cursor.fetchmany(CHUNK):
         for row in rows:
             if cell_checksum(row) != row[18]:
-                raise _damaged(path, f"cell {row[0]}")
+                raise damaged(path, f"cell {row[0]}")
         table.take(rows, path)
     if table.filled != n:  # the count comes from the index of the keys, the rows from the table
-        raise _damaged(path, f"{n:,} keys for {table.filled:,} cells")
+        raise damaged(path, f"{n:,} keys for {table.filled:,} cells")
     names, codes = _coded(table, levels)
     order = np.lexsort([codes[facet] for facet in reversed(ORDER)])
     draws = _Draws(connection, path, table, order, supports)
@@ -204,7 +196,7 @@ class _Table:
         """Fill in the next rows."""
         first, last = self.filled, self.filled + len(rows)
         if last > len(self.kind):
-            raise _damaged(path, "more cells than keys")
+            raise damaged(path, "more cells than keys")
         here = slice(first, last)
         columns = list(zip(*rows, strict=True))
         self.levels[:, here] = columns[1:6]
@@ -288,10 +280,10 @@ class _Draws:
         )
         while rows := keys.fetchmany(CHUNK):
             if filled + len(rows) > total:
-                raise _damaged(path, "draws that no cell has")
+                raise damaged(path, "draws that no cell has")
             for place, row in enumerate(rows, start=filled):
                 if draw_checksum(row[9], row) != row[8]:
-                    raise _damaged(path, f"the draws of cell {row[9]}")
+                    raise damaged(path, f"the draws of cell {row[9]}")
                 cells[place], index[place] = row[0], row[1]
                 score[place] = row[2], row[3]
                 mean[place] = score[place]
@@ -302,7 +294,7 @@ class _Draws:
             filled += len(rows)
         counted = np.searchsorted(cells[:filled], [table.id, table.id + 1])
         if filled != total or not np.array_equal(counted[1] - counted[0], table.drawn):
-            raise _damaged(path, "draws are missing")
+            raise damaged(path, "draws are missing")
         rank = np.empty(n, dtype=np.int64)
         rank[order] = np.arange(n)
         row_of = rank[np.searchsorted(table.id, cells)]
@@ -329,7 +321,7 @@ def _moments(
     n, width = len(kind), 2 if pairs else 1
     mean, variance, error = (np.full((n, width), np.nan) for _ in range(3))
     count = np.bincount(draws.cell[~np.isnan(draws.mean[:, 0])], minlength=n).astype(np.float64)
-    values = support.reshape(len(support), -1)
+    values = support.reshape(len(support), support.ndim)
     exact = (kind == KINDS.index("exact")) & ~np.isnan(local).any(axis=1) & (len(support) > 0)
     if exact.any():
         centre = values.mean(axis=0)

@@ -13,7 +13,7 @@ from constrained.consistency.store.rows import (
     text_checksum,
     text_digest,
 )
-from constrained.errors import RecordError
+from constrained.consistency.store.schema import damaged
 
 __all__ = ["FACETS", "Names", "read_levels", "read_supports"]
 
@@ -103,7 +103,7 @@ def read_levels(connection: sqlite3.Connection, path: Path) -> dict[int, tuple[s
     levels = {}
     for number, facet, name, crc in connection.execute("SELECT id, facet, name, crc FROM levels"):
         if crc != text_checksum(number, facet, name):
-            raise RecordError(f"{path}: the store is damaged (the name of level {number})")
+            raise damaged(path, f"the name of level {number}")
         levels[number] = (facet, name)
     return levels
 
@@ -113,6 +113,6 @@ def read_supports(connection: sqlite3.Connection, path: Path) -> dict[int, tuple
     supports = {}
     for number, scores, crc in connection.execute("SELECT id, scores, crc FROM supports"):
         if crc != text_checksum(number, scores):
-            raise RecordError(f"{path}: the store is damaged (support {number})")
+            raise damaged(path, f"support {number}")
         supports[number] = support_of(scores)
     return supports

@@ -8,14 +8,16 @@ they are opened; newer ones are refused.
 from __future__ import annotations
 
 import sqlite3
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from constrained.consistency.store.rows import text_checksum
 from constrained.errors import RecordError
 
-__all__ = ["APPLICATION_ID", "VERSION", "connect", "reading", "writing"]
+__all__ = ["APPLICATION_ID", "VERSION", "connect", "damaged", "decoding", "reading", "writing"]
 
 APPLICATION_ID = 0x636F6E73  # "cons"
 MAGIC = b"SQLite format 3\0"
@@ -90,9 +92,10 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
         """CREATE TABLE environments (
             id INTEGER PRIMARY KEY,
-            body TEXT NOT NULL UNIQUE
+            body TEXT NOT NULL UNIQUE,
+            crc INTEGER NOT NULL
         )""",
-        "INSERT INTO environments (body) SELECT environment FROM run",
+        "INSERT INTO environments (body, crc) SELECT environment, checksum(environment) FROM run",
         "ALTER TABLE run DROP COLUMN environment",
     ),
 }
@@ -114,10 +117,27 @@ def reading(path: Path) -> Iterator[None]:
                 "seconds; wait for it to end, or end it"
             ) from error
         raise RecordError(f"{path}: the store cannot be used ({reason})") from error
-    except (sqlite3.Error, OverflowError) as error:
-        raise RecordError(
-            f"{path}: the store is damaged ({error}); go back to a copy, or run the plan again"
-        ) from error
+    except sqlite3.Error as error:
+        raise damaged(path, str(error)) from error
+
+
+@contextmanager
+def decoding(path: Path) -> Iterator[None]:
+    """`reading`, where rows are turned into values: what does not fit is damage as well."""
+    try:
+        with reading(path):
+            yield
+    except RecordError:
+        raise
+    except (AttributeError, LookupError, TypeError, ValueError, struct.error) as error:
+        raise damaged(path, "a row cannot be read") from error
+
+
+def damaged(path: Path, what: str) -> RecordError:
+    """The error for a file whose content is not what was written."""
+    return RecordError(
+        f"{path}: the store is damaged ({what}); go back to a copy, or run the plan again"
+    )
 
 
 @contextmanager
@@ -140,9 +160,10 @@ def connect(path: Path, *, create: bool, check: bool = True) -> sqlite3.Connecti
     newer version. `check` False leaves out SQLite's own check of the whole file.
     """
     _refuse_foreign(path, create)
-    with reading(path):
+    with decoding(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
+            connection.create_function("checksum", -1, text_checksum, deterministic=True)
             if check:
                 _check(path, connection)
             _switch_to_wal(connection)
@@ -176,10 +197,7 @@ def _refuse_foreign(path: Path, create: bool) -> None:
 def _check(path: Path, connection: sqlite3.Connection) -> None:
     problems = [row[0] for row in connection.execute("PRAGMA quick_check(1)")]
     if problems != ["ok"]:
-        raise RecordError(
-            f"{path}: the store is damaged ({' '.join(problems[0].split())}); go back to a copy, "
-            "or run the plan again"
-        )
+        raise damaged(path, " ".join(problems[0].split()))
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

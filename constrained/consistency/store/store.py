@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +24,7 @@ from constrained.consistency.store.rows import (
     text_checksum,
     text_digest,
 )
-from constrained.consistency.store.schema import connect, reading, writing
+from constrained.consistency.store.schema import connect, damaged, decoding, reading, writing
 from constrained.errors import RecordError
 
 if TYPE_CHECKING:
@@ -133,7 +132,8 @@ class Store:
                 )
             if environment:
                 self._connection.execute(
-                    "INSERT OR IGNORE INTO environments (body) VALUES (?)", (body,)
+                    "INSERT OR IGNORE INTO environments (body, crc) VALUES (?, ?)",
+                    (body, text_checksum(body)),
                 )
         return digest
 
@@ -154,7 +154,7 @@ class Store:
 
     def keys(self) -> set[str]:
         """The keys of all cells."""
-        with reading(self.path):
+        with decoding(self.path):
             return {row[0] for row in self._connection.execute("SELECT key FROM cells")}
 
     def records(self, where: Mapping[str, Any] | None = None) -> Iterator[CellRecord]:
@@ -198,14 +198,16 @@ class Store:
 
     def plan(self) -> Plan | None:
         """The plan that the cells belong to; None for scores that came from elsewhere."""
+        row = self.plan_text()
+        if row is None:
+            return None
         from constrained.consistency.plan import Plan
 
-        row = self.plan_text()
-        return None if row is None else Plan.from_json(row[2])
+        return Plan.from_json(row[2])
 
     def plan_text(self) -> tuple[str, str, str] | None:
         """Name, digest and text of the plan; None when there is none."""
-        with reading(self.path):
+        with decoding(self.path):
             return self._run()
 
     def environment(self) -> dict[str, Any]:
@@ -215,12 +217,13 @@ class Store:
 
     def environments(self) -> list[dict[str, Any]]:
         """Every environment that cells were scored in, the first one first."""
-        with reading(self.path):
-            rows = self._connection.execute("SELECT body FROM environments ORDER BY id").fetchall()
-        try:
-            return [dict(json.loads(row[0])) for row in rows]
-        except (ValueError, TypeError) as error:
-            raise RecordError(f"{self.path}: the store is damaged (an environment)") from error
+        with decoding(self.path):
+            rows = self._connection.execute(
+                "SELECT body, crc FROM environments ORDER BY id"
+            ).fetchall()
+            if any(text_checksum(body) != crc for body, crc in rows):
+                raise damaged(self.path, "an environment")
+            return [dict(json.loads(body)) for body, _ in rows]
 
     def columns(self) -> Columns:
         """All cells as numpy columns: what statistics and reports read; see `Columns`."""
@@ -266,7 +269,7 @@ class Store:
         if row is None:
             return None
         if row[3] != text_checksum(*row[:3]):
-            raise RecordError(f"{self.path}: the store is damaged (its plan)")
+            raise damaged(self.path, "its plan")
         return str(row[0]), str(row[1]), str(row[2])
 
     def _insert(self, record: CellRecord) -> bool:
@@ -305,19 +308,14 @@ class Store:
             yield record
 
     def _numbered(self, clause: str, values: Sequence[Any]) -> list[tuple[int, CellRecord]]:
-        with reading(self.path), self._moment():
+        with decoding(self.path), self._moment():
             rows = self._connection.execute(f"SELECT * FROM cells {clause}", values).fetchall()
-            try:
-                return [(row[0], self._record(row)) for row in rows]
-            except (KeyError, IndexError, TypeError, ValueError, struct.error) as error:
-                raise RecordError(
-                    f"{self.path}: the store is damaged (a row cannot be read)"
-                ) from error
+            return [(row[0], self._record(row)) for row in rows]
 
     def _record(self, row: Sequence[Any]) -> CellRecord:
         number, content, crc = row[0], row[1:-1], row[-1]
         if cell_checksum(content) != crc:
-            raise RecordError(f"{self.path}: the store is damaged (cell {content[0]})")
+            raise damaged(self.path, f"cell {content[0]}")
         key, item, prompt, format_, variant, ordering, temperature, kind, support = content[:9]
         local, free, removed, floor, text, tokens, seconds, notes, draws = content[9:]
         item, prompt, format_, variant, ordering = (
@@ -356,7 +354,7 @@ class Store:
                 "SELECT * FROM draws WHERE cell = ? ORDER BY place", (cell,)
             ).fetchall()
         if len(rows) != count or any(draw_checksum(key, row) != row[-1] for row in rows):
-            raise RecordError(f"{self.path}: the store is damaged (the draws of cell {key})")
+            raise damaged(self.path, f"the draws of cell {key}")
         return tuple(draw_of(row) for row in rows)
 
     def _text(self, number: int) -> str:
@@ -364,5 +362,5 @@ class Store:
             "SELECT digest, text FROM texts WHERE id = ?", (number,)
         ).fetchone()
         if row is None or text_digest(row[1]) != row[0]:
-            raise RecordError(f"{self.path}: the store is damaged (prompt text {number})")
+            raise damaged(self.path, f"prompt text {number}")
         return str(row[1])
