@@ -1,0 +1,33 @@
+"""Plans: which cells a consistency run has, and everything that decides their values."""
+
+from constrained.consistency.plan.cell import Cell
+from constrained.consistency.plan.hashing import cell_seed, content_hash
+from constrained.consistency.plan.keys import cell_key, content_hashes
+from constrained.consistency.plan.output import OutputFormat
+from constrained.consistency.plan.parts import (
+    Gold,
+    Item,
+    PlannedGate,
+    Scoring,
+    Selection,
+    Variant,
+    Wording,
+)
+from constrained.consistency.plan.plan import Plan
+
+__all__ = [
+    "Cell",
+    "Gold",
+    "Item",
+    "OutputFormat",
+    "Plan",
+    "PlannedGate",
+    "Scoring",
+    "Selection",
+    "Variant",
+    "Wording",
+    "cell_key",
+    "cell_seed",
+    "content_hash",
+    "content_hashes",
+]

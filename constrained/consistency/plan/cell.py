@@ -1,0 +1,64 @@
+"""`Cell`: one place of the grid, with everything that is needed to score it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from constrained.consistency.plan.parts import Item, Variant, Wording
+from constrained.consistency.records import Address
+from constrained.prompts import PromptFormat
+
+__all__ = ["Cell"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One place of the grid.
+
+    `address` says which one. `pair` are the item's fields that hold the answers of a pairwise
+    judgement, the one that is shown first in front; None otherwise.
+    """
+
+    address: Address
+    item: Item
+    prompt: Wording
+    format: PromptFormat
+    variant: Variant
+    pair: tuple[str, str] | None = None
+
+    @property
+    def temperature(self) -> float:
+        """The temperature of this cell."""
+        return self.address.temperature
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The item's fields, with ``first`` and ``second`` for pairwise judging."""
+        if self.pair is None:
+            return self.item.fields
+        first, second = self.pair
+        shown = {"first": self.item.fields[first], "second": self.item.fields[second]}
+        return {**self.item.fields, **shown}
+
+    @property
+    def text(self) -> str:
+        """The wording with the item's fields in place, in no format yet."""
+        return self.prompt.fill(self.fields)
+
+    @property
+    def system(self) -> str | None:
+        """The system text of the wording; None for the format's own."""
+        return self.prompt.fill_system(self.fields)
+
+    def render(self, tokenizer: Any = None) -> str:
+        """The prompt as a string; `tokenizer` is needed by the format ``template`` only.
+
+        Raises `GenerationError` as `PromptFormat.render` does.
+        """
+        return self.format.render(self.text, self.system, tokenizer)
+
+    def encode(self, tokenizer: Any) -> list[int]:
+        """The prompt's token ids, special tokens exactly once; give these to a `Generator`."""
+        return self.format.encode(self.text, tokenizer, self.system)

@@ -1,0 +1,122 @@
+"""Whether the parts of a plan fit together: names, fields, levels, scores of the format."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from constrained.consistency.plan.parts import Item, Scoring, Selection, Wording
+from constrained.consistency.scores import score_of
+from constrained.errors import InvalidSpec, RecordError
+from constrained.spec.spec import Spec
+
+__all__ = [
+    "LISTED_SCORES",
+    "check_fields",
+    "check_names",
+    "check_scores",
+    "check_selection",
+    "same_level",
+]
+
+LISTED_SCORES = 4_096
+"""Outputs up to which every one is looked at for its score; of more, some."""
+
+PLACES = {
+    "item": "items",
+    "prompt": "prompts",
+    "format": "formats",
+    "variant": "variants",
+    "temperature": "temperatures",
+}
+
+
+def check_names(levels: Mapping[str, Sequence[Any]]) -> None:
+    """Raise `InvalidSpec` when two levels of a facet have one name."""
+    for facet, place in PLACES.items():
+        twice = [name for name, count in Counter(levels[facet]).items() if count > 1]
+        if twice:
+            raise InvalidSpec(f"{facet} {twice[0]!r} appears twice", where=place)
+
+
+def check_fields(
+    items: Iterable[Item], prompts: Sequence[Wording], pair: tuple[str, str] | None
+) -> None:
+    """Raise `InvalidSpec` when a wording uses a field that an item does not have."""
+    shown = set() if pair is None else {"first", "second"}
+    for prompt in prompts:
+        if shown - set(prompt.field_names):
+            raise InvalidSpec(
+                f"prompt {prompt.name!r} does not show both answers that are compared",
+                hint="use {first} and {second}",
+            )
+    for item in items:
+        held = {name for name, value in item.fields.items() if value is not None}
+        known = f"its fields: {', '.join(sorted(held)) or 'none'}"
+        for name in pair or ():
+            if name not in held:
+                problem = f"item {item.id!r} has no answer {name!r} to compare"
+                raise InvalidSpec(problem, hint=known)
+        for prompt in prompts:
+            missing = [name for name in prompt.field_names if name not in held | shown]
+            if missing:
+                raise InvalidSpec(
+                    f"prompt {prompt.name!r} uses {{{missing[0]}}}, which item {item.id!r} does "
+                    "not have",
+                    hint=f"{known}; write {{{{ and }}}} for braces in the text",
+                )
+
+
+def check_selection(levels: Mapping[str, Sequence[Any]], grid: Selection) -> None:
+    """Raise `InvalidSpec` when a partial grid names a facet or a level that does not exist."""
+    for what, entries in (("include", grid.include), ("exclude", grid.exclude)):
+        for place, entry in enumerate(entries):
+            for facet, names in entry.items():
+                where = f"grid.{what}[{place}]"
+                if facet not in levels:
+                    raise InvalidSpec(_unknown("facet", facet, levels), where=where)
+                for name in names:
+                    if not any(same_level(level, name) for level in levels[facet]):
+                        raise InvalidSpec(_unknown(facet, name, levels[facet]), where=where)
+
+
+def check_scores(spec: Spec[Any], scoring: Scoring, field: str) -> None:
+    """Raise `InvalidSpec` when outputs have no score, or cannot be scored as asked."""
+    summary = spec.summary()
+    if scoring.kind == "exact" and summary.finite is False:
+        raise InvalidSpec(
+            f"the format has infinitely many outputs ({summary.reason}), so scoring cannot be "
+            "exact",
+            where="scoring",
+            hint="write kind: reasoned (or sampled) and draws: 10",
+        )
+    few = summary.outputs is not None and summary.outputs <= LISTED_SCORES
+    for text in spec.enumerate() if few else spec.examples(20):
+        try:
+            score = score_of(spec.parse(text), field)
+        except RecordError as error:
+            hint = "name the field that is the score, or give choices scores: {good: 2, bad: 0}"
+            problem = f"the output {text!r} has no score: {error}"
+            raise InvalidSpec(problem, where="score", hint=hint) from error
+        if isinstance(score, tuple) and scoring.pair is None:
+            hint = "name the field that is the score, or write scoring: pairwise"
+            problem = f"the output {text!r} holds two scores, and one is wanted"
+            raise InvalidSpec(problem, where="score", hint=hint)
+        if not isinstance(score, tuple) and scoring.pair is not None:
+            hint = "write a format with two numbers, such as {first:1..10} {second:1..10}"
+            problem = f"the output {text!r} holds one score, and two answers are compared"
+            raise InvalidSpec(problem, where="spec", hint=hint)
+
+
+def same_level(level: Any, name: Any) -> bool:
+    """Whether `name`, as a person wrote it, is this level: 1 is the temperature 1.0."""
+    return bool(level == name) or str(level) == str(name)
+
+
+def _unknown(what: str, name: Any, known: Iterable[Any]) -> str:
+    names = [str(one) for one in known]
+    near = get_close_matches(str(name), names, n=1)
+    guess = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names[:20])}"
+    return f"there is no {what} {str(name)!r}; {guess}"

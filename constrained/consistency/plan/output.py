@@ -1,0 +1,215 @@
+"""`OutputFormat`: an output format as a plan writes it, so that it can be stored and hashed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
+
+from constrained import spec as specs
+from constrained.errors import InvalidSpec
+from constrained.spec.spec import Spec
+
+__all__ = ["OutputFormat", "range_parts"]
+
+NUMERAL = r"[+-]?[0-9]+(?:\.[0-9]+)?"
+RANGE = re.compile(rf"\s*({NUMERAL})?\s*\.\.\s*({NUMERAL})?\s*(?:step\s*({NUMERAL}))?\s*")
+HOLE = re.compile(r"\{[^{}\d][^{}]*\}")
+
+
+class OutputFormat(BaseModel):
+    """One way to say a `Spec`: its `kind`, the `value` that the kind takes, holes of a template.
+
+    ==============  =====================================================================
+    ``template``    text with ``{score:0..10}`` holes; `fields` describe holes without a colon
+    ``range``       ``0..10``, ``0..100 step 5``; numbers where a part has a point
+    ``choice``      texts, or a mapping from texts to scores
+    ``likert``      labels of a rating scale, from 1 up
+    ``regex``       a Python regular expression
+    ``schema``      a JSON Schema
+    ``pydantic``    ``package.module:Model``
+    ``grammar``     a Lark-style grammar
+    ``text``        free text of at most so many characters
+    ==============  =====================================================================
+
+    May be given as ``{kind: value}``, as ``"kind:value"``, or as the text of a template.
+
+    >>> OutputFormat.model_validate("Score: {score:0..10}").spec.parse("Score: 7")
+    {'score': 7}
+    >>> OutputFormat.model_validate({"choice": {"good": 2, "bad": 0}}).spec.parse("good")
+    2
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str
+    value: Any
+    fields: dict[str, OutputFormat] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, said: Any) -> Any:
+        if isinstance(said, OutputFormat):
+            return said
+        if isinstance(said, str):
+            said = _from_text(said)
+        elif isinstance(said, range | list | tuple):
+            said = _from_python(said)
+        if not isinstance(said, Mapping):
+            raise InvalidSpec(f"{said!r} is no output format", hint=HINT)
+        if "kind" not in said:
+            said = _one_kind(said)
+        if said["kind"] == "pydantic" and isinstance(said["value"], str):
+            schema = TypeAdapter(_imported(said["value"])).json_schema()
+            said = {**said, "value": {"path": said["value"], "schema": schema}}
+        return said
+
+    @cached_property
+    def spec(self) -> Spec[Any]:
+        """The compiled format; raises `SpecError` as the functions of `constrained.spec` do."""
+        holes = {name: field.spec for name, field in self.fields.items()}
+        if holes and self.kind != "template":
+            raise InvalidSpec(f"a {self.kind} has no holes for fields", hint="leave fields out")
+        return KINDS[self.kind](self.value, holes)
+
+
+def range_parts(text: Any) -> tuple[Any, Any, Any, bool]:
+    """Low, high, step of ``low..high step n`` (None: left out), and whether a part has a point.
+
+    Raises `InvalidSpec` for anything else.
+
+    >>> range_parts("0..10 step 2")
+    (0, 10, 2, False)
+    >>> range_parts("0..5 step 0.5")
+    (Decimal('0'), Decimal('5'), Decimal('0.5'), True)
+    """
+    from decimal import Decimal
+
+    found = RANGE.fullmatch(str(text))
+    if found is None:
+        hint = "write low..high, for example 0..10 or 0..5 step 0.5"
+        raise InvalidSpec(f"{text!r} is not a range", hint=hint)
+    point = any("." in part for part in found.groups() if part)
+    read: Callable[[str], Any] = Decimal if point else int
+    low, high, step = (None if part is None else read(part) for part in found.groups())
+    return low, high, step, point
+
+
+def _range(text: Any, _: Mapping[str, Any]) -> Spec[Any]:
+    low, high, step, point = range_parts(text)
+    options = {} if step is None else {"step": step}
+    return specs.number(low, high, **options) if point else specs.integer(low, high, **options)
+
+
+def _text(length: Any, _: Mapping[str, Any]) -> Spec[Any]:
+    if isinstance(length, bool) or not str(length).strip().isdecimal():
+        raise InvalidSpec(f"{length!r} is not a length", hint="write a number of characters")
+    return specs.text(max_length=int(length))
+
+
+def _choice(options: Any, _: Mapping[str, Any]) -> Spec[Any]:
+    if isinstance(options, str):
+        options = options.split("|")
+    if not isinstance(options, list | tuple | Mapping):
+        raise InvalidSpec(f"{options!r} are no options", hint="write a list, or text: score pairs")
+    return specs.choice(options)
+
+
+def _likert(labels: Any, _: Mapping[str, Any]) -> Spec[Any]:
+    labels = labels.split("|") if isinstance(labels, str) else labels
+    if not isinstance(labels, list | tuple) or not all(isinstance(one, str) for one in labels):
+        raise InvalidSpec(f"{labels!r} are no labels", hint="write a list of texts, low to high")
+    return specs.likert(labels)
+
+
+def _pydantic(value: Any, _: Mapping[str, Any]) -> Spec[Any]:
+    model = _imported(value["path"])
+    if TypeAdapter(model).json_schema() != value["schema"]:
+        raise InvalidSpec(
+            f"{value['path']} is not the model that it was when the plan was made",
+            hint="make the plan again, or go back to the code of then",
+        )
+    return specs.json(model)
+
+
+def _schema(value: Any, _: Mapping[str, Any]) -> Spec[Any]:
+    if not isinstance(value, Mapping | bool):
+        raise InvalidSpec(
+            f"{value!r} is no JSON Schema", hint="write the schema, or {file: path} in a plan file"
+        )
+    return specs.json(dict(value) if isinstance(value, Mapping) else value)
+
+
+def _written(make: Callable[..., Spec[Any]]) -> Callable[[Any, Mapping[str, Any]], Spec[Any]]:
+    """`make` for a text alone."""
+
+    def made(value: Any, holes: Mapping[str, Any]) -> Spec[Any]:
+        if not isinstance(value, str):
+            raise InvalidSpec(f"{value!r} is not a text", hint="put it in quotes")
+        return make(value, **holes)
+
+    return made
+
+
+KINDS: dict[str, Callable[[Any, Mapping[str, Any]], Spec[Any]]] = {
+    "template": _written(specs.template),
+    "range": _range,
+    "choice": _choice,
+    "likert": _likert,
+    "regex": _written(specs.regex),
+    "schema": _schema,
+    "pydantic": _pydantic,
+    "grammar": _written(specs.grammar),
+    "text": _text,
+}
+HINT = f"write one of {', '.join(KINDS)} with its value"
+
+
+def _from_text(text: str) -> dict[str, Any]:
+    kind, colon, rest = text.partition(":")
+    if colon and kind in KINDS:
+        return {"kind": kind, "value": rest}
+    if HOLE.search(text):
+        return {"kind": "template", "value": text}
+    raise InvalidSpec(f"{text!r} does not say what kind of format it is", hint=HINT)
+
+
+def _from_python(said: Any) -> dict[str, Any]:
+    if isinstance(said, range):
+        step = f" step {said.step}" if said.step != 1 else ""
+        return {"kind": "range", "value": f"{said[0]}..{said[-1]}{step}"} if said else {}
+    return {"kind": "choice", "value": list(said)}
+
+
+def _one_kind(said: Mapping[str, Any]) -> dict[str, Any]:
+    """``{kind: value}`` as ``{"kind": kind, "value": value}``."""
+    given = [key for key in said if key != "fields"]
+    if len(given) != 1:
+        problem = f"{' and '.join(given)} are given" if given else "no output format is given"
+        raise InvalidSpec(problem, hint=HINT)
+    (kind,) = given
+    if kind not in KINDS:
+        near = get_close_matches(str(kind), KINDS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else HINT
+        raise InvalidSpec(f"there is no output format {kind!r}", hint=hint)
+    return {"kind": kind, "value": said[kind], "fields": said.get("fields", {})}
+
+
+def _imported(path: str) -> Any:
+    """The class that ``package.module:Class`` names."""
+    module, colon, name = str(path).partition(":")
+    hint = "write package.module:Model; the module has to be importable where the plan runs"
+    if not colon or not module or not name:
+        raise InvalidSpec(f"{path!r} does not name a class", hint=hint)
+    try:
+        found: Any = import_module(module)
+        for part in name.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise InvalidSpec(f"{path!r} cannot be imported: {error}", hint=hint) from error
+    return found

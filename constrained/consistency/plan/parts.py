@@ -1,0 +1,230 @@
+"""What a plan is made of: items, wordings, variants, scoring, gates, and the cells left out."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from constrained.errors import InvalidSpec
+
+__all__ = ["Gold", "Item", "Part", "PlannedGate", "Scoring", "Selection", "Variant", "Wording"]
+
+Gold: TypeAlias = float | tuple[float, float]
+"""A score given by people; two of them for pairwise judging."""
+
+
+class Part(BaseModel):
+    """What all parts of a plan have in common: frozen, and unknown names are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Item(Part):
+    """What is scored: an essay, a quote, an answer; or two answers for pairwise judging.
+
+    `fields` are what a wording may use as ``{text}``. `gold` is the score that people gave.
+    A mapping without ``fields`` is read as ``{id, gold, and the fields}``.
+
+    >>> Item.model_validate({"id": "e1", "text": "Cats purr.", "gold": 7}).fields
+    {'text': 'Cats purr.'}
+    """
+
+    id: str = Field(min_length=1)
+    fields: dict[str, Any] = {}
+    gold: Gold | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _flat(cls, said: Any) -> Any:
+        if isinstance(said, Mapping) and "fields" not in said:
+            fields = {str(k): v for k, v in said.items() if k not in ("id", "gold")}
+            said = {**{k: v for k, v in said.items() if k in ("id", "gold")}, "fields": fields}
+        if isinstance(said, Mapping) and isinstance(said.get("id"), int):
+            said = {**said, "id": str(said["id"])}
+        return said
+
+
+class Wording(Part):
+    """One way to ask: a text with fields such as ``{text}``, and a system text if there is one.
+
+    ``{{`` and ``}}`` are braces. Only plain names may stand between braces, so what an item holds
+    never decides what is looked up.
+
+    >>> Wording(name="strict", text="Be strict. {text}").fill({"text": "Cats {purr}."})
+    'Be strict. Cats {purr}.'
+    """
+
+    name: str = Field(min_length=1)
+    text: str
+    system: str | None = None
+
+    @field_validator("text", "system")
+    @classmethod
+    def _well_formed(cls, text: str | None) -> str | None:
+        if text is not None:
+            _pieces(text)
+        return text
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        """The fields that the texts use, each once, in order."""
+        pieces = [*_pieces(self.text), *_pieces(self.system or "")]
+        return tuple(dict.fromkeys(name for _, name in pieces if name is not None))
+
+    def fill(self, fields: Mapping[str, Any]) -> str:
+        """The text with an item's fields in place."""
+        return _filled(self.text, fields)
+
+    def fill_system(self, fields: Mapping[str, Any]) -> str | None:
+        """The system text with an item's fields in place; None when there is none."""
+        return None if self.system is None else _filled(self.system, fields)
+
+
+def _filled(text: str, fields: Mapping[str, Any]) -> str:
+    return "".join(
+        literal + ("" if name is None else str(fields[name])) for literal, name in _pieces(text)
+    )
+
+
+def _pieces(text: str) -> list[tuple[str, str | None]]:
+    """Literal texts, each with the name of the field that follows it; `InvalidSpec` for others."""
+    try:
+        pieces = list(string.Formatter().parse(text))
+    except ValueError as error:
+        hint = "write {{ and }} for braces in the text"
+        raise InvalidSpec(f"the braces of {text!r} do not match: {error}", hint=hint) from error
+    for _, name, spec, conversion in pieces:
+        if name is not None and (not name.isidentifier() or spec or conversion):
+            raise InvalidSpec(
+                f"{{{name}}} is no field: only a name may stand between braces",
+                hint="write {name}, or {{ and }} for braces in the text",
+            )
+    return [(literal, name) for literal, name, _, _ in pieces]
+
+
+class Variant(Part):
+    """Who scores: a model, with an adapter, in a dtype, on a device, quantised or not.
+
+    `model` is what `constrained.models.load_model` takes, or with an `endpoint` (the base URL of
+    an OpenAI-compatible server) the server's name for it. `quantisation` is ``8bit`` or ``4bit``.
+
+    >>> Variant(name="tuned", model="smollm2", adapter="./lora").dtype
+    'auto'
+    """
+
+    name: str = Field(min_length=1)
+    model: str = "smollm2"
+    adapter: str | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    quantisation: Literal["8bit", "4bit"] | None = None
+    endpoint: str | None = None
+    trust_remote_code: bool = False
+
+    @model_validator(mode="after")
+    def _either_here_or_there(self) -> Variant:
+        if self.endpoint is not None and (self.adapter or self.quantisation):
+            raise InvalidSpec(
+                f"variant {self.name!r} is scored by a server, which chooses adapter and "
+                "quantisation itself",
+                hint="leave them out, and name the server's model",
+            )
+        return self
+
+
+class Scoring(Part):
+    """How a cell is scored; see `constrained.consistency.records.Kind`.
+
+    `draws` is how many texts are drawn in a cell (sampled and reasoned cells). `max_new_tokens`
+    bounds each. `pair` names the two fields of an item that hold the answers to compare: a wording
+    uses them as ``{first}`` and ``{second}``, and every order in `orders` is a cell of its own.
+    ``"pairwise"`` alone stands for exact scoring of the fields ``answer_a`` and ``answer_b``.
+
+    >>> Scoring.model_validate("pairwise").orders
+    ('ab', 'ba')
+    """
+
+    kind: Literal["exact", "sampled", "mode", "reasoned"] = "exact"
+    draws: int = Field(default=0, ge=0, le=100_000)
+    max_new_tokens: int = Field(default=256, ge=1, le=1_000_000)
+    top_k: int | None = Field(default=None, ge=1)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    pair: tuple[str, str] | None = None
+    orders: tuple[Literal["ab", "ba"], ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, said: Any) -> Any:
+        if isinstance(said, str):
+            said = {"kind": said}
+        if isinstance(said, Mapping) and said.get("kind") == "pairwise":
+            said = {"pair": ("answer_a", "answer_b"), **said, "kind": "exact"}
+        if isinstance(said, Mapping) and said.get("pair") is not None and "orders" not in said:
+            said = {**said, "orders": ("ab", "ba")}
+        return said
+
+    @model_validator(mode="after")
+    def _fits(self) -> Scoring:
+        drawn = self.kind in ("sampled", "reasoned")
+        if drawn and not self.draws:
+            raise InvalidSpec(
+                f"{self.kind} scoring needs a number of draws", hint="write draws: 10"
+            )
+        if not drawn and self.draws:
+            raise InvalidSpec(
+                f"{self.kind} scoring draws nothing",
+                hint="leave draws out, or write kind: sampled",
+            )
+        if self.orders and self.pair is None:
+            raise InvalidSpec("orders need a pair of answers", hint="write pair: [one, other]")
+        if len(set(self.orders)) < len(self.orders):
+            raise InvalidSpec("an order is named twice", hint="write orders: [ab, ba]")
+        return self
+
+
+class PlannedGate(Part):
+    """A bound that the judges are to keep; see `constrained.consistency.analysis` for the names.
+
+    >>> PlannedGate(name="max_sem", bound=0.5).judge
+    ''
+    """
+
+    name: str
+    bound: float
+    at: float | None = Field(default=None, ge=0, le=1)
+    judge: str = ""
+
+
+Names: TypeAlias = tuple[str, ...]
+Choice: TypeAlias = dict[str, tuple[Any, ...]]
+
+
+class Selection(Part):
+    """Which cells of the full grid belong to a plan.
+
+    A cell is in when it fits any entry of `include` (or there is none) and no entry of `exclude`.
+    An entry names levels of facets: ``{prompt: [p1, p2], variant: base}``. Of what is left, a
+    `share` (0 to 1) is kept, chosen by hash: the same cells in every run.
+
+    >>> Selection.model_validate({"exclude": [{"prompt": "p3"}]}).exclude
+    ({'prompt': ('p3',)},)
+    """
+
+    include: tuple[Choice, ...] = ()
+    exclude: tuple[Choice, ...] = ()
+    share: float = Field(default=1.0, gt=0, le=1)
+
+    @field_validator("include", "exclude", mode="before")
+    @classmethod
+    def _lists(cls, said: Any) -> Any:
+        if not isinstance(said, list | tuple):
+            return said
+        return tuple(
+            {k: tuple(v) if isinstance(v, list | tuple) else (v,) for k, v in one.items()}
+            if isinstance(one, Mapping)
+            else one
+            for one in said
+        )

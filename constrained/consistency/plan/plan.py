@@ -1,0 +1,296 @@
+"""`Plan`: the grid of a consistency run, as one frozen value that can be stored and hashed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import product
+from typing import Any, ClassVar
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from constrained.consistency.plan.cell import Cell
+from constrained.consistency.plan.checks import (
+    LISTED_SCORES,
+    check_fields,
+    check_names,
+    check_scores,
+    check_selection,
+    same_level,
+)
+from constrained.consistency.plan.hashing import digest_of, share_of
+from constrained.consistency.plan.output import OutputFormat, range_parts
+from constrained.consistency.plan.parts import (
+    Item,
+    Part,
+    PlannedGate,
+    Scoring,
+    Selection,
+    Variant,
+    Wording,
+)
+from constrained.consistency.plan.problems import invalid
+from constrained.consistency.records import Address, Score
+from constrained.consistency.scores import score_of
+from constrained.errors import InvalidSpec, RecordError
+from constrained.prompts import prompt_format
+from constrained.spec.spec import Spec
+
+__all__ = ["Plan"]
+
+LONGEST_SCALE = 100_000
+
+
+class Plan(Part):
+    r"""Items x prompts x formats x variants x temperatures, and how a cell is scored.
+
+    `items`, `prompts` and `variants` may be given as their classes or as mappings; `prompts` also
+    as texts (named p1, p2, ...) or as a mapping from names to texts. `spec` is anything that
+    `OutputFormat` takes, `score` the field of its value that is the score ("": the only number, or
+    the pair of a pairwise judgement). `temperatures` apply to every variant. `scale` are all scores
+    that the rubric knows, ascending (also as ``0..10``); None: those that the format allows.
+    `part` is (i, n) for shard i of n.
+
+    Raises `InvalidSpec` (a `ValueError`) for anything that does not fit, with the place.
+
+    >>> plan = Plan(
+    ...     name="demo",
+    ...     spec="Score: {score:0..10}",
+    ...     items=[{"id": "e1", "text": "Cats purr."}, {"id": "e2", "text": "Dogs bark."}],
+    ...     prompts={"plain": "Grade: {text}\n", "strict": "Grade strictly: {text}\n"},
+    ... )
+    >>> [(cell.address.item, cell.address.prompt) for cell in plan.cells()]
+    [('e1', 'plain'), ('e2', 'plain'), ('e1', 'strict'), ('e2', 'strict')]
+    >>> plan.score_of(plan.spec_of().parse("Score: 7"))
+    7.0
+    """
+
+    name: str = Field(min_length=1)
+    spec: OutputFormat
+    items: tuple[Item, ...] = Field(min_length=1)
+    prompts: tuple[Wording, ...] = Field(min_length=1)
+    formats: tuple[str, ...] = Field(default=("plain",), min_length=1)
+    variants: tuple[Variant, ...] = Field(default=(Variant(name="model"),), min_length=1)
+    temperatures: tuple[float, ...] = Field(default=(1.0,), min_length=1)
+    scoring: Scoring = Scoring()
+    score: str = ""
+    seed: int = Field(default=0, ge=0, lt=2**63)
+    pass_mark: float | None = None
+    scale: tuple[float, ...] | None = None
+    gates: tuple[PlannedGate, ...] = ()
+    grid: Selection = Selection()
+    part: tuple[int, int] | None = None
+
+    REPORTING: ClassVar[tuple[str, ...]] = ("name", "pass_mark", "scale", "gates", "part")
+    """What decides how results are reported, and none of the results."""
+
+    def __init__(self, **data: Any) -> None:
+        try:
+            super().__init__(**data)
+        except ValidationError as error:
+            raise invalid(error, type(self)) from error
+
+    @field_validator("prompts", mode="before")
+    @classmethod
+    def _named_prompts(cls, said: Any) -> Any:
+        if isinstance(said, Mapping):
+            return [
+                {"name": name, **({"text": one} if isinstance(one, str) else one)}
+                for name, one in said.items()
+            ]
+        if isinstance(said, list | tuple):
+            return [
+                {"name": f"p{place}", "text": one} if isinstance(one, str) else one
+                for place, one in enumerate(said, start=1)
+            ]
+        return said
+
+    @field_validator("gates", mode="before")
+    @classmethod
+    def _named_gates(cls, said: Any) -> Any:
+        if isinstance(said, Mapping):
+            return [
+                {"name": name, **(one if isinstance(one, Mapping) else {"bound": one})}
+                for name, one in said.items()
+            ]
+        return said
+
+    @field_validator("scale", mode="before")
+    @classmethod
+    def _written_scale(cls, said: Any) -> Any:
+        if not isinstance(said, str):
+            return said
+        low, high, step, _ = range_parts(said)
+        if low is None or high is None or (step is not None and step <= 0) or low > high:
+            raise InvalidSpec(f"the scale {said!r} has no two ends", hint="write 0..10")
+        steps = int((high - low) / (step or 1))
+        if steps >= LONGEST_SCALE:
+            raise InvalidSpec(f"the scale {said!r} has {steps + 1:,} scores", hint="use a step")
+        return tuple(float(low + place * (step or 1)) for place in range(steps + 1))
+
+    @field_validator("formats")
+    @classmethod
+    def _known_formats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            prompt_format(name)
+        return names
+
+    @field_validator("temperatures")
+    @classmethod
+    def _sensible_temperatures(cls, values: tuple[float, ...]) -> tuple[float, ...]:
+        for value in values:
+            if value <= 0:
+                raise InvalidSpec(
+                    f"temperature {value:g} is not above 0",
+                    hint="for what temperature 0 would say, write scoring: mode",
+                )
+        return values
+
+    @field_validator("scale")
+    @classmethod
+    def _ascending(cls, values: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if values is not None and (len(values) < 2 or list(values) != sorted(set(values))):
+            raise InvalidSpec("a scale is two or more scores, ascending", hint="write 0..10")
+        return values
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Plan:
+        check_names(self.levels)
+        check_fields(self.items, self.prompts, self.scoring.pair)
+        check_selection(self.levels, self.grid)
+        if self.part is not None and not 1 <= self.part[0] <= self.part[1]:
+            raise InvalidSpec(
+                f"there is no shard {self.part[0]} of {self.part[1]}", hint="write 1/4 to 4/4"
+            )
+        self._check_scores()
+        return self
+
+    # -- the grid
+
+    @property
+    def levels(self) -> dict[str, tuple[Any, ...]]:
+        """The levels of every facet, in the plan's order, under the names of `Address`."""
+        return {
+            "item": tuple(item.id for item in self.items),
+            "prompt": tuple(prompt.name for prompt in self.prompts),
+            "format": self.formats,
+            "variant": tuple(variant.name for variant in self.variants),
+            "temperature": self.temperatures,
+            "order": self.scoring.orders or ("",),
+        }
+
+    def cells(self) -> Iterator[Cell]:
+        """The cells of this plan (of its part, for a shard), each once, in a fixed order.
+
+        Variants change slowest, so that a model is loaded once; temperatures fastest, because
+        cells that differ by temperature alone share the work of the model.
+        """
+        formats = [prompt_format(name) for name in self.formats]
+        orders = self.scoring.orders or ("",)
+        rows = product(self.variants, formats, self.prompts, self.items, orders, self.temperatures)
+        for variant, layout, prompt, item, order, temperature in rows:
+            address = Address(item.id, prompt.name, layout.name, variant.name, temperature, order)
+            if self._holds(address):
+                yield Cell(address, item, prompt, layout, variant, self._shown(order))
+
+    def shard(self, i: int, n: int) -> Plan:
+        """Part `i` of `n` (1 to n): every cell is in exactly one part, chosen by hash.
+
+        The digest is that of the whole plan, so the stores of all parts can be merged.
+        """
+        if self.part is not None:
+            raise InvalidSpec(f"the plan is shard {self.part[0]} of {self.part[1]} already")
+        return Plan(**{**self._said(), "part": (i, n)})
+
+    def with_options(self, **changes: Any) -> Plan:
+        """The plan with some parts changed, checked again."""
+        return Plan(**{**self._said(), **changes})
+
+    # -- what it is stored as
+
+    @cached_property
+    def digest(self) -> str:
+        """Hash of everything that decides results; name, pass mark, gates and part are left out.
+
+        So are gold scores and devices: the same cells scored elsewhere are the same run.
+        """
+        said = self.model_dump(mode="json", exclude=set(self.REPORTING))
+        for item in said["items"]:
+            del item["gold"]
+        for variant in said["variants"]:
+            del variant["device"]
+        return digest_of(said)
+
+    def to_json(self) -> str:
+        """All of the plan as JSON text; `from_json` reads it."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """The plan that `to_json` wrote; `RecordError` when the text is no plan."""
+        try:
+            return cls.model_validate_json(text)
+        except (ValidationError, InvalidSpec) as error:
+            raise RecordError(f"the stored plan cannot be read: {error}") from error
+
+    # -- scores
+
+    def spec_of(self) -> Spec[Any]:
+        """The compiled output format."""
+        return self.spec.spec
+
+    def score_of(self, value: Any) -> Score:
+        """The score in a value that the output format read; `RecordError` when there is none."""
+        return score_of(value, self.score)
+
+    @cached_property
+    def support(self) -> tuple[Score, ...] | None:
+        """All scores that the format allows, ascending; None when there are too many to list."""
+        spec = self.spec_of()
+        outputs = spec.summary().outputs
+        if outputs is None or outputs > LISTED_SCORES:
+            return None
+        scores = {self.score_of(spec.parse(text)) for text in spec.enumerate()}
+        return tuple(sorted(scores))
+
+    # -- checks
+
+    def _said(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in type(self).model_fields}
+
+    def _shown(self, order: str) -> tuple[str, str] | None:
+        if self.scoring.pair is None:
+            return None
+        one, other = self.scoring.pair
+        return (one, other) if order == "ab" else (other, one)
+
+    def _holds(self, address: Address) -> bool:
+        grid = self.grid
+        if grid.include and not any(_fits(address, entry) for entry in grid.include):
+            return False
+        if any(_fits(address, entry) for entry in grid.exclude):
+            return False
+        if grid.share < 1 and share_of("share", self.seed, address) >= grid.share:
+            return False
+        if self.part is None:
+            return True
+        i, n = self.part
+        return int(share_of("shard", 0, address) * n) == i - 1
+
+    def _check_scores(self) -> None:
+        try:
+            spec = self.spec_of()
+        except InvalidSpec:
+            # A pydantic model is imported when a plan is made; a report opens the plan without it.
+            if self.spec.kind == "pydantic":
+                return
+            raise
+        check_scores(spec, self.scoring, self.score)
+
+
+def _fits(address: Address, entry: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether a cell lies on the levels that an entry of a selection names."""
+    return all(
+        any(same_level(getattr(address, facet), name) for name in names)
+        for facet, names in entry.items()
+    )
