@@ -12,9 +12,19 @@ from textwrap import shorten
 from typing import Any
 
 from constrained.errors import MissingPackage, ModelError
+from constrained.models.quantization import quantization_config
 from constrained.models.smollm2 import NAME, Notify, smollm2_folder
 
-__all__ = ["DEFAULT_MODEL", "load_model", "load_tokenizer"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "Notify",
+    "add_adapter",
+    "load_model",
+    "load_tokenizer",
+    "merge_adapter",
+    "quiet_libraries",
+    "silence",
+]
 
 DEFAULT_MODEL = NAME
 UNLOADABLE = (OSError, ValueError, ImportError, KeyError, RuntimeError)
@@ -22,7 +32,7 @@ UNLOADABLE = (OSError, ValueError, ImportError, KeyError, RuntimeError)
 INSTALL = "pip install constrained-lm[hf]"
 
 
-def _silence(_message: str) -> None:
+def silence(_message: str) -> None:
     """Tell nobody."""
 
 
@@ -32,19 +42,25 @@ def load_model(
     device: str = "auto",
     dtype: str = "auto",
     adapter: str | None = None,
+    adapter_name: str = "default",
+    merge: bool = False,
+    quantize: str | None = None,
     trust_remote_code: bool = False,
-    notify: Notify = _silence,
+    notify: Notify = silence,
 ) -> tuple[Any, Any]:
     """Load a transformers model and its tokenizer, in evaluation mode.
 
     `name_or_path` is ``smollm2`` (see `constrained.models.smollm2`), a local folder, or a name on
     the model hub. `device` is ``auto`` (the first GPU, else the CPU) or what torch calls it.
     `dtype` is ``auto`` (the one the weights are stored in) or torch's name (``float32``,
-    ``bfloat16``). `adapter` is the path or hub name of a PEFT adapter for that model. Code that
-    comes with a model runs only with `trust_remote_code`. `notify` is told what takes time.
+    ``bfloat16``). `adapter` is the path or hub name of a PEFT adapter for that model (LoRA, prefix
+    tuning, prompt tuning, IA3, ...); `merge` works it into the weights, which is faster and gives
+    a plain transformers model. `adapter_name` is what PEFT calls it. `quantize` packs the base
+    into 4 or 8 bits, see `constrained.models.quantization`. Code that comes with a model runs only
+    with `trust_remote_code`. `notify` is told what takes time.
 
-    Raises `MissingPackage` without torch, transformers or peft, and `ModelError` for everything
-    else that can go wrong, with the remedy.
+    Raises `MissingPackage` without torch, transformers, peft or the library that packs, and
+    `ModelError` for everything else that can go wrong, with the remedy.
 
     >>> model, tokenizer = load_model("smollm2")  # doctest: +SKIP
     """
@@ -53,16 +69,25 @@ def load_model(
     if adapter is not None:
         require("peft", "loading an adapter", install="pip install peft")
         adapter = existing_folder(adapter, "adapter_config.json", "an adapter folder")
+    elif merge:
+        hint = "pass adapter=, or leave merge out"
+        raise ModelError(name_or_path, "there is no adapter to merge", hint=hint)
     place = torch_device(name_or_path, device)
-    kind = torch_dtype(name_or_path, dtype)
+    options: dict[str, Any] = {"dtype": torch_dtype(name_or_path, dtype)}
+    if quantize is not None:
+        packing = quantization_config(name_or_path, quantize)
+        options |= {"quantization_config": packing, "device_map": {"": place}}
     with quiet_libraries():
         folder = model_folder(name_or_path, notify)
         notify(f"Loading {name_or_path}")
-        model, tokenizer = read_model(name_or_path, folder, kind, trust_remote_code)
+        model, tokenizer = read_model(name_or_path, folder, trust_remote_code, **options)
         if adapter is not None:
             notify(f"Loading the adapter {adapter}")
-            model = with_adapter(model, adapter)
-        model = model.to(place)
+            model = with_adapter(model, adapter, adapter_name)
+        if quantize is None:  # packed weights are where they belong already, and stay there
+            model = model.to(place)
+        if merge:
+            model = merge_adapter(model, adapter_name)
     model.eval()
     return model, tokenizer
 
@@ -71,7 +96,7 @@ def load_tokenizer(
     name_or_path: str = DEFAULT_MODEL,
     *,
     trust_remote_code: bool = False,
-    notify: Notify = _silence,
+    notify: Notify = silence,
 ) -> Any:
     """Load a model's tokenizer without its weights. Arguments and errors as for `load_model`."""
     require("transformers", "loading a tokenizer")
@@ -138,7 +163,7 @@ def existing_folder(name: str, sign: str = "config.json", what: str = "a model f
     return name
 
 
-def read_model(name: str, folder: str, dtype: Any, trust: bool) -> tuple[Any, Any]:
+def read_model(name: str, folder: str, trust: bool, **options: Any) -> tuple[Any, Any]:
     """The model and the tokenizer that transformers reads from a folder or the hub."""
     import transformers
     from transformers import AutoConfig
@@ -148,7 +173,7 @@ def read_model(name: str, folder: str, dtype: Any, trust: bool) -> tuple[Any, An
         kind = "AutoModelForSeq2SeqLM" if config.is_encoder_decoder else "AutoModelForCausalLM"
         reader = getattr(transformers, kind)
         tokenizer = read_tokenizer(name, folder, trust)
-        model = reader.from_pretrained(folder, dtype=dtype, trust_remote_code=trust)
+        model = reader.from_pretrained(folder, trust_remote_code=trust, **options)
     except UNLOADABLE as error:
         raise load_error(name, error) from error
     return model, tokenizer
@@ -185,14 +210,53 @@ def load_error(name: str, error: Exception) -> ModelError:
     return ModelError(name, reason)
 
 
-def with_adapter(model: Any, adapter: str) -> Any:
+def with_adapter(model: Any, adapter: str, name: str = "default") -> Any:
     """`model` with the PEFT adapter at a path (or of a hub name) on top."""
     from peft import PeftModel
 
+    with adapter_errors(adapter):
+        return PeftModel.from_pretrained(model, adapter, adapter_name=name)
+
+
+def add_adapter(model: Any, adapter: str, name: str) -> None:
+    """One more adapter, from a path or the hub, for a model that has one; it is not switched on."""
+    path = existing_folder(adapter, "adapter_config.json", "an adapter folder")
+    with adapter_errors(adapter):
+        from peft import PeftConfig
+
+        kinds = [config.peft_type for config in model.peft_config.values()]
+        kind = PeftConfig.from_pretrained(path).peft_type
+        if kind != kinds[0]:
+            hint = "load it as variants of its own"
+            problem = f"it is of kind {kind.value}, and those beside it are {kinds[0].value}"
+            raise ModelError(adapter, problem, hint=hint)
+        model.load_adapter(path, adapter_name=name)
+
+
+def merge_adapter(model: Any, name: str) -> Any:
+    """`model` with its adapter `name` worked into its weights, as a plain transformers model.
+
+    Raises `ModelError` for adapters that are not changes of weights.
+    """
+    kind = model.peft_config[name]
+    if kind.is_prompt_learning or kind.is_adaption_prompt:
+        hint = "use it as an adapter"
+        problem = f"{kind.peft_type.value} is no change of weights, so it cannot be merged"
+        raise ModelError(name, problem, hint=hint)
+    return model.merge_and_unload(adapter_names=[name]).eval()
+
+
+@contextmanager
+def adapter_errors(adapter: str) -> Iterator[None]:
+    """What peft cannot load, or loads in part only, as a `ModelError`."""
     try:
-        return PeftModel.from_pretrained(model, adapter)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
-        reason = shorten(str(error), 300, placeholder="...")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message="Found missing adapter keys")
+            yield
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, UserWarning) as error:
+        if isinstance(error, ModelError):
+            raise
+        reason = shorten(" ".join(str(error).split()), 300, placeholder="...")
         hint = "is it an adapter, and one for this model?"
         raise ModelError(adapter, f"the adapter cannot be loaded: {reason}", hint=hint) from error
 
