@@ -1,0 +1,19 @@
+"""Scores of others as records: tables, and the logs of Inspect, promptfoo, lm-eval and DeepEval."""
+
+from constrained.consistency.importing.deepeval import read_deepeval
+from constrained.consistency.importing.imported import Imported
+from constrained.consistency.importing.inspect_logs import read_inspect
+from constrained.consistency.importing.lm_eval import read_lm_eval
+from constrained.consistency.importing.promptfoo import read_promptfoo
+from constrained.consistency.importing.tables import read_csv, read_jsonl, read_parquet
+
+__all__ = [
+    "Imported",
+    "read_csv",
+    "read_deepeval",
+    "read_inspect",
+    "read_jsonl",
+    "read_lm_eval",
+    "read_parquet",
+    "read_promptfoo",
+]

@@ -1,0 +1,102 @@
+"""DeepEval's test runs (``test_run_*.json``): test cases x runs, one prompt per run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from constrained.consistency.importing.files import field_at, gold_at, read_json, text_of
+from constrained.consistency.importing.imported import Imported, Judgement, gather
+from constrained.consistency.records import Address, Score
+from constrained.consistency.scores import number_of, read_score
+from constrained.errors import RecordError
+from constrained.spec.coerce import as_spec
+from constrained.spec.spec import Spec
+
+__all__ = ["read_deepeval"]
+
+
+def read_deepeval(
+    *paths: str | Path,
+    prompts: Sequence[str] = (),
+    metric: str = "",
+    item: str = "name",
+    spec: Any = None,
+    field: str = "",
+    gold: str = "",
+    scale: Collection[Score] = (),
+) -> Imported:
+    """Scores from the test runs that DeepEval writes into ``DEEPEVAL_RESULTS_FOLDER``.
+
+    Test cases are items, each run is a prompt (its identifier, else its file's name; `prompts`
+    names them instead), the metric's model is the variant. Cases of one name in one run are draws,
+    and so are those of two runs of one name. `metric` chooses among several metrics; with a `spec`
+    the score is read out of the actual output instead. `item` and `gold` are fields of a case, for
+    example ``expectedOutput`` or ``metadata.gold``.
+
+    A metric that ended in an error has no score and is a failure. Raises `RecordError`.
+
+    >>> read_deepeval("plain.json", "strict.json", gold="expectedOutput")  # doctest: +SKIP
+    """
+    if prompts and len(prompts) != len(paths):
+        raise RecordError(f"{len(prompts)} prompts for {len(paths)} test runs; name one for each")
+    reader = None if spec is None else as_spec(spec)
+    judgements: list[Judgement] = []
+    for number, path in enumerate(paths):
+        run = read_json(path)
+        cases = run.get("testCases") if isinstance(run, dict) else None
+        if not isinstance(cases, list):
+            raise RecordError(f"{path}: not a test run of DeepEval (there is no list testCases)")
+        name = prompts[number] if prompts else text_of(run.get("identifier")) or Path(path).stem
+        judgements += _judgements(path, cases, name, metric, item, reader, field, gold)
+    return gather(judgements, ", ".join(map(str, paths)), scale=scale)
+
+
+def _judgements(
+    path: str | Path,
+    cases: Sequence[Any],
+    prompt: str,
+    metric: str,
+    item: str,
+    spec: Spec[Any] | None,
+    field: str,
+    gold: str,
+) -> Iterator[Judgement]:
+    metrics = Counter(data.get("name") for case in cases for data in case.get("metricsData") or ())
+    if metric and metric not in metrics:
+        raise RecordError(f"{path}: there is no metric {metric!r} (there are {sorted(metrics)})")
+    if spec is None and not metric and len(metrics) > 1:
+        raise RecordError(f"{path}: choose one of the metrics {sorted(metrics)} with metric=...")
+    for number, case in enumerate(cases):
+        where = f"{path}: test case {number}"
+        name = text_of(field_at(case, item)).strip()
+        if not name:
+            raise RecordError(f"{where}: there is no {item!r} to name the item by")
+        said = text_of(case.get("actualOutput"))
+        data = _metric(case, metric)
+        score, failure = read_score(spec, said, field=field) if spec else _score(data)
+        variant = text_of(data.get("evaluationModel")) or "model"
+        yield Judgement(
+            where,
+            Address(name, prompt, variant=variant),
+            score,
+            failure,
+            said,
+            gold=gold_at(where, case, gold),
+            prompt_text=text_of(case.get("input")),
+        )
+
+
+def _metric(case: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
+    """What the metric says of a case; empty when it says nothing."""
+    found = [d for d in case.get("metricsData") or () if not metric or d.get("name") == metric]
+    return found[0] if found else {}
+
+
+def _score(data: Mapping[str, Any]) -> tuple[Score | None, str]:
+    if data.get("error"):
+        return None, f"the metric ended in an error: {text_of(data['error'])[:200]}"
+    number = number_of(data.get("score"))
+    return (number, "") if number is not None else (None, "no score")

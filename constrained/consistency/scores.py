@@ -1,0 +1,101 @@
+"""Scores from typed values and texts: what an answer says, or why it says nothing.
+
+A text that holds no score is a failure with a reason. It never becomes a number.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+from typing import Any
+
+from constrained.consistency.records import Score
+from constrained.errors import ConstrainedError, RecordError, TextRejected
+from constrained.spec.spec import Spec
+
+__all__ = ["number_of", "read_score", "score_of"]
+
+SHOWN = 60
+
+
+def number_of(value: Any) -> float | None:
+    """A finite number as a float; None for anything else, numbers in quotes included.
+
+    >>> number_of(7), number_of(True), number_of("7"), number_of(float("nan"))
+    (7.0, 1.0, None, None)
+    """
+    if not isinstance(value, (bool, int, float, Decimal)):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
+
+
+def score_of(value: Any, field: str = "") -> Score:
+    """The score in the value of a spec: a number, a pair of numbers, or one `field` of an object.
+
+    An object without a `field` named counts when exactly one of its values is a number, or when it
+    has two values and both are (a pair). Raises `RecordError` when there is no score, or more than
+    one way to see one.
+
+    >>> score_of(7), score_of((8, 7)), score_of({"why": "short", "score": 3})
+    (7.0, (8.0, 7.0), 3.0)
+    >>> score_of({"style": 3, "content": 4, "why": "short"}, field="content")
+    4.0
+    """
+    value = _plain(value)
+    if field:
+        if not isinstance(value, Mapping) or field not in value:
+            raise RecordError(f"{_shown(value)} has no field {field!r}")
+        return score_of(value[field])
+    if (number := number_of(value)) is not None:
+        return number
+    parts = list(value.values()) if isinstance(value, Mapping) else value
+    if isinstance(parts, (list, tuple)):
+        numbers = [n for n in map(number_of, parts) if n is not None]
+        if len(numbers) == 2 == len(parts):
+            return numbers[0], numbers[1]
+        if len(numbers) == 1:
+            return numbers[0]
+        if len(numbers) > 1:
+            raise RecordError(f"{_shown(value)} holds {len(numbers)} numbers; name the one to use")
+    raise RecordError(f"{_shown(value)} holds no number")
+
+
+def read_score(
+    spec: Spec[Any], text: str, *, field: str = "", scale: Collection[Score] = ()
+) -> tuple[Score | None, str]:
+    """(score, "") when `text` matches `spec`, else (None, why not).
+
+    `field` names the field of the value that is the score; with a `scale`, scores that are not on
+    it are failures.
+
+    >>> from constrained.spec import integer
+    >>> read_score("Score: " + integer(0, 10), "Score: 7")
+    (7.0, '')
+    >>> read_score("Score: " + integer(0, 10), "I would rather not say.")
+    (None, "not in the format: 'I would rather not say.' does not match at byte 0: expected 'S'")
+    """
+    try:
+        score = score_of(spec.parse(text), field)
+    except TextRejected as error:
+        return None, f"not in the format: {error}"
+    except ConstrainedError as error:
+        return None, str(error)
+    if scale and score not in scale:
+        return None, f"{_shown(score)} is not on the scale"
+    return score, ""
+
+
+def _plain(value: Any) -> Any:
+    """Objects with fields as dicts."""
+    if hasattr(type(value), "model_fields"):
+        return {name: getattr(value, name) for name in type(value).model_fields}
+    if hasattr(type(value), "__dataclass_fields__"):
+        return {name: getattr(value, name) for name in type(value).__dataclass_fields__}
+    return value
+
+
+def _shown(value: Any) -> str:
+    said = repr(value)
+    return said if len(said) <= SHOWN else said[: SHOWN - 3] + "..."
