@@ -83,7 +83,7 @@ def test_inspect_logs_packed_without_zstandard_are_read_too(tmp_path, monkeypatc
         for name, data in packed.items():
             archive.writestr(name, data)
     expected = [r.key for r in read_inspect(INSPECT[0]).records]
-    monkeypatch.setattr("constrained.models.loading.find_spec", lambda name: None)
+    monkeypatch.setattr("constrained.models.loading.find_spec", lambda _: None)
     assert [r.key for r in read_inspect(copy).records] == expected
     with pytest.raises(MissingPackage, match=r"pip install constrained-lm\[parquet\]"):
         read_inspect(INSPECT[0])
@@ -103,7 +103,7 @@ def test_a_second_log_of_one_task_adds_draws(tmp_path):
 
 
 def test_one_inspect_evaluation_twice_is_refused():
-    with pytest.raises(RecordError, match="short.json: the same evaluation as .*; pass one"):
+    with pytest.raises(RecordError, match=r"short.json: the same evaluation as .*; pass one"):
         read_inspect(SHORT, SHORT)
 
 
@@ -113,7 +113,7 @@ def test_inspect_tasks_that_ask_differently_need_names(tmp_path):
         log["plan"]["steps"][0]["params"]["template"] = "Be strict. {prompt}"
 
     other = changed(SHORT, tmp_path, stricter)
-    with pytest.raises(RecordError, match="asks in another way than in .*; tell them apart with"):
+    with pytest.raises(RecordError, match=r"asks in another way than in .*; tell them apart with"):
         read_inspect(SHORT, other)
     named = read_inspect(SHORT, other, prompts=["mild", "strict"])
     assert named.levels["prompt"] == ("mild", "strict")
@@ -214,7 +214,7 @@ def test_damaged_inspect_logs_are_refused(tmp_path):
         read_inspect(hurt)
     cut = tmp_path / "cut.eval"
     cut.write_bytes(INSPECT[0].read_bytes()[:9000])
-    with pytest.raises(RecordError, match="cut.eval: not a whole zip file"):
+    with pytest.raises(RecordError, match=r"cut.eval: not a whole zip file"):
         read_inspect(cut)
     other = tmp_path / "other.json"
     other.write_text('{"scores": []}')
@@ -382,7 +382,7 @@ def test_another_document_of_one_number_is_refused(tmp_path):
         line["doc_hash"] = "another"
     other = tmp_path / "other.jsonl"
     other.write_text("\n".join(map(json.dumps, lines)), "utf-8")
-    with pytest.raises(RecordError, match="other.jsonl:1: '0' is another document than at "):
+    with pytest.raises(RecordError, match=r"other.jsonl:1: '0' is another document than at "):
         read_lm_eval(first, other)
 
 

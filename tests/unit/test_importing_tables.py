@@ -219,10 +219,10 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
     with pytest.raises(RecordError, match="not UTF-8 at byte 14; save it as UTF-8"):
         read_csv(latin)
     broken = written(tmp_path, '{"item": "e1", "score": 7}\n{"item": \n', "x.jsonl")
-    with pytest.raises(RecordError, match="x.jsonl:2:10: not JSON: Expecting value"):
+    with pytest.raises(RecordError, match=r"x.jsonl:2:10: not JSON: Expecting value"):
         read_jsonl(broken)
     listed = written(tmp_path, "[1]\n", "y.jsonl")
-    with pytest.raises(RecordError, match="y.jsonl:1: a line has to be an object, not list"):
+    with pytest.raises(RecordError, match=r"y.jsonl:1: a line has to be an object, not list"):
         read_jsonl(listed)
     with pytest.raises(RecordError, match="not Parquet"):
         read_parquet(latin)
@@ -231,7 +231,7 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
 
 
 def test_parquet_needs_pyarrow(tmp_path, monkeypatch):
-    monkeypatch.setattr("constrained.models.loading.find_spec", lambda name: None)
+    monkeypatch.setattr("constrained.models.loading.find_spec", lambda _: None)
     with pytest.raises(MissingPackage, match=r"pip install constrained-lm\[parquet\]"):
         read_parquet(tmp_path / "t.parquet")
 
