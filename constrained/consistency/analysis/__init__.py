@@ -31,6 +31,7 @@ from constrained.consistency.analysis.results import (
     Study,
     Summary,
 )
+from constrained.consistency.analysis.stored import analyse
 
 __all__ = [
     "GATES",
@@ -53,6 +54,7 @@ __all__ = [
     "Settings",
     "Study",
     "Summary",
+    "analyse",
     "analyse_arrays",
     "analyse_draws",
     "analyse_grid",

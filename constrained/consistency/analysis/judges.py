@@ -93,6 +93,10 @@ def judge_of(
         passing = pass_probability(probabilities, scale, mark)
     moved = moves(probabilities, scale, draws)
     components = components_over(grid, ("item", *ROOM_AXES), level)
+    # With holes, more than two facets are Method I; rooms as one facet are fitted (Method III).
+    of_rooms = components
+    if len(components.facets) > 2 and not components.balanced:
+        of_rooms = variance_components(cells, level=level)
     exact = bool(np.isinf(cells.draws[cells.present]).all()) and bool(cells.present.any())
     return Judge(
         name=name,
@@ -101,7 +105,7 @@ def judge_of(
         rooms=rooms,
         summary=_summary(moved, cells, passing, draws, scale, settings),
         components=components,
-        agreement=_agreement(components, probabilities, scale, settings),
+        agreement=_agreement(of_rooms, probabilities, scale, settings),
         heat_maps=_heat_maps(grid, used, mark),
         flakiest=flakiest_items(
             grid.levels["item"],
@@ -126,7 +130,7 @@ def judge_of(
         ),
         marks=pass_marks(probabilities, scale, draws, mark, level=level, fixed_rooms=fixed),
         study=study(
-            components,
+            of_rooms,
             exact=exact,
             target=settings.target,
             seconds=_mean(grid.seconds),
@@ -234,7 +238,7 @@ def _points(value: float) -> str:
 
 
 def _percent(rate: float) -> str:
-    return f"{100 * rate:.0f} %" if rate >= 0.095 or rate == 0 else f"{100 * rate:.2g} %"
+    return f"{100 * rate:.0f} %" if rate >= 0.0095 or rate == 0 else f"{100 * rate:.1g} %"
 
 
 def _agreement(
@@ -294,7 +298,7 @@ def _quality(grid: Grid, rooms: tuple[Room, ...], used: Places) -> Quality:
     removed = grid.removed_mass[present & ~np.isnan(grid.removed_mass)]
     floor = grid.numerics_floor[present & ~np.isnan(grid.numerics_floor)]
     share = unknown("no draws")
-    if grid.draws is not None:
+    if grid.draws is not None and not bool(np.isnan(grid.draws).all()):
         share = draw_index_share(_by_room(grid.draws, used))
     failures = dict(next(iter(grid.failures.values()), {}))
     return Quality(

@@ -83,7 +83,7 @@ def within_cells(passing: Array, draws: Array) -> Array:
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         factor = np.where(np.isinf(draws), 1.0, draws / (draws - 1.0))
-    return np.where(draws > 1, 2.0 * passing * (1.0 - passing) * factor, np.nan)
+        return np.where(draws > 1, 2.0 * passing * (1.0 - passing) * factor, np.nan)
 
 
 def room_pairs(passing: Array) -> Array:

@@ -77,5 +77,5 @@ def _advice(target: float, best: StudyPoint | None, reason: str) -> str:
     how = "one exact scoring each" if math.isinf(best.draws) else "one draw each"
     return (
         f"Averaging {prompts}, {how}, gives a dependability of {best.phi:.2f} "
-        f"for {best.cost:g} scorings per item."
+        f"for {best.cost:g} scoring{'s' * (best.cost != 1)} per item."
     )
