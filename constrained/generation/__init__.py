@@ -8,6 +8,7 @@ from constrained.generation.generator import Generator
 from constrained.generation.processor import LogitsMask
 from constrained.generation.progress import Progress
 from constrained.generation.result import Chunk, Result
+from constrained.generation.training_check import TrainingCheck, training_check
 
 __all__ = [
     "Chunk",
@@ -18,4 +19,6 @@ __all__ = [
     "Pmf",
     "Progress",
     "Result",
+    "TrainingCheck",
+    "training_check",
 ]
