@@ -13,7 +13,7 @@ Their distance, `Distribution.divergence`, says how much masking bends the model
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -147,7 +147,7 @@ class Distribution(Generic[T]):
 
     `pmf`, `by_text`, `mean`, `sd`, `entropy` (bits), `mode` and `quantile` answer for the local
     distribution; `global_` has the same for the free model. ``dist["score"]`` is the distribution
-    of one field of the value.
+    of one field of the value, `joint` of several; `given` keeps the outputs that meet a condition.
     """
 
     outcomes: tuple[Outcome[T], ...]
@@ -223,6 +223,44 @@ class Distribution(Generic[T]):
             Outcome(o.text, field_of(o.value, name), o.local, o.free, o.token_ids, o.spellings)
             for o in self.outcomes
         )
+        return Distribution(outcomes, self.removed_by_step, self.temperature)
+
+    def joint(self, *names: str | int) -> Distribution[tuple[Any, ...]]:
+        """The joint distribution of several fields; its values are tuples in the order of `names`.
+
+        Raises `GenerationError` when the values have no such field.
+        """
+        outcomes: tuple[Outcome[Any], ...] = tuple(
+            Outcome(
+                o.text,
+                tuple(field_of(o.value, name) for name in names),
+                o.local,
+                o.free,
+                o.token_ids,
+                o.spellings,
+            )
+            for o in self.outcomes
+        )
+        return Distribution(outcomes, self.removed_by_step, self.temperature)
+
+    def given(
+        self, condition: Callable[[T], bool] | None = None, /, **fields: Any
+    ) -> Distribution[T]:
+        """The distribution among the outputs whose value has these fields, or meets a condition.
+
+        ``dist.given(label="good")["score"]`` is the distribution of the score of what is good.
+        Raises `GenerationError` when no output qualifies.
+        """
+        wanted = {name: value_key(value) for name, value in fields.items()}
+        outcomes = tuple(
+            o
+            for o in self.outcomes
+            if (condition is None or condition(o.value))
+            and all(value_key(field_of(o.value, name)) == key for name, key in wanted.items())
+        )
+        if not outcomes:
+            asked = ", ".join(f"{name}={value!r}" for name, value in fields.items())
+            raise GenerationError(f"no output has {asked or 'a value that meets the condition'}")
         return Distribution(outcomes, self.removed_by_step, self.temperature)
 
     def bars(self) -> list[tuple[str, float]]:

@@ -14,7 +14,7 @@ from constrained.generation.progress import Cancel, Progress, run_rows
 from constrained.generation.result import Chunk, Result
 from constrained.generation.runtime import Runtime, per_prompt
 from constrained.generation.sampling import Sampling
-from constrained.generation.scoring import score
+from constrained.generation.scoring import Request, distribution_of, score
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.spec import Spec
 from constrained.vocabulary import Vocabulary
@@ -219,7 +219,7 @@ class Generator:
         prompts: Any,
         spec: Any,
         *,
-        temperature: float = ...,
+        temperature: float | Sequence[float] = ...,
         top_k: int | None = ...,
         top_p: float | None = ...,
         tails: bool = ...,
@@ -230,38 +230,36 @@ class Generator:
         prompts: Any,
         spec: Any,
         *,
-        temperature: float = 1.0,
+        temperature: float | Sequence[float] = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
         tails: bool = True,
     ) -> Any:
         """The exact distribution over all outputs of a finite spec; see `Distribution`.
 
-        Costs the prompt's pass and one more over the outputs. `tails` False leaves out what is
+        Costs the prompt's pass, and more over its cache where the outputs take over 512 tokens.
+        Prompts and specs as for a call; specs of one prompt and prompts of one length share their
+        passes. `temperature` may be a list: the same passes then answer for all of them, and a
+        list of distributions stands in the place of each one. `tails` False leaves out what is
         certain after the last choice: cheaper, and the local distribution is the same, but the
-        global one needs it and is then refused. Prompts and specs as for a call.
+        global one needs it and is then refused.
 
         Raises `UnsupportedSpec` for a spec with infinitely many outputs, `LimitExceeded` when it
         has more token paths than ``limits.max_outputs``.
         """
+        grid = temperature if isinstance(temperature, Sequence) else (temperature,)
+        samplings = [Sampling(one, top_k, top_p) for one in grid]
         batch, single = as_batch(prompts)
         specs = per_prompt(spec, len(batch))
-        sampling = Sampling(temperature, top_k, top_p)
-        found = []
+        requests = []
         for place, (prompt, one) in enumerate(zip(batch, specs, strict=True)):
             if one is None:
                 raise GenerationError("a distribution needs a spec: free text has no finite one")
             ids = self._runtime.prompt(prompt, place)
-            guide = self._runtime.guide(one, ids)
-            found.append(
-                score(
-                    self._runtime.model,
-                    ids,
-                    one,
-                    guide,
-                    sampling,
-                    tails=tails,
-                    limits=self._runtime.limits,
-                )
-            )
-        return found[0] if single else found
+            requests.append(Request(tuple(ids), self._runtime.paths(one, ids), tails=tails))
+        scored = score(
+            self._runtime.model, requests, grid, apart=self._apart, at_once=self._batch_size
+        )
+        found = [[distribution_of(one, sampling) for sampling in samplings] for one in scored]
+        answers = found if isinstance(temperature, Sequence) else [one for (one,) in found]
+        return answers[0] if single else answers

@@ -14,6 +14,7 @@ from constrained.generation.guide import Guide
 from constrained.generation.inputs import Prompt, prompt_ids
 from constrained.generation.loop import Row
 from constrained.generation.model import LanguageModel
+from constrained.generation.paths import Paths, check_finite, grow
 from constrained.generation.policy import Spellings, guide_of
 from constrained.generation.sampling import Sampling, row_generator
 from constrained.limits import Limits
@@ -24,6 +25,9 @@ from constrained.vocabulary import Vocabulary
 __all__ = ["Runtime", "per_prompt"]
 
 GUIDES_KEPT = 64
+
+NODES_KEPT = 50_000
+"""Token paths of one guide beyond which they are grown anew at every call."""
 
 Seed = int | Sequence[int] | None
 """One seed for all prompts, one per prompt, or None: other draws at every call."""
@@ -53,6 +57,7 @@ class Runtime:
         self._speller = Speller(tokenizer, self.vocabulary)
         self._spellings: Spellings = spellings
         self._guides: OrderedDict[tuple[Spec[Any], bool], Guide] = OrderedDict()
+        self._paths: dict[Guide, Paths] = {}
         self._lock = Lock()
 
     def prompt(self, prompt: Prompt, place: int) -> list[int]:
@@ -84,9 +89,21 @@ class Runtime:
                 )
                 self._guides[key] = guide
                 while len(self._guides) > GUIDES_KEPT:
-                    self._guides.popitem(last=False)
+                    _, dropped = self._guides.popitem(last=False)
+                    self._paths.pop(dropped, None)
             self._guides.move_to_end(key)
         return guide
+
+    def paths(self, spec: Spec[Any], prompt: Sequence[int]) -> Paths:
+        """All token paths of a finite spec after a prompt, kept for the next call."""
+        guide = self.guide(spec, prompt)
+        paths = self._paths.get(guide)
+        if paths is None:
+            check_finite(spec)
+            paths = grow(guide, self.limits, lambda text: (text, spec.parse(text)))
+            if len(paths.nodes) <= NODES_KEPT:
+                self._paths[guide] = paths
+        return paths
 
     def rows(
         self,

@@ -1,14 +1,15 @@
-"""Exact probabilities of all outputs of a finite spec, from one pass where the model allows it.
+"""Exact probabilities of all outputs of finite specs, from as few passes as the model allows.
 
-The token paths of a guide form a tree. What is certain before the first choice follows the prompt;
-below it, every node that has something after it is scored side by side, in the prompt's own pass
-for small trees, else in passes over its cache. A leaf needs no scoring: its probability comes from
-the node before it.
+What a model has to say about a tree of token paths is kept as logits (`Scores`), and any
+temperature is answered from them (`distribution_of`). Trees after one prompt are scored as one, in
+the prompt's own pass where they are small, else in passes over its cache; prompts are padded into
+one pass where they are of similar length. A leaf needs no scoring: its probability comes from the
+node before it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,262 +17,277 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from constrained.errors import LimitExceeded, UnsupportedSpec
 from constrained.generation.distribution import Distribution, Outcome
-from constrained.generation.guide import Guide
 from constrained.generation.model import LanguageModel
-from constrained.generation.rows import ModelRows, Tree
+from constrained.generation.paths import Paths
+from constrained.generation.rows import SHARE_FROM, ModelRows, Tree
 from constrained.generation.sampling import Sampling
-from constrained.limits import Limits
-from constrained.spec.spec import Spec
 
-__all__ = ["score"]
+__all__ = ["Request", "Scores", "distribution_of", "score"]
 
 TOKENS_AT_ONCE = 512
-"""Tokens of the tree scored in one pass, so that masks and logits stay small."""
+"""Tokens of trees scored in one pass, so that masks and logits stay small."""
+
+PROMPT_TOKENS_AT_ONCE = 4096
+"""Tokens of prompts in one pass, padding counted."""
+
+MOST_PADDING = 0.25
+"""The share of a pass that may be padding."""
 
 
-@dataclass(eq=False, slots=True)
-class _Node:
-    """A token path that the guide allows; `node` is where it leads."""
+@dataclass(frozen=True, eq=False)
+class Request:
+    """Paths to score after a prompt and, behind it, a `prefix` of output that is settled."""
 
-    node: int
-    parent: int
-    token: int
-    depth: int
-    allowed: NDArray[np.int32]
-    children: list[int] = field(default_factory=list)
-    ending: bool = False
-    local: float = 1.0
-    """Probability of the path under masked sampling; of its last token until `_accumulate`."""
-    free: float | None = None
-    """The same under the free model; None where the model was not asked."""
-    end_local: float = 1.0
-    end_free: float | None = 1.0
-    """Probabilities that the output ends here once it is here."""
-    removed: float | None = None
-    """Probability that the mask removes at the next token."""
+    prompt: tuple[int, ...]
+    paths: Paths
+    prefix: tuple[int, ...] = ()
+    tails: bool = True
 
     @property
-    def chooses(self) -> bool:
-        return len(self.children) + self.ending > 1
+    def places(self) -> tuple[int, ...]:
+        """The nodes that need a model, but for the root."""
+        return (*self.paths.head[1:], *self.paths.wanted(tails=self.tails))
+
+
+@dataclass(eq=False)
+class Scores:
+    """What a model says of paths: logits of the allowed tokens at each node that was scored.
+
+    `totals` has the log of the sum of all exponentials, at each of `temperatures`.
+    """
+
+    paths: Paths
+    temperatures: tuple[float, ...]
+    inside: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+    totals: dict[int, tuple[float, ...]] = field(default_factory=dict)
+
+    def take(self, places: Sequence[int], logits: torch.Tensor) -> None:
+        """Keep what is needed of the logits after some nodes: floating, (len(places), width)."""
+        scores = logits.detach().to("cpu", torch.float32)
+        totals = torch.stack([torch.logsumexp(scores / t, dim=-1) for t in self.temperatures], 1)
+        for place, row, total in zip(places, scores.numpy(), totals.tolist(), strict=True):
+            self.inside[place] = row[self.paths.nodes[place].allowed].astype(np.float64)
+            self.totals[place] = tuple(total)
 
 
 def score(
     model: LanguageModel,
-    prompt: Sequence[int],
-    spec: Spec[Any],
-    guide: Guide,
-    sampling: Sampling,
+    requests: Sequence[Request],
+    temperatures: Sequence[float],
     *,
-    tails: bool,
-    limits: Limits,
-) -> Distribution[Any]:
-    """The distribution of `spec` after `prompt`; see `Generator.distribution`."""
-    try:
-        next(iter(spec.enumerate(1)), None)
-    except UnsupportedSpec as error:
-        raise UnsupportedSpec(
-            error.feature,
-            f"an exact distribution needs a finite spec, and {spec!r} has infinitely many outputs",
-            hint="bound its repeats and numbers, or draw samples",
-        ) from error
-    tree = _grow(guide, limits)
-    head = _head(tree)
-    wanted = _wanted(tree, head, tails=tails)
-    _walk(model, prompt, guide, tree, head, wanted, sampling)
-    _accumulate(tree)
-    return _collect(spec, guide, tree, sampling)
+    apart: bool = False,
+    at_once: int | None = None,
+) -> list[Scores]:
+    """Run the passes for all requests; 0 among the `temperatures` counts as 1.
 
-
-def _grow(guide: Guide, limits: Limits) -> list[_Node]:
-    """All token paths; parents before children."""
-    ends = guide.vocabulary.end_ids
-    tree = [_Node(guide.start, -1, -1, 0, guide.allowed(guide.start))]
-    outputs = 0
-    for index, node in enumerate(tree):
-        node.ending = guide.accepting(node.node)
-        outputs += node.ending
-        if outputs > limits.max_outputs or len(tree) > 20 * limits.max_outputs:
-            raise LimitExceeded(
-                "max_outputs", limits.max_outputs, "listing the token paths of a distribution"
-            )
-        for token in node.allowed.tolist():
-            if token in ends:
-                continue
-            after = guide.advance(node.node, token)
-            node.children.append(len(tree))
-            tree.append(_Node(after, index, token, node.depth + 1, guide.allowed(after)))
-    return tree
-
-
-def _head(tree: list[_Node]) -> list[int]:
-    """The nodes on the way to the first choice, the root first."""
-    head = [0]
-    while not tree[head[-1]].chooses and tree[head[-1]].children:
-        head.append(tree[head[-1]].children[0])
-    return head
-
-
-def _wanted(tree: list[_Node], head: list[int], *, tails: bool) -> set[int]:
-    """The nodes below the head whose logits are needed."""
-    wanted = {i for i, node in enumerate(tree) if (node.children if tails else node.chooses)}
-    for index in sorted(wanted, reverse=True):
-        parent = tree[index].parent
-        while parent >= 0 and parent not in wanted:
-            wanted.add(parent)
-            parent = tree[parent].parent
-    return wanted - set(head)
-
-
-def _walk(
-    model: LanguageModel,
-    prompt: Sequence[int],
-    guide: Guide,
-    tree: list[_Node],
-    head: list[int],
-    wanted: set[int],
-    sampling: Sampling,
-) -> None:
-    """Run the passes and fill in the probability of every token given the ones before it."""
-    if not tree[head[-1]].children:
-        head = head[:-1]
-    if not head:
-        return
-    rows, tokens = ModelRows(model), [tree[i].token for i in head[1:]]
-    groups = list(_groups(tree, sorted(wanted)))
-    if len(groups) == 1 and model.fits_trees([[*prompt, *tokens]], len(wanted)):
-        ((logits, branches),) = rows.begin_with_trees([prompt], [tokens], [_tree(tree, groups[0])])
-        _fill(tree, [*head, *groups[0]], torch.cat([logits, branches]), guide, sampling)
-        return
-    (logits,) = rows.begin([prompt], [tokens])
-    _fill(tree, head, logits, guide, sampling)
-    for group in groups:
-        _fill(tree, group, torch.stack(rows.branch(_tree(tree, group))), guide, sampling)
-
-
-def _tree(tree: list[_Node], group: Sequence[int]) -> Tree:
-    """The nodes of a group as the model takes them."""
-    places = {index: place for place, index in enumerate(group)}
-    return Tree(
-        tuple(tree[index].token for index in group),
-        tuple(places.get(tree[index].parent, -1) for index in group),
-    )
-
-
-def _groups(tree: list[_Node], wanted: Sequence[int]) -> Iterator[list[int]]:
-    """`wanted` in groups for one pass each, every node with its wanted ancestors."""
-    inside = set(wanted)
-    group: set[int] = set()
-    for index in wanted:
-        group.add(index)
-        above = tree[index].parent
-        while above in inside and above not in group:
-            group.add(above)
-            above = tree[above].parent
-        if len(group) >= TOKENS_AT_ONCE:
-            yield sorted(group)
-            group = set()
-    if group:
-        yield sorted(group)
-
-
-def _fill(
-    tree: list[_Node],
-    places: Sequence[int],
-    logits: torch.Tensor,
-    guide: Guide,
-    sampling: Sampling,
-) -> None:
-    """What may follow some nodes: local and free probability of each token, and of the end.
-
-    `logits`: floating, shape (len(places), width).
+    `apart` gives every request passes of its own, so that no bit depends on the others. `at_once`
+    bounds the prompts of one pass.
     """
-    temperature = sampling.temperature or 1.0
-    scores = logits.detach().to("cpu", torch.float32)
-    totals = torch.logsumexp(scores / temperature, dim=-1).tolist()
-    ends_of = sorted(guide.vocabulary.end_ids)
-    for place, row, total in zip(places, scores.numpy(), totals, strict=True):
-        node = tree[place]
-        inside = row[node.allowed].astype(np.float64)
-        free = np.exp(inside / temperature - total)
-        local = sampling.probabilities(inside)
-        ends = np.isin(node.allowed, ends_of)
-        node.removed = max(0.0, 1.0 - float(free.sum()))
-        for child, p, q in zip(node.children, local[~ends], free[~ends], strict=True):
-            tree[child].local, tree[child].free = float(p), float(q)
-        if node.ending and node.children:
-            node.end_local, node.end_free = float(local[ends].sum()), float(free[ends].sum())
+    free = tuple(t or 1.0 for t in temperatures)
+    made: dict[tuple[object, ...], Scores] = {}
+    asked: dict[tuple[object, ...], list[tuple[Request, Scores]]] = {}
+    found = []
+    for place, request in enumerate(requests):
+        before = (request.prompt, request.prefix)
+        key = (*before, request.paths, request.tails)
+        if key not in made:
+            made[key] = Scores(request.paths, free)
+            if request.paths.head:
+                own = (*before, place) if apart else before
+                asked.setdefault(own, []).append((request, made[key]))
+        found.append(made[key])
+    together = []
+    for group in asked.values():
+        size = 1 + sum(len(request.places) for request, _ in group)
+        if size <= TOKENS_AT_ONCE and model.fits_trees([_before(group[0][0])], size):
+            together.append(group)
+        else:
+            _score_in_steps(model, group)
+    for batch in _batches(model, together, 1 if apart else at_once):
+        _score_together(model, batch)
+    return found
 
 
-def _accumulate(tree: list[_Node]) -> None:
-    """Turn the probabilities of single tokens into those of whole paths."""
-    tree[0].free = 1.0
-    for node in tree[1:]:
-        above = tree[node.parent]
-        node.local *= above.local
-        known = node.free is not None and above.free is not None
-        node.free = node.free * above.free if known else None  # type: ignore[operator]
+Group = list[tuple[Request, Scores]]
+"""Requests after one prompt."""
 
 
-def _path(tree: list[_Node], end: int, above: set[int]) -> list[int]:
-    """The nodes from below `above` down to `end`."""
-    path = []
-    while end not in above:
-        path.append(end)
-        end = tree[end].parent
-    return path[::-1]
+def _before(request: Request) -> tuple[int, ...]:
+    return (*request.prompt, *request.prefix)
 
 
-def _collect(
-    spec: Spec[Any], guide: Guide, tree: list[_Node], sampling: Sampling
-) -> Distribution[Any]:
-    """The outcomes, spellings of one text added up, and the mass removed at each token."""
-    spelled: dict[str, list[tuple[float, float | None, tuple[int, ...]]]] = {}
-    for index, node in enumerate(tree):
-        if node.ending:
-            ids = _ids(tree, index)
-            free = None if node.free is None or node.end_free is None else node.free * node.end_free
-            paths = spelled.setdefault(guide.text(ids), [])
-            paths.append((node.local * node.end_local, free, ids))
-    outcomes = []
-    for text in sorted(spelled, key=lambda text: text.encode("utf-8")):
-        paths = spelled[text]
-        known = [free for _, free, _ in paths if free is not None]
-        outcomes.append(
-            Outcome(
-                text=text,
-                value=spec.parse(text),
-                local=sum(local for local, _, _ in paths),
-                free=sum(known) if len(known) == len(paths) else None,
-                token_ids=max(paths, key=lambda path: path[0])[2],
-                spellings=len(paths),
+def _batches(
+    model: LanguageModel, groups: Sequence[Group], at_once: int | None
+) -> Iterator[list[Group]]:
+    """Groups for one pass each: prompts that share a beginning, or of similar length."""
+
+    def beginning(group: Group) -> tuple[int, ...]:
+        return _before(group[0][0])[:SHARE_FROM]
+
+    heads = [beginning(group) for group in groups]
+    shared = {head for head in heads if len(head) == SHARE_FROM and heads.count(head) > 1}
+    ordered = sorted(
+        groups,
+        key=lambda group: (
+            beginning(group) if beginning(group) in shared and model.shares_heads else (),
+            len(_before(group[0][0])),
+        ),
+    )
+    batch: list[Group] = []
+    for group in ordered:
+        wider = [*batch, group]
+        lengths = [len(_before(g[0][0])) for g in wider]
+        trees = [1 + sum(len(request.places) for request, _ in g) for g in wider]
+        area = len(wider) * (max(lengths) + max(trees))
+        fits = (
+            len(wider) <= (at_once or len(wider))
+            and area <= PROMPT_TOKENS_AT_ONCE
+            and len(wider) * max(trees) <= TOKENS_AT_ONCE
+            and model.fits_trees([_before(g[0][0]) for g in wider], max(trees))
+            and (
+                beginning(wider[0]) == beginning(group)
+                or sum(lengths) + sum(trees) >= (1 - MOST_PADDING) * area
             )
         )
-    return Distribution(tuple(outcomes), _removed_by_step(tree), sampling.temperature)
+        if batch and not fits:
+            yield batch
+            batch = []
+        batch.append(group)
+    if batch:
+        yield batch
 
 
-def _ids(tree: list[_Node], index: int) -> tuple[int, ...]:
-    """The tokens from the start to a node."""
-    ids = []
-    while index:
-        ids.append(tree[index].token)
-        index = tree[index].parent
-    return tuple(ids[::-1])
+def _score_together(model: LanguageModel, groups: Sequence[Group]) -> None:
+    """One pass (two where prompts share a beginning) for prompts with all their trees."""
+    prompts = [_before(group[0][0]) for group in groups]
+    forests = [_forest(group) for group in groups]
+    passed = ModelRows(model).begin_with_trees(prompts, [()] * len(prompts), forests)
+    for group, (root, below) in zip(groups, passed, strict=True):
+        first = 0
+        for request, scores in group:
+            after = first + len(request.places)
+            scores.take((0, *request.places), torch.cat([root, below[first:after]]))
+            first = after
 
 
-def _removed_by_step(tree: list[_Node]) -> tuple[float | None, ...]:
+def _forest(group: Group) -> Tree:
+    """The trees of all requests after one prompt, side by side."""
+    tokens: list[int] = []
+    parents: list[int] = []
+    for request, _ in group:
+        tree, first = request.paths.tree(request.places), len(tokens)
+        tokens += tree.tokens
+        parents += [parent + first if parent >= 0 else -1 for parent in tree.parents]
+    return Tree(tuple(tokens), tuple(parents))
+
+
+def _score_in_steps(model: LanguageModel, group: Group) -> None:
+    """The prompt first, then passes over its cache for the trees after it."""
+    first = group[0][0]
+    alone = len(group) == 1
+    head = first.paths.head[1:] if alone else ()
+    tokens = [first.paths.nodes[i].token for i in head]
+    rows = ModelRows(model)
+    if model.encoder_decoder:
+        (logits,) = rows.begin([first.prompt], [[*first.prefix, *tokens]])
+        logits = logits[len(first.prefix) :]
+    else:
+        (logits,) = rows.begin([_before(first)], [tokens])
+    for request, scores in group:
+        scores.take((0, *head), logits)
+        rest = [place for place in request.places if place not in set(head)]
+        for places in _pieces(request.paths, rest):
+            scores.take(places, torch.stack(rows.branch(request.paths.tree(places))))
+
+
+def _pieces(paths: Paths, wanted: Sequence[int]) -> Iterator[list[int]]:
+    """`wanted` in pieces for one pass each, every node with its wanted ancestors."""
+    inside = set(wanted)
+    piece: set[int] = set()
+    for index in wanted:
+        piece.add(index)
+        above = paths.nodes[index].parent
+        while above in inside and above not in piece:
+            piece.add(above)
+            above = paths.nodes[above].parent
+        if len(piece) >= TOKENS_AT_ONCE:
+            yield sorted(piece)
+            piece = set()
+    if piece:
+        yield sorted(piece)
+
+
+def distribution_of(scores: Scores, sampling: Sampling) -> Distribution[Any]:
+    """The distribution at one of the temperatures that were scored."""
+    paths = scores.paths
+    nodes, at = paths.nodes, scores.temperatures.index(sampling.temperature or 1.0)
+    ends_of = sorted(paths.guide.vocabulary.end_ids)
+    local, free = [1.0] * len(nodes), _unknown(len(nodes))
+    end_local, end_free = [1.0] * len(nodes), _unknown(len(nodes), 1.0)
+    removed = _unknown(len(nodes))
+    free[0] = 1.0
+    for place, node in enumerate(nodes):  # parents first, so what leads here is settled
+        inside, here = scores.inside.get(place), free[place]
+        if inside is None:
+            for child in node.children:
+                local[child] = local[place]
+            if node.children:
+                end_free[place] = None
+            continue
+        outside = np.exp(inside / (sampling.temperature or 1.0) - scores.totals[place][at])
+        drawn = sampling.probabilities(inside)
+        ends = np.isin(node.allowed, ends_of)
+        removed[place] = max(0.0, 1.0 - float(outside.sum()))
+        for child, p, q in zip(node.children, drawn[~ends], outside[~ends], strict=True):
+            local[child] = local[place] * float(p)
+            free[child] = None if here is None else here * float(q)
+        if node.ending and node.children:
+            end_local[place] = float(drawn[ends].sum())
+            end_free[place] = float(outside[ends].sum())
+    outcomes = []
+    for output in paths.outputs:
+        said = [_product(free[end], end_free[end]) for end in output.ends]
+        outcomes.append(
+            Outcome(
+                text=output.text,
+                value=output.value,
+                local=sum(local[end] * end_local[end] for end in output.ends),
+                free=_sum(said),
+                token_ids=paths.ids(max(output.ends, key=lambda end: local[end] * end_local[end])),
+                spellings=len(output.ends),
+            )
+        )
+    steps = _removed_by_step(paths, local, removed)
+    return Distribution(tuple(outcomes), steps, sampling.temperature)
+
+
+def _unknown(size: int, value: float | None = None) -> list[float | None]:
+    return [value] * size
+
+
+def _product(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a * b
+
+
+def _sum(parts: Iterable[float | None]) -> float | None:
+    known = list(parts)
+    return None if None in known else sum(part for part in known if part is not None)
+
+
+def _removed_by_step(
+    paths: Paths, local: Sequence[float], removed: Sequence[float | None]
+) -> tuple[float | None, ...]:
     """The average over the paths that masked sampling takes, for each token."""
-    steps: list[float | None] = [0.0] * (max(node.depth for node in tree) + 1)
+    steps: list[float | None] = [0.0] * (max(node.depth for node in paths.nodes) + 1)
     reached = [0.0] * len(steps)
-    for node in tree:
+    for place, node in enumerate(paths.nodes):
         if node.children:
-            known = steps[node.depth]
-            missing = node.removed is None or known is None
-            steps[node.depth] = None if missing else known + node.local * node.removed  # type: ignore[operator]
-            reached[node.depth] += node.local
+            share = _product(local[place], removed[place])
+            steps[node.depth] = _sum((steps[node.depth], share))
+            reached[node.depth] += local[place]
     return tuple(
-        None if removed is None else removed / share
-        for removed, share in zip(steps, reached, strict=True)
+        None if total is None else total / share
+        for total, share in zip(steps, reached, strict=True)
         if share > 0
     )

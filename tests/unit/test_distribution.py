@@ -15,8 +15,9 @@ import constrained as ct
 from constrained.errors import GenerationError, LimitExceeded, UnsupportedSpec, VocabularyError
 from constrained.generation import Distribution, Generator, LogitsMask, Outcome, Pmf
 from constrained.generation.model import LanguageModel
+from constrained.generation.paths import grow
 from constrained.generation.sampling import Sampling
-from constrained.generation.scoring import score
+from constrained.generation.scoring import Request, distribution_of, score
 from constrained.limits import DEFAULT_LIMITS
 from tests import tiny
 
@@ -114,9 +115,9 @@ def test_agrees_with_brute_force_over_all_spellings() -> None:
 
     spec = ct.choice(texts)
     guide = EngineGuide(Engine(spec.grammar, generator.vocabulary), generator.vocabulary, None)
-    found = score(
-        LanguageModel(model), prompt, spec, guide, Sampling(1.0), tails=True, limits=DEFAULT_LIMITS
-    )
+    every = grow(guide, DEFAULT_LIMITS, lambda text: (text, spec.parse(text)))
+    (scored,) = score(LanguageModel(model), [Request(tuple(prompt), every)], [1.0])
+    found = distribution_of(scored, Sampling(1.0))
     agree(found, *brute_force(model, prompt, paths, 0))
     assert [o.spellings for o in found.outcomes] == [len(paths[t]) for t in sorted(texts)]
 

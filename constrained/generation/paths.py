@@ -1,0 +1,164 @@
+"""`Paths`: all token paths of a guide as a tree, before any model has seen them.
+
+The shape depends on the guide alone, so it is grown once and scored after any number of prompts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+from constrained.errors import LimitExceeded, UnsupportedSpec
+from constrained.generation.guide import Guide, Ids
+from constrained.generation.rows import Tree
+from constrained.limits import Limits
+from constrained.spec.spec import Spec
+
+__all__ = ["Output", "PathNode", "Paths", "Reader", "check_finite", "grow"]
+
+
+class Reader(Protocol):
+    """Follows the text of an output, byte by byte; immutable."""
+
+    def advance(self, data: bytes) -> Reader:
+        """The reader after more of the output."""
+
+
+@dataclass(eq=False, slots=True)
+class PathNode:
+    """A token path that the guide allows; `node` is where it leads."""
+
+    node: int
+    parent: int
+    token: int
+    depth: int
+    allowed: Ids
+    """The ids that may come next, end ids included; none where the path is not followed further."""
+    children: list[int] = field(default_factory=list)
+    ending: bool = False
+
+    @property
+    def chooses(self) -> bool:
+        """There is more than one way on, ending included."""
+        return len(self.children) + self.ending > 1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Output:
+    """One text that paths end in, with its value and the places of those paths."""
+
+    text: str
+    value: Any
+    ends: tuple[int, ...]
+
+
+class Paths:
+    """All token paths of a guide; parents before children. `outputs` are in the order of bytes."""
+
+    def __init__(
+        self, nodes: Sequence[PathNode], guide: Guide, read: Callable[[str], tuple[str, Any]]
+    ) -> None:
+        self.nodes = tuple(nodes)
+        self.guide = guide
+        self._read = read
+
+    @cached_property
+    def outputs(self) -> tuple[Output, ...]:
+        """What the paths spell; spellings of one text are one output."""
+        found: dict[str, tuple[Any, list[int]]] = {}
+        for place, node in enumerate(self.nodes):
+            if node.ending:
+                text, value = self._read(self.guide.text(self.ids(place)))
+                found.setdefault(text, (value, []))[1].append(place)
+        ordered = sorted(found, key=lambda text: text.encode("utf-8"))
+        return tuple(Output(text, found[text][0], tuple(found[text][1])) for text in ordered)
+
+    @cached_property
+    def head(self) -> tuple[int, ...]:
+        """The nodes on the way to the first choice that need a model, the root first."""
+        head = [0]
+        while not self.nodes[head[-1]].chooses and self.nodes[head[-1]].children:
+            head.append(self.nodes[head[-1]].children[0])
+        return tuple(head if self.nodes[head[-1]].children else head[:-1])
+
+    def wanted(self, *, tails: bool) -> tuple[int, ...]:
+        """The nodes below the head whose logits are needed."""
+        nodes = self.nodes
+        wanted = {i for i, node in enumerate(nodes) if (node.children if tails else node.chooses)}
+        for index in sorted(wanted, reverse=True):
+            parent = nodes[index].parent
+            while parent >= 0 and parent not in wanted:
+                wanted.add(parent)
+                parent = nodes[parent].parent
+        return tuple(sorted(wanted.difference(self.head)))
+
+    def tree(self, places: Sequence[int]) -> Tree:
+        """Some of the nodes as the model takes them; parents that are not among them are cut."""
+        at = {index: place for place, index in enumerate(places)}
+        return Tree(
+            tuple(self.nodes[index].token for index in places),
+            tuple(at.get(self.nodes[index].parent, -1) for index in places),
+        )
+
+    def ids(self, place: int) -> tuple[int, ...]:
+        """The tokens from the start to a node."""
+        ids = []
+        while place:
+            ids.append(self.nodes[place].token)
+            place = self.nodes[place].parent
+        return tuple(ids[::-1])
+
+
+def check_finite(spec: Spec[Any]) -> None:
+    """Raise `UnsupportedSpec` when the spec has infinitely many outputs."""
+    try:
+        next(iter(spec.enumerate(1)), None)
+    except UnsupportedSpec as error:
+        raise UnsupportedSpec(
+            error.feature,
+            f"an exact distribution needs a finite spec, and {spec!r} has infinitely many outputs",
+            hint="bound its repeats and numbers, or draw samples",
+        ) from error
+
+
+def grow(
+    guide: Guide,
+    limits: Limits,
+    read: Callable[[str], tuple[str, Any]],
+    *,
+    start: int | None = None,
+    reader: Reader | None = None,
+    decided: Callable[[Any], bool] | None = None,
+) -> Paths:
+    """All token paths from `start` on, each followed until it ends or its reader says `decided`.
+
+    `read` gives for the text of a path the text and the value that it stands for. Raises
+    `LimitExceeded` beyond ``limits.max_outputs`` paths.
+    """
+    ends = guide.vocabulary.end_ids
+    first = guide.start if start is None else start
+    nodes = [PathNode(first, -1, -1, 0, guide.allowed(first))]
+    readers: list[Any] = [reader]
+    outputs = 0
+    for index, node in enumerate(nodes):
+        if decided is not None and index and decided(readers[index]):
+            node.ending, node.allowed = True, node.allowed[:0]
+        else:
+            node.ending = guide.accepting(node.node)
+        outputs += node.ending
+        if outputs > limits.max_outputs or len(nodes) > 20 * limits.max_outputs:
+            raise LimitExceeded(
+                "max_outputs", limits.max_outputs, "listing the token paths of a distribution"
+            )
+        for token in node.allowed.tolist():
+            if token in ends:
+                continue
+            after = guide.advance(node.node, token)
+            node.children.append(len(nodes))
+            nodes.append(PathNode(after, index, token, node.depth + 1, guide.allowed(after)))
+            if reader is not None:
+                data = guide.vocabulary.tokens[token] or b""
+                readers.append(readers[index].advance(data))
+    return Paths(nodes, guide, read)
