@@ -3,8 +3,8 @@
 A logits processor sees token rows and nothing else: no row identity, no word on where a call of
 ``generate`` begins. So nothing is assumed about the call before. The state of a row is found from
 the row's own tokens: the prompt it starts with, then the longest prefix already known, then one
-step. Beams that reorder rows, drafts that are taken back, several calls and several threads are
-then all the same to it.
+step. Beams that reorder rows, drafts that are taken back and several calls are then all the same
+to it. A call runs in one thread, so threads never see each other's calls.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from hashlib import blake2b
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 
 import numpy as np
@@ -100,6 +100,13 @@ class _Session:
         return (0 if guide is None else id(guide), digest)
 
 
+class _Calls(local):
+    """The calls of ``generate`` that one thread has made, the latest first."""
+
+    def __init__(self) -> None:
+        self.sessions: list[_Session] = []
+
+
 class LogitsMask(LogitsProcessor):
     """Lets ``model.generate`` write nothing but what a spec allows.
 
@@ -110,9 +117,9 @@ class LogitsMask(LogitsProcessor):
     tokenizer's size. `end_ids` and `spellings` are as for `Generator`. With `max_new_tokens` (the
     same number as given to ``generate``) every output is complete when the tokens run out.
 
-    One object serves any number of calls, also at the same time. Where a call begins is settled
-    from the rows: one that continues the tokens of an earlier call by exactly one allowed token is
-    taken for that call; `restart` says that it is a new one.
+    One object serves any number of calls, also in several threads at the same time. Where a call
+    begins is settled from the rows: one that continues the tokens of an earlier call of the same
+    thread by exactly one allowed token is taken for that call; `restart` says that it is a new one.
 
     Raises `VocabularyError` when the logits are narrower than the vocabulary, `Truncated` when no
     output fits into `max_new_tokens`.
@@ -147,7 +154,7 @@ class LogitsMask(LogitsProcessor):
         self._spellings: Spellings = spellings
         self._limits = limits
         self._guides: dict[tuple[int, bool], Guide | None] = {}
-        self._sessions: list[_Session] = []
+        self._calls = _Calls()
         self._lock = Lock()
         for place in range(len(self.specs)):
             self._guide(place, fresh=False)
@@ -157,9 +164,8 @@ class LogitsMask(LogitsProcessor):
         return f"LogitsMask({shown}, {self.vocabulary!r})"
 
     def restart(self) -> None:
-        """Forget all calls, so that the next rows seen are prompts."""
-        with self._lock:
-            self._sessions.clear()
+        """Forget this thread's calls, so that the next rows it brings are prompts."""
+        self._calls.sessions.clear()
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
         """Mask the next token of every row.
@@ -204,19 +210,20 @@ class LogitsMask(LogitsProcessor):
         (assisted decoding asks for masks after every drafted token). Taking them for prompts is
         right for the first and harmless for the second, as the call before stays known.
         """
-        for place, session in enumerate(self._sessions):
+        sessions = self._calls.sessions
+        for place, session in enumerate(sessions):
             over = (
                 self.max_new_tokens is not None
                 and rows.shape[1] - session.prompts.shape[1] > self.max_new_tokens
             )
             nodes = None if over else session.nodes(rows)
             if nodes is not None:
-                self._sessions.insert(0, self._sessions.pop(place))
+                sessions.insert(0, sessions.pop(place))
                 return session, nodes
         guides = self._row_guides(rows)
         session = _Session(rows.copy(), guides, self.vocabulary.end_ids)
-        self._sessions.insert(0, session)
-        del self._sessions[SESSIONS_KEPT:]
+        sessions.insert(0, session)
+        del sessions[SESSIONS_KEPT:]
         return session, [FREE if guide is None else guide.start for guide in guides]
 
     def _row_guides(self, rows: Tokens) -> list[Guide | None]:
