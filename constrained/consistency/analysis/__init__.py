@@ -5,6 +5,12 @@ from constrained.consistency.analysis.analysing import (
     analyse_draws,
     analyse_grid,
 )
+from constrained.consistency.analysis.comparing import (
+    ChangedVerdict,
+    Comparison,
+    JudgeDifference,
+    compare,
+)
 from constrained.consistency.analysis.gates import (
     GATES,
     Gate,
@@ -15,6 +21,7 @@ from constrained.consistency.analysis.gates import (
 )
 from constrained.consistency.analysis.grid import Grid, grid_of_draws, grid_of_exact
 from constrained.consistency.analysis.judges import Settings
+from constrained.consistency.analysis.junit import to_junit
 from constrained.consistency.analysis.results import (
     Agreement,
     Analysis,
@@ -37,6 +44,8 @@ __all__ = [
     "GATES",
     "Agreement",
     "Analysis",
+    "ChangedVerdict",
+    "Comparison",
     "FlakyItem",
     "Gate",
     "GateReport",
@@ -45,6 +54,7 @@ __all__ = [
     "Grid",
     "HeatMap",
     "Judge",
+    "JudgeDifference",
     "Methods",
     "Pairwise",
     "PassMark",
@@ -60,6 +70,8 @@ __all__ = [
     "analyse_grid",
     "as_gates",
     "check",
+    "compare",
     "grid_of_draws",
     "grid_of_exact",
+    "to_junit",
 ]

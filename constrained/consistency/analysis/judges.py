@@ -281,6 +281,7 @@ def _heat_maps(grid: Grid, used: Places, mark: float | None) -> tuple[HeatMap, .
                 np.sqrt(grid.cells.variance[at]),
                 p,
                 grid.cells.draws[at],
+                grid.cells.error[at],
                 passing,
                 grid.removed_mass[at],
                 {(i, q): said for (i, q, *rest), said in grid.texts.items() if rest[:2] == [f, o]},

@@ -105,6 +105,7 @@ class HeatMap:
     * `mean`, `sd`: expected score and standard deviation of one draw, points, (items, prompts);
     * `probabilities`: (items, prompts, scores) over `Analysis.scale`; shares for sampled cells;
     * `draws`: how many stand behind a cell, inf for exact ones, 0 where it is missing;
+    * `error`: variance of `mean` as an estimate, points squared; 0 for exact cells;
     * `passing`: probability of reaching the pass mark; NaN without a mark;
     * `removed_mass`: probability that the mask took away, NaN where unknown;
     * `texts`: some of the model's own texts, by (row, column); only where texts were drawn.
@@ -116,6 +117,7 @@ class HeatMap:
     sd: Array
     probabilities: Array
     draws: Array
+    error: Array
     passing: Array
     removed_mass: Array
     texts: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
