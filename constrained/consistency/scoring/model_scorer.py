@@ -1,0 +1,201 @@
+"""`ModelScorer`: cells scored by a model that is loaded here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+from constrained.consistency.plan import Cell, Plan, cell_seed
+from constrained.consistency.records import CellRecord, Draw, Score
+from constrained.consistency.scores import read_score
+from constrained.consistency.scoring.outcomes import score_distribution
+from constrained.consistency.scoring.reasoned import ReasonedScores
+from constrained.consistency.scoring.task import Task
+from constrained.errors import GenerationError, ModelError
+
+__all__ = ["ModelScorer"]
+
+FLOOR_OF_EPSILON = 8
+"""Probabilities are taken to be within this many epsilons of the weights' dtype: 1e-6 in float32,
+0.008 in float16, 0.06 in bfloat16."""
+
+
+class ModelScorer:
+    """Scores cells of one plan with a `constrained.Generator`, in the way the plan says.
+
+    * ``exact``: the distribution over all scores; temperatures of one prompt share its pass.
+    * ``sampled``: `draws` texts, each with a seed of its own from `cell_seed`.
+    * ``mode``: the one text that temperature 0 gives.
+    * ``reasoned``: `draws` texts, and the exact distribution of the score after each one's text
+      before the score. The scores that were drawn are kept as well.
+
+    Passes never mix prompts of different cells, so a cell's value does not depend on which cells
+    are missing: a run that was interrupted ends like one that was not, to the last bit.
+
+    Raises `InvalidSpec` for reasoned scoring of a format that does not say where the score begins.
+    """
+
+    def __init__(self, plan: Plan, generator: Any) -> None:
+        self.plan = plan
+        self.generator = generator
+        self.spec = plan.spec_of()
+        self._scores: dict[str, Score] = {}
+        self._floor = _numerics_floor(generator.model)
+        self._reasoned: ReasonedScores | None = None
+        if plan.scoring.kind == "reasoned":
+            self._reasoned = ReasonedScores(self.spec, plan.score, plan.support, generator)
+
+    def score(self, tasks: Iterable[Task]) -> Iterator[CellRecord]:
+        """One record per task, in order; see `Scorer`."""
+        exact = self.plan.scoring.kind == "exact"
+        for _, group in groupby(tasks, key=_prompt_of if exact else lambda task: task.key):
+            alike = list(group)
+            begin = time.perf_counter()
+            records = self._records(alike)
+            each = (time.perf_counter() - begin) / len(alike)
+            yield from (replace(record, seconds=each) for record in records)
+
+    def environment(self) -> dict[str, Any]:
+        """Device, dtype and class of the model."""
+        model = self.generator.model
+        return {
+            "device": _device_name(model),
+            "dtype": str(getattr(model, "dtype", "unknown")).removeprefix("torch."),
+            "model_class": type(model).__name__,
+        }
+
+    def _records(self, tasks: Sequence[Task]) -> list[CellRecord]:
+        """The records of tasks that have one prompt."""
+        cell = tasks[0].cell
+        text, ids, problem = "", [], ""
+        try:
+            with _enough_memory(cell):
+                text = cell.render(self.generator.tokenizer)
+                ids = cell.encode(self.generator.tokenizer)
+                parts = self._parts([task.cell for task in tasks], ids)
+        except GenerationError as error:
+            problem = str(error)
+            parts = [{"draws": self._failed(task.cell, problem)} for task in tasks]
+        return [
+            CellRecord(
+                key=task.key,
+                address=task.cell.address,
+                kind=self.plan.scoring.kind,
+                **{"support": self.plan.support or (), **found},
+                numerics_floor=self._floor,
+                prompt_text=text,
+                prompt_tokens=len(ids),
+                notes=(problem,) if problem else (),
+            )
+            for task, found in zip(tasks, parts, strict=True)
+        ]
+
+    def _parts(self, cells: Sequence[Cell], ids: list[int]) -> list[dict[str, Any]]:
+        if self.plan.scoring.kind == "exact":
+            return self._exact(ids, [cell.temperature for cell in cells])
+        if self.plan.scoring.kind == "mode":
+            return [self._mode(ids) for _ in cells]
+        return [self._drawn(cell, ids) for cell in cells]
+
+    def _exact(self, ids: list[int], temperatures: list[float]) -> list[dict[str, Any]]:
+        distributions = self.generator.distribution(
+            ids, self.spec, temperature=temperatures, **self._cuts
+        )
+        parts = []
+        for distribution in distributions:
+            found = score_distribution(distribution.outcomes, self._score_of, self.plan.support)
+            parts.append({name: getattr(found, name) for name in type(found).__slots__})
+        return parts
+
+    def _mode(self, ids: list[int]) -> dict[str, Any]:
+        budget = self.plan.scoring.max_new_tokens
+        result = self.generator(ids, self.spec, temperature=0.0, max_new_tokens=budget)
+        return {"draws": (self._draw(0, None, result.text),)}
+
+    def _drawn(self, cell: Cell, ids: list[int]) -> dict[str, Any]:
+        scoring = self.plan.scoring
+        seeds = self._seeds(cell)
+        results = self.generator(
+            [ids] * len(seeds),
+            self.spec,
+            max_new_tokens=scoring.max_new_tokens,
+            temperature=cell.temperature,
+            seed=seeds,
+            **self._cuts,
+        )
+        draws = tuple(
+            self._draw(i, seed, result.text)
+            for i, (seed, result) in enumerate(zip(seeds, results, strict=True))
+        )
+        if self._reasoned is None:
+            return {"draws": draws}
+        return self._reasoned.parts(ids, draws, results, cell.temperature, **self._cuts)
+
+    @property
+    def _cuts(self) -> dict[str, Any]:
+        return {"top_k": self.plan.scoring.top_k, "top_p": self.plan.scoring.top_p}
+
+    def _seeds(self, cell: Cell) -> list[int]:
+        count = self.plan.scoring.draws
+        return [cell_seed(self.plan.seed, cell.address, index) for index in range(count)]
+
+    def _score_of(self, text: str, value: Any) -> Score:
+        score = self._scores.get(text)
+        if score is None:
+            score = self._scores[text] = self.plan.score_of(value)
+        return score
+
+    def _draw(self, index: int, seed: int | None, text: str) -> Draw:
+        score, failure = read_score(self.spec, text, field=self.plan.score)
+        return Draw(index, score, text, seed, failure=failure)
+
+    def _failed(self, cell: Cell, problem: str) -> tuple[Draw, ...]:
+        """Draws without a score: a cell that failed is not a cell without draws."""
+        if self.plan.scoring.kind == "exact":
+            return ()
+        seeds: list[int | None] = [*self._seeds(cell)] or [None]
+        return tuple(Draw(i, None, seed=seed, failure=problem) for i, seed in enumerate(seeds))
+
+
+def _prompt_of(task: Task) -> Any:
+    """What cells share whose prompts are the same: all of the address but the temperature."""
+    return replace(task.cell.address, temperature=0.0)
+
+
+@contextmanager
+def _enough_memory(cell: Cell) -> Iterator[None]:
+    """Say what to do when the memory is not enough; unlike other failures it ends the run."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and type(error).__name__ != "OutOfMemoryError":
+            raise
+        raise ModelError(
+            cell.variant.model,
+            f"the memory is not enough for {cell.address}",
+            hint="what was scored before it is stored: take a smaller dtype or another device, "
+            "and run again",
+        ) from error
+
+
+def _numerics_floor(model: Any) -> float | None:
+    """How far probabilities may be off for reasons of arithmetic; None without a dtype."""
+    dtype = getattr(model, "dtype", None)
+    if dtype is None:
+        return None
+    import torch
+
+    return FLOOR_OF_EPSILON * float(torch.finfo(dtype).eps)
+
+
+def _device_name(model: Any) -> str:
+    device = str(getattr(model, "device", "unknown"))
+    if device.startswith("cuda"):
+        import torch
+
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return device
