@@ -17,6 +17,7 @@ import numpy as np
 from constrained.consistency.analysis import Analysis, FlakyItem, HeatMap, Judge, PassMark
 from constrained.consistency.report import html_charts as charts
 from constrained.consistency.report import html_data, terms
+from constrained.consistency.report.palette import DARK, LIGHT, level_of, style_rules
 from constrained.consistency.statistics import Component, Estimate, StudyPoint, VarianceComponents
 from constrained.consistency.statistics.estimate import Array
 from constrained.errors import MissingPackage
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 __all__ = ["to_html", "write_html"]
-
-LEVELS = 11
-"""Steps of the heat map's palette: s0 to s10 in report.css."""
 
 PARTS = (
     ("variance", "Variance"),
@@ -80,7 +78,7 @@ def to_html(analysis: Analysis, comparison: Any = None) -> str:
         hidden_items=len(analysis.items) - len(rows),
         straddle=html_data.STRADDLE,
         environment=_environment_rows(analysis.methods.environment),
-        style=safe(_template("report.css")),
+        style=safe(_style()),
         script=safe(script),
         script_digest=digest,
         data=safe(html_data.page_data(analysis, rows)),
@@ -251,8 +249,7 @@ def _map_view(
 def _level_class(value: float, low: float, high: float) -> str:
     if math.isnan(value):
         return "missing"
-    part = (value - low) / ((high - low) or 1.0)
-    return f"s{round((LEVELS - 1) * min(max(part, 0.0), 1.0))}"
+    return f"s{level_of(value, low, high)}"
 
 
 def _or_zero(value: float) -> float:
@@ -307,13 +304,6 @@ def _environment_rows(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     return rows[:ENVIRONMENT_ROWS]
 
 
-def _gate_form(name: str) -> terms.Form:
-    """How a gate's number is written, by its name."""
-    if any(word in name for word in ("flip", "risk", "mass", "missing")):
-        return "percent"
-    return "points" if any(word in name for word in ("sem", "move", "bias")) else "ratio"
-
-
 def _remarks(component: Component) -> str:
     parts = [component.estimate.reason]
     if component.truncated:
@@ -364,11 +354,16 @@ def _environment() -> Environment:
         root=charts.root,
         remarks=_remarks,
         components_estimates=_component_estimates,
-        gate_form=_gate_form,
+        gate_form=terms.gate_form,
         map_name=_map_name,
         inf=math.inf,
     )
     return environment
+
+
+def _style() -> str:
+    dark = f"@media screen and (prefers-color-scheme: dark) {{\n{style_rules(DARK)}\n}}"
+    return f"{_template('report.css')}\n{style_rules(LIGHT)}\n{dark}\n"
 
 
 def _template(name: str) -> str:

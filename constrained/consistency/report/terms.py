@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from constrained.consistency.statistics import Estimate, Verdict
 
 __all__ = [
+    "MISSING",
     "TIMES",
     "Form",
     "cell_score",
@@ -17,6 +18,7 @@ __all__ = [
     "effect_kind",
     "effect_name",
     "estimate_words",
+    "gate_form",
     "percent",
     "points",
     "ratio",
@@ -194,6 +196,13 @@ def verdict_kind(verdict: Verdict | None) -> str:
 def verdict_glyph(verdict: Verdict | None) -> str:
     """A sign beside the word, so that no verdict rests on colour."""
     return VERDICTS[verdict][1]
+
+
+def gate_form(name: str) -> Form:
+    """How a gate's number is written, by its name."""
+    if any(word in name for word in ("flip", "risk", "mass", "missing")):
+        return "percent"
+    return "points" if any(word in name for word in ("sem", "move", "bias")) else "ratio"
 
 
 def effect_name(effect: tuple[str, ...]) -> str:

@@ -1,0 +1,352 @@
+"""The report for a terminal: 80 columns, readable without colour, in the order of the whole report.
+
+Every number that colour shows is there as text too. Names and texts come from data, so control
+characters in them are replaced: nothing in a report can move the cursor or change the screen.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from constrained.consistency.analysis import Analysis, HeatMap, Judge
+from constrained.consistency.report import terms
+from constrained.consistency.report.html_charts import root
+from constrained.consistency.report.html_data import STRADDLE, item_moves
+from constrained.consistency.report.palette import LIGHT, level_of, on_level
+from constrained.consistency.statistics import Estimate
+
+__all__ = ["to_terminal"]
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+BAR = 28
+"""Columns of a full bar."""
+
+NAME = 14
+"""Columns of an item's name in the heat map."""
+
+MOST_COLUMNS = 9
+MOST_ITEMS = 12
+MOST_FLAKY = 8
+MOST_ROOMS = 12
+"""What fits on a page; the HTML report has the rest, and a line says how much that is."""
+
+VERDICT_STYLES = {"pass": "bold cyan", "fail": "bold red", "unsure": "bold yellow", "none": "dim"}
+KIND_STYLES = {"item": "blue", "prompt": "yellow", "both": "magenta", "draw": "bright_black"}
+
+
+def to_terminal(analysis: Analysis) -> RenderableType:
+    """The report as a page for rich's console: `rich.print(to_terminal(analysis))`.
+
+    Fits 80 columns. Details are those of the first judge; of many items the flakiest are shown.
+    """
+    judge = analysis.judges[0]
+    parts: list[RenderableType] = [_head(analysis), *_gates(analysis), *_judges(analysis)]
+    name = f" ({clean(judge.name)})" if len(analysis.judges) > 1 else ""
+    parts += [
+        *_section(f"Where scores vary{name}", _components(judge)),
+        *_section("Items under prompts", _heat(analysis, judge)),
+        *_section("Flakiest items", _flakiest(analysis, judge) if judge.flakiest else None),
+        *_section("Prompts", _rooms(judge)),
+        *_section("Pass mark", _marks(analysis, judge) if judge.marks else None),
+        *_section("Averaging", _study(judge)),
+        *_section("Methods", _methods(analysis, judge)),
+    ]
+    return Group(*parts)
+
+
+def clean(text: object) -> str:
+    r"""`text` on one line, with everything that is not printable replaced.
+
+    >>> clean("a" + chr(27) + "[31m").encode()
+    b'a\xef\xbf\xbd[31m'
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
+
+
+def short(text: object, width: int) -> str:
+    """`text` cut to `width` characters.
+
+    >>> short("a long name", 6)
+    'a lon…'
+    """
+    whole = clean(text)
+    return whole if len(whole) <= width else whole[: width - 1] + "…"
+
+
+def _section(title: str, content: RenderableType | None) -> list[RenderableType]:
+    if content is None:
+        return []
+    return [Text(), Text(title, style="bold"), Padding(content, (0, 0, 0, 2))]
+
+
+def _head(analysis: Analysis) -> RenderableType:
+    verdict = analysis.gates.verdict
+    kind = terms.verdict_kind(verdict)
+    words = (verdict or "no gates were set").capitalize()
+    first = Text(f"{terms.verdict_glyph(verdict)} {words}", style=VERDICT_STYLES[kind])
+    if analysis.title:
+        first.append(f"  {clean(analysis.title)}", style="default not bold")
+    sizes = f" {terms.TIMES} ".join(
+        f"{len(levels)} {name}s" for name, levels in analysis.facets.items() if len(levels) > 1
+    )
+    summary = analysis.judges[0].summary
+    return Group(
+        first, Text(f"  {sizes}", style="dim"), Text(), Text(summary.sentence, style="bold")
+    )
+
+
+def _grid(*columns: tuple[str, str], header: bool = True) -> Table:
+    """A table without lines; `columns` are (name, "left" or "right")."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=header)
+    for name, side in columns:
+        right = side == "right"
+        table.add_column(
+            name,
+            justify="right" if right else "left",
+            header_style="dim",
+            no_wrap=right,
+            overflow="fold",
+        )
+    return table
+
+
+def _gates(analysis: Analysis) -> list[RenderableType]:
+    if not analysis.gates.results:
+        return []
+    table = _grid(("verdict", "left"), ("gate", "left"), ("judge", "left"), ("measured", "left"))
+    for result in analysis.gates.results:
+        kind = terms.verdict_kind(result.verdict)
+        sign = f"{terms.verdict_glyph(result.verdict)} {result.verdict}"
+        table.add_row(
+            Text(sign, style=VERDICT_STYLES[kind]),
+            Text(clean(result.gate)),
+            Text(short(result.judge, 16)),
+            Text(clean(terms.estimate_words(result.estimate, terms.gate_form(result.gate.name)))),
+        )
+    return _section("Gates", table)
+
+
+def _judges(analysis: Analysis) -> list[RenderableType]:
+    if len(analysis.judges) < 2:
+        return []
+    table = _grid(
+        ("judge", "left"), ("another room moves", "right"), ("draw", "right"), ("flips", "right")
+    )
+    for judge in analysis.judges:
+        s = judge.summary
+        table.add_row(
+            Text(short(judge.name, 24)),
+            terms.estimate_words(s.move, "points"),
+            terms.write(s.move_again.value, "points"),
+            terms.write(s.flip.value, "percent"),
+        )
+    return _section("Judges", table)
+
+
+def _components(judge: Judge) -> RenderableType:
+    table = _grid(("", "left"), ("", "left"), ("share", "right"), ("points (interval)", "left"))
+    for component in judge.components.components:
+        estimate = component.estimate
+        share = judge.components.share(*component.effect)
+        kind = terms.effect_kind(component.effect)
+        sized = Estimate(root(estimate.value), root(estimate.low), root(estimate.high))
+        known = terms.estimate_words(sized, "points") if estimate.known else estimate.reason
+        table.add_row(
+            Text(terms.effect_name(component.effect)),
+            Text(bar(share, BAR), style=KIND_STYLES.get(kind, "green")),
+            terms.percent(share),
+            Text(clean(known)),
+        )
+    found = judge.agreement
+    words = Text("one score: standard error ", style="default")
+    words.append(f"{terms.estimate_words(found.sem, 'points')} points", style="bold")
+    words.append(f", Φ {terms.estimate_words(found.phi, 'ratio')}")
+    return Group(table, words)
+
+
+def bar(share: float, width: int) -> str:
+    """A horizontal bar in eighths of a column; a share of 1 fills `width` columns.
+
+    >>> bar(0.5, 4)
+    '██  '
+    """
+    if math.isnan(share):
+        return "·" * width
+    eighths = round(8 * width * min(max(share, 0.0), 1.0))
+    whole, rest = divmod(eighths, 8)
+    part = " ▏▎▍▌▋▊▉"[rest] if rest else ""
+    return ("█" * whole + part).ljust(width)
+
+
+def _heat(analysis: Analysis, judge: Judge) -> RenderableType:
+    heat_map = judge.heat_maps[0]
+    moves = item_moves(judge)
+    rows = sorted(np.argsort(-np.nan_to_num(moves, nan=-1.0), kind="stable")[:MOST_ITEMS].tolist())
+    columns = range(min(len(analysis.prompts), MOST_COLUMNS))
+    low, high = analysis.scale[0], analysis.scale[-1]
+    head = Text(" " * NAME, style="dim")
+    for column in columns:
+        head.append(f"{column + 1:>5}  ")
+    lines = [head]
+    for row in rows:
+        line = Text(f"{short(analysis.items[row], NAME - 1):<{NAME}}")
+        for column in columns:
+            line.append_text(_cell(heat_map, row, column, low, high))
+        lines.append(line)
+    names = "  ".join(f"{c + 1} {clean(analysis.prompts[c])}" for c in columns)
+    notes = [f"Prompts: {names}"]
+    if analysis.pass_mark is not None:
+        sure = terms.percent(STRADDLE)
+        notes.append(
+            f"* straddles the pass mark {analysis.pass_mark:g}: at least {sure} either side"
+        )
+    notes += _left_out(analysis, judge, heat_map, len(rows), len(columns))
+    return Group(*lines, *(Text(note, style="dim") for note in notes))
+
+
+def _left_out(
+    analysis: Analysis, judge: Judge, shown: HeatMap, rows: int, columns: int
+) -> list[str]:
+    parts = []
+    if rows < len(analysis.items):
+        parts.append(f"the {rows} flakiest of {len(analysis.items):,} items")
+    if columns < len(analysis.prompts):
+        parts.append(f"{columns} of {len(analysis.prompts)} prompts")
+    if len(judge.heat_maps) > 1:
+        parts.append(f"format {clean(shown.format)} of {len(judge.heat_maps)}")
+    return [f"Shown: {', '.join(parts)}; the HTML report has all."] if parts else []
+
+
+def _cell(heat_map: HeatMap, row: int, column: int, low: float, high: float) -> Text:
+    mean = float(heat_map.mean[row, column])
+    if math.isnan(mean):
+        return Text(f"    {terms.MISSING}  ", style="dim")
+    level = level_of(mean, low, high)
+    block = BLOCKS[min(level * len(BLOCKS) // 11, len(BLOCKS) - 1)]
+    passing = float(heat_map.passing[row, column])
+    mark = "*" if min(passing, 1.0 - passing) >= STRADDLE else " "
+    words = f"{block}{mean:>4.1f}" if abs(mean) < 100 else f"{mean:>5.0f}"
+    colour = f"{on_level(LIGHT, level)} on {LIGHT[level]}"
+    cell = Text(f"{words}{mark}", style=colour)
+    return cell.append(" ", style="default on default")
+
+
+def _flakiest(analysis: Analysis, judge: Judge) -> RenderableType:
+    table = _grid(
+        ("item", "left"),
+        ("mean", "right"),
+        ("moves by", "right"),
+        ("flips", "right"),
+        ("lowest in", "left"),
+        ("highest in", "left"),
+    )
+    for item in judge.flakiest[:MOST_FLAKY]:
+        table.add_row(
+            Text(short(item.item, 18)),
+            terms.points(item.mean),
+            terms.points(item.move),
+            terms.percent(item.flip) if analysis.pass_mark is not None else terms.MISSING,
+            Text(f"{terms.points(item.low)} {short(item.low_room, 13)}"),
+            Text(f"{terms.points(item.high)} {short(item.high_room, 13)}"),
+        )
+    return table
+
+
+def _rooms(judge: Judge) -> RenderableType:
+    columns = [("prompt", "left"), ("mean", "right"), ("severity", "right"), ("distance", "right")]
+    if judge.gold:
+        columns += [("bias", "right"), ("κ", "right")]
+    table = _grid(*columns)
+    ranked = sorted(judge.prompts, key=lambda row: -_or_zero(row.distance.value))
+    for row in ranked[:MOST_ROOMS]:
+        cells = [
+            terms.points(row.mean.value),
+            terms.estimate_words(row.severity, "points") if row.severity.known else terms.MISSING,
+            terms.points(row.distance.value),
+        ]
+        if judge.gold:
+            cells += [terms.points(row.bias.value), terms.ratio(row.kappa.value)]
+        table.add_row(Text(short(row.room, 22)), *cells)
+    left = len(judge.prompts) - MOST_ROOMS
+    if left <= 0:
+        return table
+    return Group(table, Text(f"{left} more lie nearer to the average room.", style="dim"))
+
+
+def _or_zero(value: float) -> float:
+    return 0.0 if math.isnan(value) else value
+
+
+def _marks(analysis: Analysis, judge: Judge) -> RenderableType:
+    flips = [mark.flip.value for mark in judge.marks]
+    line = Text("flip rate by mark  ")
+    line.append(spark(flips), style="yellow")
+    first, last = judge.marks[0].mark, judge.marks[-1].mark
+    most = max((f for f in flips if not math.isnan(f)), default=math.nan)
+    line.append(
+        f"  {terms.score(first)} to {terms.score(last)}, at most {terms.percent(most)}", "dim"
+    )
+    if analysis.pass_mark is None:
+        return line
+    mark = min(judge.marks, key=lambda m: abs(m.mark - float(analysis.pass_mark or 0.0)))
+    words = [
+        f"mark {terms.score(mark.mark)}: {terms.percent(mark.pass_rate.value)} pass",
+        f"another room flips {terms.percent(mark.flip.value)}",
+        f"the same room {terms.percent(mark.flip_again.value)}",
+    ]
+    safe = f"a gate on the pass rate is safe up to {terms.percent(mark.safe_gate)} (risk 5 %)"
+    return Group(line, Text(", ".join(words)), Text(safe))
+
+
+def spark(values: Sequence[float]) -> str:
+    """A line of blocks, the highest value a full one; a dot where there is none.
+
+    >>> spark([0.0, 0.5, 1.0])
+    '▁▅█'
+    """
+    known = [v for v in values if not math.isnan(v)]
+    top = max(known, default=0.0) or 1.0
+    return "".join("·" if math.isnan(v) else BLOCKS[round(7 * max(v, 0.0) / top)] for v in values)
+
+
+def _study(judge: Judge) -> RenderableType:
+    study = judge.study
+    lines: list[Text] = [Text(clean(study.advice))]
+    for draws in sorted({p.draws for p in study.points}, reverse=True)[:1]:
+        chosen = [p for p in study.points if p.draws == draws and not math.isnan(p.phi)]
+        row = Text("Φ by prompts  ", style="dim")
+        for p in chosen:
+            style = "bold" if p.phi >= study.target else "default"
+            row.append(f"{p.prompts}: {terms.ratio(p.phi)}  ", style=style)
+        lines.append(row)
+    return Group(*lines)
+
+
+def _methods(analysis: Analysis, judge: Judge) -> RenderableType:
+    quality = judge.quality
+    kinds = ", ".join(f"{n:,} {kind}" for kind, n in quality.kinds.items())
+    lines = [f"cells {quality.present:,} of {quality.planned:,} ({kinds})"]
+    if not math.isnan(quality.removed_mass):
+        outside = f"mass outside the format {terms.percent(quality.removed_mass)} on average"
+        lines.append(f"{outside}, {terms.percent(quality.removed_mass_most)} at most")
+    if not math.isnan(quality.numerics_floor):
+        lines.append(f"numerics floor {quality.numerics_floor:.2g}")
+    lines += _universes(judge)
+    lines += [*quality.notes, *analysis.methods.notes]
+    parts = [Text(clean(line)) for line in lines]
+    if analysis.methods.command:
+        parts.append(Text(f"repeat: {clean(analysis.methods.command)}", style="bold"))
+    return Group(*parts)
+
+
+def _universes(judge: Judge) -> Iterable[str]:
+    estimates = [judge.summary.move, judge.agreement.phi, *(r.severity for r in judge.prompts)]
+    found = terms.universes(estimates)
+    return [found] if found else []
