@@ -362,8 +362,8 @@ def test_refusals_name_place_and_remedy() -> None:
         "alpaca, guanaco, chatml, chatglm, vicuna, llava, template)"
     )
     assert refused(prompts=["Grade: {essay}"]) == (
-        "prompt 'p1' uses {essay}, which item 'e1' does not have (its fields: text; write {{ and "
-        "}} for braces in the text)"
+        "at prompts[0]: prompt 'p1' uses {essay}, which item 'e1' does not have (its "
+        "fields: text; write {{ and }} for braces in the text)"
     )
     assert refused(items=[{"id": "e1", "text": "x"}, {"id": "e1", "text": "y"}]) == (
         "at items: item 'e1' appears twice"
@@ -409,11 +409,12 @@ def test_infinitely_many_outputs_cannot_be_scored_exactly() -> None:
 
 def test_pairs_are_checked() -> None:
     assert refused(scoring="pairwise", spec="{first:1..2} {second:1..2}") == (
-        "prompt 'plain' does not show both answers that are compared (use {first} and {second})"
+        "at prompts[0]: prompt 'plain' does not show both answers that are compared "
+        "(use {first} and {second})"
     )
     prompts = ["{first} {second}"]
     assert refused(scoring="pairwise", spec="{a:1..2} {b:1..2}", prompts=prompts) == (
-        "item 'e1' has no answer 'answer_a' to compare (its fields: text)"
+        "at items[0]: item 'e1' has no answer 'answer_a' to compare (its fields: text)"
     )
     items = [{"id": "q", "answer_a": "x", "answer_b": "y"}]
     assert refused(scoring="pairwise", prompts=prompts, items=items) == (

@@ -2,6 +2,7 @@
 
 from constrained.consistency.plan.cell import Cell
 from constrained.consistency.plan.hashing import cell_seed, content_hash
+from constrained.consistency.plan.items import read_items
 from constrained.consistency.plan.keys import cell_key, content_hashes
 from constrained.consistency.plan.output import OutputFormat
 from constrained.consistency.plan.parts import (
@@ -14,6 +15,7 @@ from constrained.consistency.plan.parts import (
     Wording,
 )
 from constrained.consistency.plan.plan import Plan
+from constrained.consistency.plan.reading import parse_plan, read_plan
 
 __all__ = [
     "Cell",
@@ -30,4 +32,7 @@ __all__ = [
     "cell_seed",
     "content_hash",
     "content_hashes",
+    "parse_plan",
+    "read_items",
+    "read_plan",
 ]

@@ -46,25 +46,27 @@ def check_fields(
 ) -> None:
     """Raise `InvalidSpec` when a wording uses a field that an item does not have."""
     shown = set() if pair is None else {"first", "second"}
-    for prompt in prompts:
+    for place, prompt in enumerate(prompts):
         if shown - set(prompt.field_names):
             raise InvalidSpec(
                 f"prompt {prompt.name!r} does not show both answers that are compared",
+                where=f"prompts[{place}]",
                 hint="use {first} and {second}",
             )
-    for item in items:
+    for number, item in enumerate(items):
         held = {name for name, value in item.fields.items() if value is not None}
         known = f"its fields: {', '.join(sorted(held)) or 'none'}"
         for name in pair or ():
             if name not in held:
                 problem = f"item {item.id!r} has no answer {name!r} to compare"
-                raise InvalidSpec(problem, hint=known)
-        for prompt in prompts:
+                raise InvalidSpec(problem, where=f"items[{number}]", hint=known)
+        for place, prompt in enumerate(prompts):
             missing = [name for name in prompt.field_names if name not in held | shown]
             if missing:
                 raise InvalidSpec(
                     f"prompt {prompt.name!r} uses {{{missing[0]}}}, which item {item.id!r} does "
                     "not have",
+                    where=f"prompts[{place}]",
                     hint=f"{known}; write {{{{ and }}}} for braces in the text",
                 )
 

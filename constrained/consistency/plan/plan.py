@@ -32,7 +32,7 @@ from constrained.consistency.plan.parts import (
 from constrained.consistency.plan.problems import invalid
 from constrained.consistency.records import Address, Score
 from constrained.consistency.scores import score_of
-from constrained.errors import InvalidSpec, RecordError
+from constrained.errors import InvalidSpec, RecordError, SpecError
 from constrained.prompts import prompt_format
 from constrained.spec.spec import Spec
 
@@ -280,11 +280,11 @@ class Plan(Part):
     def _check_scores(self) -> None:
         try:
             spec = self.spec_of()
-        except InvalidSpec:
+        except SpecError as error:
             # A pydantic model is imported when a plan is made; a report opens the plan without it.
             if self.spec.kind == "pydantic":
                 return
-            raise
+            raise InvalidSpec(str(error), where="spec") from error
         check_scores(spec, self.scoring, self.score)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from constrained.errors import InvalidSpec, SpecError
 
-__all__ = ["Place", "first_problem", "invalid", "written_place"]
+__all__ = ["Place", "first_problem", "invalid", "read_place", "written_place"]
 
 Place = tuple[str | int, ...]
 
@@ -41,7 +41,7 @@ def first_problem(error: ValidationError, model: type[BaseModel]) -> tuple[Place
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, SpecError):
         if not place:
-            return _read_place(cause.where), cause.problem, cause.hint
+            return read_place(cause.where), cause.problem, cause.hint
         inner = f"at {cause.where}: {cause.problem}" if cause.where else cause.problem
         return place, inner, cause.hint
     if details["type"] == "missing":
@@ -60,8 +60,12 @@ def written_place(place: Sequence[str | int]) -> str:
     return text.removeprefix(".")
 
 
-def _read_place(text: str) -> Place:
-    """What `written_place` wrote, as a place."""
+def read_place(text: str) -> Place:
+    """What `written_place` wrote, as a place.
+
+    >>> read_place("variants[0].dtype")
+    ('variants', 0, 'dtype')
+    """
     parts = re.findall(r"\[(\d+)\]|([^.\[\]]+)", text)
     return tuple(int(index) if index else name for index, name in parts)
 
