@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +15,7 @@ from constrained.consistency.analysis.moves import (
     within_cells,
 )
 from constrained.consistency.analysis.results import PassMark
-from constrained.consistency.statistics import Estimate, poisson_binomial, straddle_rate
+from constrained.consistency.statistics import BOTH, Estimate, poisson_binomial, straddle_rate
 from constrained.consistency.statistics.estimate import Array
 
 __all__ = ["MOST_MARKS", "flip_again", "flip_rate", "gate_risks", "marks_shown", "pass_marks"]
@@ -74,10 +76,29 @@ def pass_marks(
     `draws` is what `moves.effective_draws` gives.
     """
     shown = set(marks_shown(scale, pass_mark).tolist())
-    return tuple(
+    marks = [
         _at_mark(float(scale[place]), passing, draws, level, fixed_rooms)
         for place, passing in at_marks(probabilities)
         if place in shown
+    ]
+    return tuple(_certain(m) if m.mark == scale[0] else m for m in marks)
+
+
+def _certain(mark: PassMark) -> PassMark:
+    """The lowest mark of the scale: everything reaches it, by definition."""
+
+    def sure(found: Estimate) -> Estimate:
+        if not found.known:
+            return found
+        return Estimate(
+            found.value, found.value, found.value, found.level, BOTH, "no score is lower"
+        )
+
+    return replace(
+        mark,
+        pass_rate=sure(mark.pass_rate),
+        flip=sure(mark.flip),
+        flip_again=sure(mark.flip_again),
     )
 
 
