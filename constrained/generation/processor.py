@@ -174,6 +174,13 @@ class LogitsMask(LogitsProcessor):
         any device; comes back as a new tensor of the same dtype with ``-inf`` outside the masks.
         """
         check_width(scores.shape[-1], self.vocabulary.width)
+        if input_ids.dim() != 2:
+            raise GenerationError(
+                "the masks need the tokens of every row, shape (rows, length), and got shape "
+                f"{tuple(input_ids.shape)}; continuous batching (generate_batch) shows no more "
+                "than the last token of each request: use generate, or constrained.Generator, "
+                "which batches by itself"
+            )
         rows: Tokens = input_ids.detach().cpu().numpy().astype(np.int64, copy=False)
         with self._lock:
             session, nodes = self._locate(rows)

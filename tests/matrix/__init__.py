@@ -1,0 +1,1 @@
+"""`model.generate` in every mode, on every kind of architecture."""

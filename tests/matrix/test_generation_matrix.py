@@ -1,0 +1,292 @@
+"""`LogitsMask` in `model.generate`: (mode x architecture x padding), on tiny random models.
+
+Two oracles that know nothing of engines or masks. Outputs: a text counts as valid if it is in a
+set that is written down here. Masks: at every step of greedy decoding each token of the vocabulary
+is tried, and the best-scored one that keeps the text a beginning of an output must be what the
+model wrote.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+import torch
+import transformers
+
+import constrained as ct
+from constrained.errors import GenerationError
+from constrained.generation import LogitsMask
+from tests.matrix.models import KINDS, Subject, subject
+
+GRADE = ct.template("Essay score: {score} / 10", score=range(11))
+GRADES = {f"Essay score: {i} / 10" for i in range(11)}
+LABEL = ct.choice(["positive", "negative", "neutral"])
+LABELS = {"positive", "negative", "neutral"}
+NUMBER = ct.regex(r"[0-9]{1,3}(\.[0-9])?")
+
+PROMPTS = ["The essay argues well, but its ending is weak.", "Bad.", "a"]
+ECHO = ["Essay score: 3 / 10\nEssay score: 9 / 10\n"]
+"""A prompt whose own words are drafts for the answer."""
+
+MODES: dict[str, dict[str, Any]] = {
+    "greedy": {"do_sample": False},
+    "sampling": {"do_sample": True, "top_k": 0},
+    "several sequences": {"do_sample": True, "num_return_sequences": 3},
+    "beams": {"num_beams": 3, "do_sample": False},
+    "beams, several": {"num_beams": 4, "num_return_sequences": 3, "do_sample": False},
+    "beam sampling": {"num_beams": 3, "do_sample": True},
+    "static cache": {"do_sample": False, "cache_implementation": "static"},
+}
+DRAFTS: dict[str, dict[str, Any]] = {
+    "prompt lookup": {"prompt_lookup_num_tokens": 4},
+    "assisted": {"assistant_model": True},
+}
+
+
+def mask_of(specs: Any, asked: Subject) -> LogitsMask:
+    return LogitsMask(specs, asked.tokenizer, width=asked.width)
+
+
+def texts_of(asked: Subject, prompts: Sequence[str], mask: Any, **settings: Any) -> list[str]:
+    return [asked.text(row) for row in asked.generate(prompts, mask, **settings)[0]]
+
+
+# ------------------------------------------------------------------ every text is valid
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_text_is_valid(kind: str, mode: str, side: str) -> None:
+    asked = subject(kind)
+    texts = texts_of(asked, PROMPTS, mask_of(GRADE, asked), side=side, **MODES[mode])
+    assert set(texts) <= GRADES
+    assert len(texts) == len(PROMPTS) * MODES[mode].get("num_return_sequences", 1)
+
+
+@pytest.mark.parametrize("mode", DRAFTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_drafts_change_nothing(kind: str, mode: str) -> None:
+    asked = subject(kind)
+    settings = dict(DRAFTS[mode])
+    if "assistant_model" in settings:
+        settings["assistant_model"] = subject(kind, seed=3).model
+    mask = mask_of(GRADE, asked)
+    plain = texts_of(asked, ECHO, mask, do_sample=False)
+    assert set(plain) <= GRADES
+    assert texts_of(asked, ECHO, mask_of(GRADE, asked), do_sample=False, **settings) == plain
+    for seed in range(2):
+        assert set(texts_of(asked, ECHO, mask, do_sample=True, seed=seed, **settings)) <= GRADES
+
+
+@pytest.mark.parametrize("mode", ["greedy", "beams, several"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_row_has_its_own_spec_and_none_is_free(kind: str, mode: str) -> None:
+    asked = subject(kind)
+    copies = MODES[mode].get("num_return_sequences", 1)
+    mask = mask_of([GRADE, None, LABEL], asked)
+    rows, _ = asked.generate(PROMPTS, mask, max_new_tokens=24, **MODES[mode])
+    assert {asked.text(row) for row in rows[:copies]} <= GRADES
+    assert {asked.text(row) for row in rows[2 * copies :]} <= LABELS
+    free, _ = asked.generate(PROMPTS, None, max_new_tokens=24, **MODES[mode])
+    width = min(len(free[0]), len(rows[0]))
+    middle = slice(copies, 2 * copies)
+    assert [row[:width] for row in rows[middle]] == [row[:width] for row in free[middle]]
+
+
+# ------------------------------------------------------------------ masks by brute force
+
+
+def begins_a_grade(text: bytes) -> bool:
+    return any(grade.encode().startswith(text) for grade in GRADES)
+
+
+def begins_a_number(text: bytes) -> bool:
+    return re.fullmatch(rb"|[0-9]{1,3}(\.[0-9]?)?", text) is not None
+
+
+ORACLES: dict[str, tuple[Any, Callable[[bytes], bool], Callable[[bytes], bool]]] = {
+    "template": (GRADE, begins_a_grade, lambda text: text.decode() in GRADES),
+    "regex": (
+        NUMBER,
+        begins_a_number,
+        lambda text: re.fullmatch(rb"[0-9]{1,3}(\.[0-9])?", text) is not None,
+    ),
+}
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("oracle", ORACLES)
+@pytest.mark.parametrize("mode", ["greedy", "static cache"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_greedy_text_is_the_best_that_brute_force_finds(
+    kind: str, mode: str, oracle: str, side: str
+) -> None:
+    asked = subject(kind)
+    spec, begins, complete = ORACLES[oracle]
+    mask = LogitsMask(spec, asked.vocabulary)
+    rows, output = asked.generate(PROMPTS, mask, side=side, output_logits=True, **MODES[mode])
+    tokens, ends = asked.vocabulary.tokens, asked.vocabulary.end_ids
+    for number, row in enumerate(rows):
+        written, ended = b"", False
+        for logits, chosen in zip(output.logits, row, strict=True):
+            alive = [
+                token
+                for token, data in enumerate(tokens)
+                if data is not None and begins(written + data)
+            ]
+            alive += [end for end in ends if complete(written)]
+            best = max(alive, key=lambda token: (float(logits[number, token]), -token))
+            assert chosen == best, (written, tokens[best])
+            if chosen in ends:
+                ended = True
+                break
+            written += tokens[chosen] or b""
+        assert ended
+        assert complete(written)
+
+
+# ------------------------------------------------------------------ one object, many calls
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_object_serves_calls_of_different_shapes(kind: str) -> None:
+    asked = subject(kind)
+    mask = mask_of(GRADE, asked)
+    first = texts_of(asked, PROMPTS, mask, do_sample=False)
+    for count, mode in ((1, "beams"), (2, "sampling"), (3, "several sequences"), (1, "greedy")):
+        assert set(texts_of(asked, PROMPTS[:count], mask, **MODES[mode])) <= GRADES
+    assert texts_of(asked, PROMPTS, mask, do_sample=False) == first
+
+
+@pytest.mark.parametrize("end_is_kept", [True, False])
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("t5", "whisper", "llava")])
+def test_a_second_turn_begins_with_the_first(kind: str, end_is_kept: bool) -> None:
+    asked = subject(kind)
+    mask = mask_of(GRADE, asked)
+    ids = asked.inputs(["The essay argues well.\n"])["input_ids"]
+    more = asked.tokenizer("\nAnd now:", return_tensors="pt", add_special_tokens=False)
+    for _ in range(3):
+        output = asked.model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=48,
+            logits_processor=[mask],
+            do_sample=False,
+        )
+        answer = output[:, ids.shape[1] :]
+        assert asked.text(answer[0].tolist()) in GRADES
+        kept = output if end_is_kept else output[:, :-1]
+        ids = torch.cat([kept, more["input_ids"]], dim=1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_threads_share_one_object(kind: str) -> None:
+    asked = subject(kind)
+    mask = mask_of(GRADE, asked)
+    inputs = {prompt: asked.inputs([prompt]) for prompt in PROMPTS}
+
+    def answer(prompt: str) -> list[int]:
+        found = asked.model.generate(
+            **inputs[prompt], max_new_tokens=48, logits_processor=[mask], do_sample=False
+        )
+        return list(found[0].tolist())
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = {prompt: answer(prompt) for prompt in PROMPTS}
+        found: dict[str, list[int]] = {}
+        threads = [
+            threading.Thread(target=lambda p=prompt: found.__setitem__(p, answer(p)))
+            for prompt in PROMPTS
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert found == expected
+
+
+def test_a_thread_may_go_on_where_another_stopped() -> None:
+    """The same rows mean a prompt in one thread and a step in another."""
+    asked = subject("gpt2")
+    mask = LogitsMask(ct.regex("(ab|c)+d"), asked.vocabulary)
+    a, b = (asked.vocabulary.tokens.index(text) for text in (b"a", b"b"))
+    scores = torch.zeros(1, asked.width)
+    mask(torch.tensor([[7, 8]]), scores)
+    assert torch.isfinite(mask(torch.tensor([[7, 8, a]]), scores))[0, b]
+    seen: list[bool] = []
+
+    def work() -> None:
+        allowed = torch.isfinite(mask(torch.tensor([[7, 8, a]]), scores))[0]
+        seen.extend([bool(allowed[a]), bool(allowed[b])])
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [True, False]
+
+
+# ------------------------------------------------------------------ pipelines and compilation
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2", "qwen3"])
+def test_text_generation_pipelines(kind: str) -> None:
+    asked = subject(kind)
+    pipe = transformers.pipeline(
+        "text-generation", model=asked.model, tokenizer=asked.tokenizer, device="cpu"
+    )
+    mask = mask_of(GRADE, asked)
+    for settings in ({}, {"batch_size": 2}, {"num_beams": 2}, {"num_return_sequences": 2}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            answers = pipe(
+                PROMPTS,
+                logits_processor=[mask],
+                return_full_text=False,
+                max_new_tokens=48,
+                do_sample="num_return_sequences" in settings,
+                **settings,
+            )
+        texts = [answer["generated_text"] for row in answers for answer in row]
+        assert {text.removeprefix(" ") for text in texts} <= GRADES
+        assert len(texts) == len(PROMPTS) * settings.get("num_return_sequences", 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cache", [None, "static"])
+def test_a_compiled_forward(cache: str | None) -> None:
+    asked = subject("llama")
+    plain = texts_of(asked, PROMPTS, mask_of(GRADE, asked), do_sample=False)
+    forward = asked.model.forward
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        asked.model.forward = torch.compile(forward, backend="aot_eager")
+        try:
+            mask = mask_of(GRADE, asked)
+            assert plain == texts_of(
+                asked, PROMPTS, mask, do_sample=False, cache_implementation=cache
+            )
+        finally:
+            asked.model.forward = forward
+
+
+# ------------------------------------------------------------------ continuous batching
+
+
+def test_rows_without_their_tokens_are_refused() -> None:
+    """What continuous batching shows to a processor: the last token of each request only."""
+    asked = subject("llama")
+    mask = mask_of(GRADE, asked)
+    with pytest.raises(GenerationError) as error:
+        mask(torch.tensor([5, 6]), torch.zeros(2, asked.width))
+    assert str(error.value) == (
+        "the masks need the tokens of every row, shape (rows, length), and got shape (2,); "
+        "continuous batching (generate_batch) shows no more than the last token of each request: "
+        "use generate, or constrained.Generator, which batches by itself"
+    )
