@@ -5,6 +5,7 @@ Needs torch and transformers (``pip install constrained-lm[hf]``).
 
 from constrained.generation.distribution import Distribution, Outcome, Pmf
 from constrained.generation.generator import Generator
+from constrained.generation.nested import NestedDistribution, NestedDraw
 from constrained.generation.processor import LogitsMask
 from constrained.generation.progress import Progress
 from constrained.generation.result import Chunk, Result
@@ -15,6 +16,8 @@ __all__ = [
     "Distribution",
     "Generator",
     "LogitsMask",
+    "NestedDistribution",
+    "NestedDraw",
     "Outcome",
     "Pmf",
     "Progress",

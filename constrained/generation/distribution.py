@@ -219,26 +219,19 @@ class Distribution(Generic[T]):
 
         Raises `GenerationError` when the values have no such field.
         """
-        outcomes = tuple(
-            Outcome(o.text, field_of(o.value, name), o.local, o.free, o.token_ids, o.spellings)
-            for o in self.outcomes
-        )
-        return Distribution(outcomes, self.removed_by_step, self.temperature)
+        return self._read(lambda value: field_of(value, name))
 
     def joint(self, *names: str | int) -> Distribution[tuple[Any, ...]]:
         """The joint distribution of several fields; its values are tuples in the order of `names`.
 
         Raises `GenerationError` when the values have no such field.
         """
-        outcomes: tuple[Outcome[Any], ...] = tuple(
-            Outcome(
-                o.text,
-                tuple(field_of(o.value, name) for name in names),
-                o.local,
-                o.free,
-                o.token_ids,
-                o.spellings,
-            )
+        return self._read(lambda value: tuple(field_of(value, name) for name in names))
+
+    def _read(self, read: Callable[[T], Any]) -> Distribution[Any]:
+        """The same outputs with what is read from their values."""
+        outcomes = tuple(
+            Outcome(o.text, read(o.value), o.local, o.free, o.token_ids, o.spellings)
             for o in self.outcomes
         )
         return Distribution(outcomes, self.removed_by_step, self.temperature)

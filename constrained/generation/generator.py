@@ -9,6 +9,7 @@ from constrained.errors import GenerationError
 from constrained.generation.answer import chunks_of, result_of
 from constrained.generation.distribution import Distribution
 from constrained.generation.inputs import Prompt, as_batch
+from constrained.generation.nested import NestedDistribution, nested_distribution
 from constrained.generation.policy import Spellings
 from constrained.generation.progress import Cancel, Progress, run_rows
 from constrained.generation.result import Chunk, Result
@@ -263,3 +264,48 @@ class Generator:
         found = [[distribution_of(one, sampling) for sampling in samplings] for one in scored]
         answers = found if isinstance(temperature, Sequence) else [one for (one,) in found]
         return answers[0] if single else answers
+
+    def nested_distribution(
+        self,
+        prompt: Prompt,
+        spec: Any,
+        field: str | int,
+        *,
+        samples: int = 20,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int | None = None,
+        max_new_tokens: int = 256,
+    ) -> NestedDistribution:
+        """The distribution of one field of a longer format: what comes before it is sampled.
+
+        After each of the `samples` beginnings (a reason, say) the distribution of the field (a
+        score) is exact. `field` is a hole of a template, the place of a hole in specs joined by
+        ``+``, or a member of a JSON object. Samples are those of a call with the same settings,
+        cut where the field begins.
+
+        Raises `UnsupportedSpec` when the field has infinitely many values, when the text before it
+        could go on past it, or when an output leaves it out; `InvalidSpec` when there is no such
+        field.
+        """
+        batch, single = as_batch(prompt)
+        if not single:
+            raise GenerationError(
+                "nested_distribution takes one prompt; call it for each of several"
+            )
+        (one,) = per_prompt(spec, 1)
+        if one is None:
+            raise GenerationError("a distribution needs a spec: free text has no fields")
+        return nested_distribution(
+            self._runtime,
+            self._runtime.prompt(batch[0], 0),
+            one,
+            field,
+            Sampling(temperature, top_k, top_p),
+            samples=samples,
+            seed=seed,
+            max_new_tokens=max_new_tokens,
+            apart=self._apart,
+            at_once=self._batch_size,
+        )

@@ -27,6 +27,7 @@ class Guide(Protocol):
 
     vocabulary: Vocabulary
     start: int
+    lead: bytes
 
     def advance(self, node: int, token: int) -> int:
         """The node after `token`; `TokenRejected` where the spec does not allow it."""

@@ -163,8 +163,7 @@ class Row:
     def _jump(self) -> None:
         """Append the tokens that are certain; notice when nothing can follow or fit."""
         guide = self.guide
-        if self.until is not None and self.until(self):
-            self.finish_reason = "stop"
+        if self._over():
             return
         if guide is not None:
             while True:
@@ -176,11 +175,19 @@ class Row:
                     self.node = guide.advance(self.node, token)
                     self.trail.append(self.node)
                 self.ids.extend(run)
+                if self._over():
+                    return
             if guide.final(self.node):
                 self.finish_reason = "stop"
                 return
         if len(self.ids) >= self.budget:
             self.finish_reason = "length"
+
+    def _over(self) -> bool:
+        """Whether `until` ends the row here."""
+        if self.until is not None and self.until(self):
+            self.finish_reason = "stop"
+        return self.finish_reason is not None
 
 
 def decode(

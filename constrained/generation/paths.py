@@ -58,10 +58,15 @@ class Paths:
     """All token paths of a guide; parents before children. `outputs` are in the order of bytes."""
 
     def __init__(
-        self, nodes: Sequence[PathNode], guide: Guide, read: Callable[[str], tuple[str, Any]]
+        self,
+        nodes: Sequence[PathNode],
+        guide: Guide,
+        read: Callable[[str], tuple[str, Any]],
+        before: Sequence[int] = (),
     ) -> None:
         self.nodes = tuple(nodes)
         self.guide = guide
+        self.before = tuple(before)
         self._read = read
 
     @cached_property
@@ -70,7 +75,7 @@ class Paths:
         found: dict[str, tuple[Any, list[int]]] = {}
         for place, node in enumerate(self.nodes):
             if node.ending:
-                text, value = self._read(self.guide.text(self.ids(place)))
+                text, value = self._read(self.guide.text((*self.before, *self.ids(place))))
                 found.setdefault(text, (value, []))[1].append(place)
         ordered = sorted(found, key=lambda text: text.encode("utf-8"))
         return tuple(Output(text, found[text][0], tuple(found[text][1])) for text in ordered)
@@ -129,12 +134,14 @@ def grow(
     read: Callable[[str], tuple[str, Any]],
     *,
     start: int | None = None,
+    before: Sequence[int] = (),
     reader: Reader | None = None,
     decided: Callable[[Any], bool] | None = None,
 ) -> Paths:
     """All token paths from `start` on, each followed until it ends or its reader says `decided`.
 
-    `read` gives for the text of a path the text and the value that it stands for. Raises
+    `before` are the tokens that lead to `start`. `read` gives for the text of all tokens the text
+    and the value that they stand for. Raises
     `LimitExceeded` beyond ``limits.max_outputs`` paths.
     """
     ends = guide.vocabulary.end_ids
@@ -143,7 +150,7 @@ def grow(
     readers: list[Any] = [reader]
     outputs = 0
     for index, node in enumerate(nodes):
-        if decided is not None and index and decided(readers[index]):
+        if decided is not None and decided(readers[index]):
             node.ending, node.allowed = True, node.allowed[:0]
         else:
             node.ending = guide.accepting(node.node)
@@ -161,4 +168,4 @@ def grow(
             if reader is not None:
                 data = guide.vocabulary.tokens[token] or b""
                 readers.append(readers[index].advance(data))
-    return Paths(nodes, guide, read)
+    return Paths(nodes, guide, read, before)
