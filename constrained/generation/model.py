@@ -11,6 +11,12 @@ from typing import Any
 import torch
 
 from constrained.errors import GenerationError
+from constrained.generation.virtual_tokens import (
+    can_begin,
+    count_virtual_tokens,
+    is_prompt_learning,
+    virtual_cache,
+)
 
 __all__ = ["LanguageModel"]
 
@@ -36,16 +42,16 @@ class LanguageModel:
     """What generation needs to know of a transformers model; adapters of PEFT included.
 
     Raises `GenerationError` for models whose passes cannot be steered from outside: recurrent
-    ones, and adapters that add virtual tokens (`LogitsMask` in ``model.generate`` serves those).
+    ones, and encoder-decoders whose adapter adds virtual tokens (`LogitsMask` in
+    ``model.generate`` serves those).
     """
 
     model: Any
 
     def __post_init__(self) -> None:
         reason = ""
-        adapter = getattr(self.model, "active_peft_config", None)
-        if adapter is not None and getattr(adapter, "is_prompt_learning", False):
-            reason = "its adapter adds virtual tokens to the prompt"
+        if not can_begin(self.model):
+            reason = "its adapter adds virtual tokens that the loop cannot place"
         elif getattr(self._base, "_is_stateful", False):
             reason = "it carries a recurrent state instead of a cache of tokens"
         if reason:
@@ -100,7 +106,21 @@ class LanguageModel:
         limit = getattr(
             self.model.config.get_text_config(decoder=True), "max_position_embeddings", None
         )
-        return int(limit) if limit and not self.encoder_decoder else None
+        return int(limit) - self.virtual_tokens if limit and not self.encoder_decoder else None
+
+    @property
+    def virtual_tokens(self) -> int:
+        """How many tokens of the active adapter stand before every prompt."""
+        return count_virtual_tokens(self.model)
+
+    def virtual_cache(self, rows: int) -> Any:
+        """A cache with which so many rows begin; only where there are virtual tokens."""
+        return virtual_cache(self.model, rows)
+
+    @property
+    def module(self) -> Any:
+        """What a pass goes through: the model, or its base where the cache holds what it adds."""
+        return self._base if is_prompt_learning(self.model) else self.model
 
     @property
     def device(self) -> torch.device:

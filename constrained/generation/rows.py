@@ -77,8 +77,11 @@ class ModelRows:
         prompts = self._after_common_head(prompts)
         rows = [[*prompt, *head] for prompt, head in zip(prompts, heads, strict=True)]
         keep = max(len(head) for head in heads) + 1
-        logits = self._pass(rows, right=False, keep=keep)
-        return [row[len(row) - len(h) - 1 :] for row, h in zip(logits, heads, strict=True)]
+        if self._cache is not None and self.model.counts_slots:
+            passed = self.extend(rows)  # no padding between virtual tokens and prompts
+        else:
+            passed = list(self._pass(rows, right=False, keep=keep))
+        return [row[len(row) - len(h) - 1 :] for row, h in zip(passed, heads, strict=True)]
 
     def begin_with_trees(
         self,
@@ -190,7 +193,7 @@ class ModelRows:
         if keep and self.model.takes_keep:
             inputs["logits_to_keep"] = keep
         with torch.inference_mode():
-            return self.model.model(**inputs, return_dict=True)
+            return self.model.module(**inputs, return_dict=True)
 
     def only(self, place: int) -> ModelRows:
         """One of the rows, growing on its own from here."""
@@ -204,11 +207,19 @@ class ModelRows:
         Nothing happens where that would not pay, or where padding may not lie inside the cache.
         """
         shared = common_head(prompts)
-        if (len(prompts) - 1) * shared < SHARE_FROM or not self.model.shares_heads:
+        pays = (len(prompts) - 1) * shared >= SHARE_FROM and self.model.shares_heads
+        self._begin_with_virtual_tokens(1 if pays else len(prompts))
+        if not pays:
             return prompts
         self._pass([prompts[0][:shared]], right=False, keep=1)
         self.select([0] * len(prompts))
         return [prompt[shared:] for prompt in prompts]
+
+    def _begin_with_virtual_tokens(self, rows: int) -> None:
+        """Start from the cache of the adapter's virtual tokens, where it has any."""
+        if virtual := self.model.virtual_tokens:
+            self._cache = self.model.virtual_cache(rows)
+            self._mask = torch.ones((rows, virtual), dtype=torch.long, device=self.model.device)
 
     def _fork(self) -> ModelRows:
         """The same rows, growing on their own from here."""
@@ -265,7 +276,7 @@ class ModelRows:
         if keep and self.model.takes_keep:
             inputs["logits_to_keep"] = keep
         with torch.inference_mode():
-            output = self.model.model(**inputs, return_dict=True)
+            output = self.model.module(**inputs, return_dict=True)
         self._cache = output.past_key_values
         self._mask = mask
         if self.model.counts_slots and right and any(len(row) < longest for row in rows):
