@@ -14,9 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from constrained.consistency.analysis import Analysis, FlakyItem, HeatMap, Judge, PassMark
+from constrained.consistency.analysis import (
+    Analysis,
+    Comparison,
+    FlakyItem,
+    HeatMap,
+    Judge,
+    PassMark,
+)
+from constrained.consistency.report import changes, html_data, terms
 from constrained.consistency.report import html_charts as charts
-from constrained.consistency.report import html_data, terms
 from constrained.consistency.report.palette import DARK, LIGHT, level_of, style_rules
 from constrained.consistency.statistics import Component, Estimate, StudyPoint, VarianceComponents
 from constrained.consistency.statistics.estimate import Array
@@ -50,7 +57,7 @@ VERDICTS = {
 ENVIRONMENT_ROWS = 40
 
 
-def to_html(analysis: Analysis, comparison: Any = None) -> str:
+def to_html(analysis: Analysis, comparison: Comparison | None = None) -> str:
     """The whole report as HTML: opens offline, prints, and reads without JavaScript.
 
     With a `comparison` to another run, its differences are a section of their own. Of more items
@@ -86,7 +93,7 @@ def to_html(analysis: Analysis, comparison: Any = None) -> str:
     )
 
 
-def write_html(path: str | Path, analysis: Analysis, comparison: Any = None) -> Path:
+def write_html(path: str | Path, analysis: Analysis, comparison: Comparison | None = None) -> Path:
     """Write `to_html` to `path` (UTF-8) and return the path."""
     target = Path(path)
     target.write_text(to_html(analysis, comparison), encoding="utf-8")
@@ -356,6 +363,9 @@ def _environment() -> Environment:
         components_estimates=_component_estimates,
         gate_form=terms.gate_form,
         map_name=_map_name,
+        changes=changes.changes,
+        change=changes.change,
+        change_words=changes.change_words,
         inf=math.inf,
     )
     return environment

@@ -321,7 +321,7 @@ def _study(judge: Judge) -> RenderableType:
     lines: list[Text] = [Text(clean(study.advice))]
     for draws in sorted({p.draws for p in study.points}, reverse=True)[:1]:
         chosen = [p for p in study.points if p.draws == draws and not math.isnan(p.phi)]
-        row = Text("Φ by prompts  ", style="dim")
+        row = Text().append("Φ by prompts  ", style="dim")
         for p in chosen:
             style = "bold" if p.phi >= study.target else "default"
             row.append(f"{p.prompts}: {terms.ratio(p.phi)}  ", style=style)

@@ -69,7 +69,7 @@ def percent(value: float) -> str:
         return "<0.1 %"
     if 0.9995 < value < 1.0:
         return ">99.9 %"
-    close = 0.0 < value < 0.0995 or 0.9905 <= value < 1.0
+    close = 0.0 < abs(value) < 0.0995 or 0.9905 <= value < 1.0
     return signed(f"{100 * value:.{1 if close else 0}f} %")
 
 
@@ -103,7 +103,7 @@ def variance(value: float) -> str:
     """
     if not math.isfinite(value):
         return points(value)
-    return f"{value:.3g}" if abs(value) >= 1e-4 else "0" if not value else "<0.0001"
+    return signed(f"{value:.3g}") if abs(value) >= 1e-4 or not value else "±<0.0001"
 
 
 def scaled(value: float) -> str:
