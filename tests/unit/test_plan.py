@@ -438,3 +438,13 @@ def test_items_keep_what_they_are_given() -> None:
     )
     stored = json.loads(plan().to_json())["items"][0]
     assert stored == {"id": "e1", "fields": {"text": "Cats purr."}, "gold": None}
+
+
+def test_gates_are_those_that_an_analysis_knows() -> None:
+    from constrained.consistency.analysis import GATES
+    from constrained.consistency.plan.parts import GATE_NAMES
+
+    assert set(GATE_NAMES) == set(GATES)
+    assert refused(gates={"max_semm": 1}) == (
+        "at gates[0].name: there is no gate 'max_semm' (did you mean 'max_sem'?)"
+    )

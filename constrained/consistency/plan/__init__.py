@@ -1,6 +1,12 @@
 """Plans: which cells a consistency run has, and everything that decides their values."""
 
 from constrained.consistency.plan.cell import Cell
+from constrained.consistency.plan.cost import (
+    CostEstimate,
+    Speed,
+    estimate,
+    measure_speed,
+)
 from constrained.consistency.plan.hashing import cell_seed, content_hash
 from constrained.consistency.plan.items import read_items
 from constrained.consistency.plan.keys import cell_key, content_hashes
@@ -19,6 +25,7 @@ from constrained.consistency.plan.reading import parse_plan, read_plan
 
 __all__ = [
     "Cell",
+    "CostEstimate",
     "Gold",
     "Item",
     "OutputFormat",
@@ -26,12 +33,15 @@ __all__ = [
     "PlannedGate",
     "Scoring",
     "Selection",
+    "Speed",
     "Variant",
     "Wording",
     "cell_key",
     "cell_seed",
     "content_hash",
     "content_hashes",
+    "estimate",
+    "measure_speed",
     "parse_plan",
     "read_items",
     "read_plan",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from functools import lru_cache
 
 from constrained.consistency.plan.cell import Cell
 from constrained.consistency.plan.hashing import content_hash, digest_of
 from constrained.consistency.plan.plan import Plan
+from constrained.prompts import PromptFormat
 
 __all__ = ["cell_key", "content_hashes"]
 
@@ -20,7 +21,7 @@ def content_hashes(plan: Plan) -> dict[str, str]:
     """The content hash of every model and adapter of a plan, under the names the plan uses.
 
     Reads the files of local folders, so do it once per run. A model behind an endpoint stands for
-    its name and address.
+    its name and address, and is left out.
 
     >>> from constrained.consistency.plan import Plan
     >>> content_hashes(Plan(name="d", spec="{s:0..1}", items=[{"id": "a"}], prompts=["Grade."]))
@@ -32,8 +33,6 @@ def content_hashes(plan: Plan) -> dict[str, str]:
             for name in (variant.model, variant.adapter):
                 if name is not None and name not in found:
                     found[name] = content_hash(name)
-        else:
-            found.setdefault(variant.model, f"name:{variant.model}")
     return found
 
 
@@ -45,34 +44,26 @@ def cell_key(plan: Plan, cell: Cell, hashes: Mapping[str, str]) -> str:
     quantisation, scoring, temperature, and the run's seed where texts are drawn. Devices are left
     out: a cell scored elsewhere is the same cell, up to the numerics floor.
     """
-    variant, scoring = cell.variant, plan.scoring
-    drawn = scoring.kind in ("sampled", "reasoned")
+    variant = cell.variant
+    drawn = plan.scoring.kind in ("sampled", "reasoned")
     return digest_of(
         {
             "version": VERSION,
             "address": asdict(cell.address),
             "text": cell.text,
             "system": cell.system,
-            "format": asdict(cell.format),
-            "spec": _spec_of(plan),
-            "score": plan.score,
-            "model": hashes[variant.model],
+            "format": _strings_of(cell.format),
+            "scoring": plan.settled,
+            "model": variant.model if variant.endpoint else hashes[variant.model],
             "adapter": variant.adapter and hashes[variant.adapter],
             "dtype": variant.dtype,
             "quantisation": variant.quantisation,
             "endpoint": variant.endpoint,
-            "scoring": _scoring_of(plan),
             "seed": plan.seed if drawn else None,
         }
     )
 
 
-def _spec_of(plan: Plan) -> Any:
-    return plan.spec.model_dump(mode="json")
-
-
-def _scoring_of(plan: Plan) -> Any:
-    said = plan.scoring.model_dump(mode="json", exclude={"orders"})
-    if plan.scoring.kind in ("exact", "mode") and plan.support is not None:
-        del said["max_new_tokens"]
-    return said
+@lru_cache(maxsize=64)
+def _strings_of(layout: PromptFormat) -> str:
+    return digest_of(asdict(layout))

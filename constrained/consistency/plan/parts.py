@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
+from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from constrained.errors import InvalidSpec
 
-__all__ = ["Gold", "Item", "Part", "PlannedGate", "Scoring", "Selection", "Variant", "Wording"]
+__all__ = [
+    "GATE_NAMES",
+    "Gold",
+    "Item",
+    "Part",
+    "PlannedGate",
+    "Scoring",
+    "Selection",
+    "Variant",
+    "Wording",
+]
 
 Gold: TypeAlias = float | tuple[float, float]
 """A score given by people; two of them for pairwise judging."""
@@ -185,8 +196,29 @@ class Scoring(Part):
         return self
 
 
+GATE_NAMES = (
+    "max_sem",
+    "max_expected_sem",
+    "max_move",
+    "max_expected_move",
+    "max_flip_rate",
+    "max_gate_risk",
+    "max_bias",
+    "max_removed_mass",
+    "max_missing",
+    "min_phi",
+    "min_expected_phi",
+    "min_alpha",
+    "min_kappa",
+)
+"""What can be bounded; `constrained.consistency.analysis` says what each is."""
+
+
 class PlannedGate(Part):
-    """A bound that the judges are to keep; see `constrained.consistency.analysis` for the names.
+    """A bound that the judges are to keep; `name` is one of `GATE_NAMES`.
+
+    `at` is the pass rate that ``max_gate_risk`` is about, `judge` the variant that is held to it
+    ("": every one).
 
     >>> PlannedGate(name="max_sem", bound=0.5).judge
     ''
@@ -197,8 +229,16 @@ class PlannedGate(Part):
     at: float | None = Field(default=None, ge=0, le=1)
     judge: str = ""
 
+    @field_validator("name")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in GATE_NAMES:
+            near = get_close_matches(name, GATE_NAMES, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(GATE_NAMES)}"
+            raise InvalidSpec(f"there is no gate {name!r}", hint=hint)
+        return name
 
-Names: TypeAlias = tuple[str, ...]
+
 Choice: TypeAlias = dict[str, tuple[Any, ...]]
 
 

@@ -221,6 +221,15 @@ class Plan(Part):
             del variant["device"]
         return digest_of(said)
 
+    @cached_property
+    def settled(self) -> str:
+        """Hash of what all cells share: output format, score, and how a cell is scored."""
+        scoring = self.scoring.model_dump(mode="json", exclude={"orders"})
+        if self.scoring.kind in ("exact", "mode") and self.support is not None:
+            del scoring["max_new_tokens"]
+        spec = self.spec.model_dump(mode="json")
+        return digest_of({"spec": spec, "score": self.score, "scoring": scoring})
+
     def to_json(self) -> str:
         """All of the plan as JSON text; `from_json` reads it."""
         return self.model_dump_json()
