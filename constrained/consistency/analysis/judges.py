@@ -17,7 +17,7 @@ from constrained.consistency.analysis.moves import (
     effective_draws,
     moves,
     over_cells,
-    over_room_pairs,
+    over_move,
     room_pairs,
 )
 from constrained.consistency.analysis.pairs import pairwise
@@ -97,15 +97,16 @@ def judge_of(
     of_rooms = components
     if len(components.facets) > 2 and not components.balanced:
         of_rooms = variance_components(cells, level=level)
+    agreement = _agreement(of_rooms, probabilities, scale, settings)
     exact = bool(np.isinf(cells.draws[cells.present]).all()) and bool(cells.present.any())
     return Judge(
         name=name,
         variant=variant,
         temperature=float(temperature),
         rooms=rooms,
-        summary=_summary(moved, cells, passing, draws, scale, settings),
+        summary=_summary(moved, cells, passing, draws, scale, agreement, settings),
         components=components,
-        agreement=_agreement(of_rooms, probabilities, scale, settings),
+        agreement=agreement,
         heat_maps=_heat_maps(grid, used, mark),
         flakiest=flakiest_items(
             grid.levels["item"],
@@ -179,17 +180,23 @@ def _by_room(array: Array, used: Places) -> Array:
 
 
 def _summary(
-    moved: Moves, cells: Cells, passing: Array, draws: Array, scale: Array, settings: Settings
+    moved: Moves,
+    cells: Cells,
+    passing: Array,
+    draws: Array,
+    scale: Array,
+    agreement: Agreement,
+    settings: Settings,
 ) -> Summary:
     level, fixed, mark = settings.level, settings.fixed_rooms, settings.pass_mark
     most = float(scale[-1] - scale[0])
-    move = over_room_pairs(moved.between, level=level, most=most, fixed_rooms=fixed)
+    sem = unknown("") if fixed else agreement.sem
+    sem_expected = unknown("") if fixed else agreement.sem_expected
+    move = over_move(moved.between, sem, level=level, most=most)
     again = over_cells(
         moved.within, "no cell has two draws", level=level, most=most, fixed_rooms=fixed
     )
-    expected = over_room_pairs(
-        _expected_moves(cells.mean), level=level, most=most, fixed_rooms=fixed
-    )
+    expected = over_move(_expected_moves(cells.mean), sem_expected, level=level, most=most)
     if expected.known and bool((cells.present & (cells.error != 0)).any()):
         note = "the means of a few draws differ by chance too, so this is too high"
         expected = replace(expected, reason="; ".join(filter(None, [expected.reason, note])))
@@ -323,9 +330,10 @@ def _notes(grid: Grid, rooms: tuple[Room, ...], share: Estimate) -> tuple[str, .
     notes = []
     items = int(grid.cells.present.any(axis=(1, 2, 3, 4, 5)).sum())
     if items < 10:
-        notes.append(f"only {items} items: intervals are wide (use 30 or more)")
+        notes.append(f"only {items} item{'s' * (items != 1)}: intervals are wide (use 30 or more)")
     if len(rooms) < 5:
-        notes.append(f"only {len(rooms)} rooms: what other rooms do is a guess (use 5 or more)")
+        how_many = f"{len(rooms)} room{'s' * (len(rooms) != 1)}"
+        notes.append(f"only {how_many}: what other rooms do is a guess (use 5 or more)")
     if share.known and share.value > 0.1:
         notes.append("draws with the same index agree across cells: were seeds reused?")
     return tuple(notes)

@@ -30,6 +30,7 @@ __all__ = [
     "effective_draws",
     "moves",
     "over_cells",
+    "over_move",
     "over_room_pairs",
     "room_pairs",
     "within_cells",
@@ -111,13 +112,10 @@ def moves(probabilities: Array, scale: Array, draws: Array) -> Moves:
     between = np.zeros(probabilities.shape[:2])
     within = np.zeros(probabilities.shape[:2])
     for place, passing in at_marks(probabilities):
-        if place:
-            gap = float(scale[place] - scale[place - 1])
-            between += gap * room_pairs(passing)
-            within += gap * within_cells(passing, draws)
-    if scale.size == 1:
-        missing = np.isnan(probabilities[..., 0])
-        between[missing], within[missing] = np.nan, np.nan
+        # The lowest score adds nothing but where moves are unknown.
+        gap = float(scale[place] - scale[place - 1]) if place else 0.0
+        between += gap * room_pairs(passing)
+        within += gap * within_cells(passing, draws)
     return Moves(between, within)
 
 
@@ -155,6 +153,23 @@ def over_room_pairs(
     reason = "fewer than 5 rooms: expect a wide interval" if n_r < 5 else ""
     value = found.value
     wide = Estimate(value, value - half, value + half, level, BOTH, "t, jackknife", reason)
+    return _inside(wide, values, most)
+
+
+def over_move(values: Array, sem: Estimate, *, level: float, most: float) -> Estimate:
+    """The mean move over items and pairs of rooms, in points, with the interval of the SEM.
+
+    Both grow with the same spread of rooms: for normal effects the move is ``2 / sqrt(pi)`` SEM. So
+    the move has the standard error of measurement's interval, times the ratio of the two, which a
+    simulation finds right more often (93 %) than a jackknife of the moves (88 %), whose error is
+    small exactly where the move is too small. Without such an interval it is for these rooms.
+    """
+    found = over_room_pairs(values, level=level, most=most, fixed_rooms=True)
+    if not found.known or not sem.bounded or not sem.value > 0:
+        return found
+    factor = found.value / sem.value
+    low, high = factor * sem.low, factor * sem.high
+    wide = Estimate(found.value, low, high, level, BOTH, "scaled from the SEM", sem.reason)
     return _inside(wide, values, most)
 
 
