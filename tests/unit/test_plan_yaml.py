@@ -9,9 +9,19 @@ from textwrap import dedent
 import pytest
 import yaml
 
-from constrained.consistency.plan import Plan, parse_plan, read_plan
+from constrained.consistency.plan import (
+    Plan,
+    Scoring,
+    Selection,
+    Variant,
+    Wording,
+    parse_plan,
+    read_plan,
+)
 from constrained.consistency.plan.yaml_text import YamlText
 from constrained.errors import InvalidSpec, MissingPackage, RecordError
+
+PARTS = (Plan, Scoring, Selection, Variant, Wording)
 
 WHOLE = """\
 name: essays
@@ -336,3 +346,14 @@ def test_options_of_variants_are_checked_together() -> None:
         "at plan.yaml:9:5 (variants[0]): variant 'base' is scored by a server, which chooses "
         "adapter and quantisation itself (leave them out, and name the server's model)"
     )
+
+
+def test_the_page_about_plans_names_every_key(folder: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "plan.md").read_text("utf-8")
+    example = page.split("```yaml\n")[1].split("```")[0]
+    (folder / "shown.yaml").write_text(example)
+    made = read_plan(folder / "shown.yaml")
+    assert [item.gold for item in made.items] == [7.0, None, 3.0]
+    assert len(list(made.cells())) == 3 * 2 * 2 * (1 + 2)
+    keys = {name for part in PARTS for name in part.model_fields} - {"part", "fields", "value"}
+    assert {key for key in keys if f"`{key}" not in page} == set()
