@@ -9,15 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from constrained import Generator
 from constrained.consistency.plan import Plan, Variant, cell_seed
 from constrained.consistency.records import Address, CellRecord, Draw
 from constrained.consistency.scoring import ModelScorer, Scorers, Task
 from constrained.testing import ByteTokenizer, ScriptedModel
+
+if TYPE_CHECKING:
+    from constrained.generation import Generator
 
 SCALE = tuple(float(score) for score in range(41))
 
@@ -143,6 +145,8 @@ def without_times(records: Iterable[CellRecord]) -> dict[str, CellRecord]:
 
 def scripted_generator(rule: Any) -> Generator:
     """A generator over bytes whose model follows a rule; see `ScriptedModel`."""
+    from constrained.generation import Generator
+
     return Generator(ScriptedModel(257, rule), ByteTokenizer())
 
 
