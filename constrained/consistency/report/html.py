@@ -333,7 +333,7 @@ def _environment() -> Environment:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError as error:
-        install = "pip install constrained-lm[consistency]"
+        install = "pip install 'constrained-lm[consistency]'"
         raise MissingPackage("jinja2", "an HTML report", install=install) from error
     from markupsafe import Markup
 

@@ -98,7 +98,7 @@ def _head(analysis: Analysis) -> RenderableType:
     )
     summary = analysis.judges[0].summary
     return Group(
-        first, Text(f"  {sizes}", style="dim"), Text(), Text(summary.sentence, style="bold")
+        first, Text(f"  {sizes}", style="dim"), Text(), Text(clean(summary.sentence), style="bold")
     )
 
 
@@ -249,7 +249,7 @@ def _flakiest(analysis: Analysis, judge: Judge) -> RenderableType:
     )
     for item in judge.flakiest[:MOST_FLAKY]:
         table.add_row(
-            Text(short(item.item, 18)),
+            Text(short(item.item, 15)),
             terms.points(item.mean),
             terms.points(item.move),
             terms.percent(item.flip) if analysis.pass_mark is not None else terms.MISSING,

@@ -247,6 +247,7 @@ def _weighted(
     else:
         row_counts, column_counts = columns @ seen.T, rows @ seen
         count = np.einsum("bp,bp->b", columns, column_counts)
+        count = np.where(count > 0, count, np.nan)  # a replicate may draw nothing but holes
     with np.errstate(invalid="ignore", divide="ignore"):
         row_means = np.where(row_counts > 0, by_row / row_counts, 0.0)
         column_means = np.where(column_counts > 0, by_column / column_counts, 0.0)
@@ -269,7 +270,8 @@ def _weighted(
         axis=-2,
     )
     right = np.stack([t_item, t_prompt, t_both], axis=-1) - (total**2 / count)[:, None]
-    usable = np.abs(np.linalg.det(system / count[:, None, None])) > 1e-9
+    with np.errstate(invalid="ignore"):
+        usable = np.abs(np.linalg.det(system / count[:, None, None])) > 1e-9
     solution = np.full((count.size, 3), np.nan)
     solution[usable] = np.linalg.solve(system[usable], right[usable][..., None])[..., 0]
     return np.stack([total / count, *solution.T, average(*noise), average(*inner)])
