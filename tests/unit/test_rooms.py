@@ -35,6 +35,21 @@ ROOMS = [
 ALLOWED: dict[tuple[str, str], str] = {}
 """(importing module, imported room): why it may go down the order, inside a function."""
 
+CONSISTENCY = [
+    {"records", "statistics"},
+    {"scores"},
+    {"pairwise"},
+    {"plan"},
+    {"store"},
+    {"scoring"},
+    {"endpoint"},
+    {"run"},
+    {"importing"},
+    {"analysis"},
+    {"report"},
+]
+"""The same inside `constrained.consistency`; what is not listed may import all of them."""
+
 HEAVY = {"pydantic", "rich", "safetensors", "torch", "transformers", "typer"}
 LIGHT_ROOMS = {name for room in ROOMS[:7] for name in room}
 
@@ -105,6 +120,22 @@ def test_imports_only_go_up() -> None:
         if not (found.lazy and (found.module, target) in ALLOWED):
             wrong.append(str(found))
     assert wrong == []
+
+
+def step_of(module: str) -> int:
+    """The place of a module of `constrained.consistency` in `CONSISTENCY`; -1: outside of it."""
+    parts = module.split(".")
+    if parts[:2] != ["constrained", "consistency"] or len(parts) < 3:
+        return -1
+    found = (place for place, names in enumerate(CONSISTENCY) if parts[2] in names)
+    return next(found, len(CONSISTENCY))
+
+
+def test_imports_inside_consistency_only_go_up() -> None:
+    wrong = [str(found) for found in IMPORTS if step_of(found.target) > step_of(found.module) >= 0]
+    assert wrong == []
+    seen = {found.module.split(".")[2] for found in IMPORTS if step_of(found.module) >= 0}
+    assert {name for names in CONSISTENCY for name in names} <= seen
 
 
 def test_every_exception_is_needed() -> None:
