@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from itertools import permutations, product
+from itertools import pairwise, permutations, product
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
-from tests.oracle_data.statistics import A_SCORES, F_PROBABILITIES, G_SCORES, N_SCORES
 
 from constrained.consistency.analysis import (
     Analysis,
@@ -25,6 +24,7 @@ from constrained.consistency.analysis.marks import gate_risks, marks_shown
 from constrained.consistency.analysis.moves import over_move, over_room_pairs, room_pairs
 from constrained.consistency.statistics import Estimate, exact_cells, unknown
 from constrained.errors import RecordError
+from tests.oracle_data.statistics import A_SCORES, F_PROBABILITIES, G_SCORES, N_SCORES
 
 NAN = math.nan
 
@@ -93,7 +93,7 @@ def test_sampled_scores_estimate_the_same_moves_without_bias() -> None:
     p, scores = distributions(6, 3, 4), np.arange(4.0)
     rng = np.random.default_rng(1)
     found = []
-    for _ in range(300):
+    for _ in range(100):
         draws = (rng.random((6, 3, 4, 1)) > p.cumsum(axis=-1)[:, :, None, :]).sum(axis=-1)
         s = analyse_draws(draws, scores, pass_mark=2).judges[0].summary
         found.append((s.move.value, s.flip.value, s.move_again.value, s.flip_again.value))
@@ -144,7 +144,7 @@ def test_a_stricter_mark_passes_less_and_a_higher_gate_risks_more(seed: int) -> 
     marks = analyse_arrays(distributions(4, 3, 5, seed), range(5)).judges[0].marks
     rates = [m.pass_rate.value for m in marks]
     assert rates == sorted(rates, reverse=True)
-    for m, next_mark in zip(marks, marks[1:], strict=False):
+    for m, next_mark in pairwise(marks):
         assert (np.diff(m.gate_risk) >= -1e-12).all()
         assert (next_mark.gate_risk >= m.gate_risk - 1e-12).all()
         assert next_mark.safe_gate <= m.safe_gate

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from constrained.consistency.analysis.gates import Gate, GateReport, as_gates, check
+from constrained.consistency.analysis.gates import GateLike, GateReport, as_gates, check
 from constrained.consistency.analysis.grid import AXES, Grid, grid_of_draws, grid_of_exact
 from constrained.consistency.analysis.judges import Settings, components_over, judge_of
 from constrained.consistency.analysis.results import Analysis, Methods
@@ -32,7 +32,7 @@ def analyse_arrays(
     levels: Mapping[str, Sequence[str]] | None = None,
     gold: npt.ArrayLike | None = None,
     removed_mass: npt.ArrayLike | None = None,
-    gates: Mapping[str, Any] | Iterable[Gate] = (),
+    gates: Mapping[str, Any] | Iterable[GateLike] = (),
     title: str = "",
     **settings: Any,
 ) -> Analysis:
@@ -60,7 +60,7 @@ def analyse_draws(
     *,
     levels: Mapping[str, Sequence[str]] | None = None,
     gold: npt.ArrayLike | None = None,
-    gates: Mapping[str, Any] | Iterable[Gate] = (),
+    gates: Mapping[str, Any] | Iterable[GateLike] = (),
     title: str = "",
     **settings: Any,
 ) -> Analysis:
@@ -79,7 +79,7 @@ def analyse_grid(
     grid: Grid,
     *,
     gold: npt.ArrayLike | None = None,
-    gates: Mapping[str, Any] | Iterable[Gate] = (),
+    gates: Mapping[str, Any] | Iterable[GateLike] = (),
     title: str = "",
     settings: Settings | None = None,
     methods: Methods | None = None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from constrained.errors import InvalidSpec
 if TYPE_CHECKING:
     from constrained.consistency.analysis.results import Analysis, Judge
 
-__all__ = ["GATES", "Gate", "GateReport", "GateResult", "as_gates", "check"]
+__all__ = ["GATES", "Gate", "GateLike", "GateReport", "GateResult", "as_gates", "check"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,26 @@ class GateReport:
     def exit_code(self) -> int:
         """0 pass (or no gates), 1 fail, 2 not enough data."""
         return {"pass": 0, "fail": 1, "not enough data": 2, None: 0}[self.verdict]
+
+
+class GateLike(Protocol):
+    """What a plan says of a gate."""
+
+    @property
+    def name(self) -> str:
+        """One of `GATES`."""
+
+    @property
+    def bound(self) -> float:
+        """What the number is held against."""
+
+    @property
+    def at(self) -> float | None:
+        """The pass rate of ``max_gate_risk``."""
+
+    @property
+    def judge(self) -> str:
+        """Whom it is for; "": every judge."""
 
 
 Reader = Callable[["Judge", "Analysis", Gate], Estimate]
@@ -184,8 +204,8 @@ GATES: Mapping[str, tuple[str, Reader]] = {
 """Every gate: what it bounds, and how it is read off a judge. `max_` bounds from above."""
 
 
-def as_gates(gates: Mapping[str, Any] | Iterable[Gate]) -> tuple[Gate, ...]:
-    """Gates from a mapping of names to bounds; a bound is a number or {bound, at, judge}.
+def as_gates(gates: Mapping[str, Any] | Iterable[GateLike]) -> tuple[Gate, ...]:
+    """Gates of a plan, or of a mapping of names to bounds: numbers or {bound, at, judge}.
 
     Raises `InvalidSpec` for what is no gate.
 
@@ -193,7 +213,9 @@ def as_gates(gates: Mapping[str, Any] | Iterable[Gate]) -> tuple[Gate, ...]:
     0.8
     """
     if not isinstance(gates, Mapping):
-        return tuple(gates)
+        return tuple(
+            g if isinstance(g, Gate) else Gate(g.name, g.bound, g.at, g.judge) for g in gates
+        )
     found = []
     for name, bound in gates.items():
         parts = dict(bound) if isinstance(bound, Mapping) else {"bound": bound}
@@ -211,7 +233,7 @@ def as_gates(gates: Mapping[str, Any] | Iterable[Gate]) -> tuple[Gate, ...]:
     return tuple(found)
 
 
-def check(analysis: Analysis, gates: Mapping[str, Any] | Iterable[Gate]) -> GateReport:
+def check(analysis: Analysis, gates: Mapping[str, Any] | Iterable[GateLike]) -> GateReport:
     """Hold every gate against every judge it names.
 
     A gate passes only when the whole interval clears its bound, fails when the whole interval is on

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from constrained.consistency.analysis.analysing import NOTES, analyse_grid
 from constrained.consistency.analysis.columns import axis_levels, grid_of_columns, label
-from constrained.consistency.analysis.gates import Gate
+from constrained.consistency.analysis.gates import GateLike
 from constrained.consistency.analysis.grid import AXES, Grid
 from constrained.consistency.analysis.judges import Settings
 from constrained.consistency.analysis.results import Analysis, Methods
@@ -45,7 +45,7 @@ def analyse(
     scale: Sequence[float] | None = None,
     where: Mapping[str, Any] | None = None,
     gold: Mapping[str, float] | None = None,
-    gates: Mapping[str, Any] | Iterable[Gate] | None = None,
+    gates: Mapping[str, Any] | Iterable[GateLike] | None = None,
     title: str | None = None,
     **settings: Any,
 ) -> Analysis:
@@ -74,7 +74,7 @@ def analyse(
     return analyse_grid(
         grid,
         gold=_gold(plan, gold, items),
-        gates=(plan_gates(plan) if gates is None else gates),
+        gates=gates if gates is not None else (plan.gates if plan else ()),
         title=title if title is not None else (plan.name if plan else store.path.stem),
         settings=chosen,
         methods=Methods(
@@ -115,12 +115,6 @@ def _wanted(
         if None not in found:
             wanted[tuple(found)] = True
     return wanted
-
-
-def plan_gates(plan: Plan | None) -> tuple[Gate, ...]:
-    """The gates of a plan, checked against `GATES`."""
-    gates = plan.gates if plan else ()
-    return tuple(Gate(gate.name, gate.bound, gate.at, gate.judge) for gate in gates)
 
 
 def _gold(plan: Plan | None, given: Mapping[str, float] | None, items: Sequence[str]) -> Array:
