@@ -34,10 +34,10 @@ def changes(judge: JudgeDifference) -> Iterator[Row]:
 def change(value: float, form: Form) -> str:
     """A difference with its sign.
 
-    >>> change(0.5, "points"), change(0.0, "points")
-    ('+0.50', '0.00')
+    >>> change(0.5, "points"), change(0.0, "points"), change(0.031, "percent")
+    ('+0.50', '0.00', '+3.1')
     """
-    text = write(value, form)
+    text = write(value, form).removesuffix(" %")
     return f"+{text}" if value > 0 and any(c in "123456789" for c in text) else text
 
 

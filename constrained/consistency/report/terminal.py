@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from rich.cells import cell_len, set_cell_size
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -71,13 +72,13 @@ def clean(text: object) -> str:
 
 
 def short(text: object, width: int) -> str:
-    """`text` cut to `width` characters.
+    """`text` cut to `width` columns (wide characters count two).
 
     >>> short("a long name", 6)
     'a lon…'
     """
     whole = clean(text)
-    return whole if len(whole) <= width else whole[: width - 1] + "…"
+    return whole if cell_len(whole) <= width else set_cell_size(whole, width - 1) + "…"
 
 
 def _section(title: str, content: RenderableType | None) -> list[RenderableType]:
@@ -196,7 +197,7 @@ def _heat(analysis: Analysis, judge: Judge) -> RenderableType:
         head.append(f"{column + 1:>5}  ")
     lines = [head]
     for row in rows:
-        line = Text(f"{short(analysis.items[row], NAME - 1):<{NAME}}")
+        line = Text(set_cell_size(short(analysis.items[row], NAME - 1), NAME))
         for column in columns:
             line.append_text(_cell(heat_map, row, column, low, high))
         lines.append(line)
