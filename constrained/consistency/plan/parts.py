@@ -149,6 +149,8 @@ class Variant(Part):
 class Scoring(Part):
     """How a cell is scored; see `constrained.consistency.records.Kind`.
 
+    Plans of ``imported`` scores describe what was found elsewhere; they cannot be run.
+
     `draws` is how many texts are drawn in a cell (sampled and reasoned cells). `max_new_tokens`
     bounds each. `pair` names the two fields of an item that hold the answers to compare: a wording
     uses them as ``{first}`` and ``{second}``, and every order in `orders` is a cell of its own.
@@ -158,7 +160,7 @@ class Scoring(Part):
     ('ab', 'ba')
     """
 
-    kind: Literal["exact", "sampled", "mode", "reasoned"] = "exact"
+    kind: Literal["exact", "sampled", "mode", "reasoned", "imported"] = "exact"
     draws: int = Field(default=0, ge=0, le=100_000)
     max_new_tokens: int = Field(default=256, ge=1, le=1_000_000)
     top_k: int | None = Field(default=None, ge=1)
