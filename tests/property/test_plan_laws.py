@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from constrained.consistency.plan import Plan, cell_key, cell_seed, content_hashes, parse_plan
 from constrained.consistency.records import Address
+from constrained.errors import ConstrainedError
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -110,6 +112,68 @@ def test_a_selection_keeps_exactly_what_its_entries_say(plan: Plan) -> None:
     assert cells <= wanted
     if grid.share == 1:
         assert cells == wanted
+
+
+VALID: dict[str, Any] = {
+    "spec": {"template": "{s}: {label:a|b}", "fields": {"s": {"range": "0..3"}}},
+    "score": "s",
+    "items": [{"id": "e1", "text": "x", "gold": 2}, {"id": "e2", "text": "y"}],
+    "prompts": {"p": "Grade: {text}", "q": {"text": "{text}", "system": "Be fair."}},
+    "formats": ["plain", "vicuna"],
+    "variants": {"base": "smollm2", "tuned": {"adapter": "./lora", "dtype": "float32"}},
+    "temperatures": [0.5, 1],
+    "scoring": {"kind": "sampled", "draws": 2, "top_p": 0.9},
+    "pass_mark": 2,
+    "scale": "0..3",
+    "gates": {"max_sem": 1, "max_gate_risk": {"bound": 0.1, "at": 0.5}},
+    "grid": {"include": [{"prompt": ["p"]}], "exclude": [{"item": "e2"}], "share": 0.5},
+}
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 12)
+    | st.floats()
+    | st.sampled_from(["", "x", "{text}", "{", "range:0..1", "0..3", "3..0", "..", "exact", "p"])
+    | st.sampled_from(["pairwise", "reasoned", "template", "{s:0..1}", "no.jsonl", "./x", "1e999"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from([*VALID, "name", "file", "text", "kind", "x"]), inner)
+    ),
+    max_leaves=6,
+)
+
+
+def places(value: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in nested values."""
+    if not isinstance(value, (dict, list)):
+        return [place]
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    return [place, *(found for key, one in inside for found in places(one, (*place, key)))]
+
+
+def with_other(value: Any, place: tuple[Any, ...], other: Any) -> Any:
+    """A copy of nested values with another value at a place."""
+    if not place:
+        return other
+    key, *rest = place
+    made = dict(value) if isinstance(value, dict) else list(value)
+    made[key] = with_other(value[key], tuple(rest), other)
+    return made
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(places(VALID)), ANYTHING, st.booleans())
+def test_whatever_stands_in_a_plan_it_is_read_or_refused_by_name(
+    place: tuple[Any, ...], other: Any, in_python: bool
+) -> None:
+    said = with_other(VALID, place, other)
+    try:
+        if in_python and isinstance(said, dict):
+            Plan(**{"name": "demo", **said})
+        else:
+            parse_plan(json.dumps(said))
+    except ConstrainedError:
+        pass  # refused by name; anything else that is raised fails the test
 
 
 ADDRESSES = st.builds(

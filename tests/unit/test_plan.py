@@ -448,3 +448,17 @@ def test_gates_are_those_that_an_analysis_knows() -> None:
     assert refused(gates={"max_semm": 1}) == (
         "at gates[0].name: there is no gate 'max_semm' (did you mean 'max_sem'?)"
     )
+
+
+def test_variants_may_be_named_like_prompts() -> None:
+    made = plan(variants={"base": "smollm2", "tuned": {"adapter": "./lora"}})
+    assert made.variants == (Variant(name="base"), Variant(name="tuned", adapter="./lora"))
+
+
+def test_a_plan_needs_no_model_library() -> None:
+    heavy = ("torch", "transformers", "yaml", "scipy", "pyarrow", "pandas", "jinja2", "ray")
+    code = "import sys\n" + "".join(f"sys.modules[{name!r}] = None\n" for name in heavy)
+    code += "from constrained.consistency.plan import Plan, estimate\n"
+    code += f"plan = Plan.from_json({plan().to_json()!r})\nprint(estimate(plan).cells)\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("8\n", "")

@@ -11,6 +11,7 @@ import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from constrained.errors import GenerationError, InvalidSpec
+from constrained.models import load_tokenizer
 from constrained.prompts import FORMATS, format_names, prompt_format
 from tests import tiny
 
@@ -194,6 +195,19 @@ def test_the_ids_of_the_template_are_those_of_transformers() -> None:
     messages = [{"role": "user", "content": "Grade this."}]
     wanted = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
     assert prompt_format("template").encode("Grade this.", tokenizer) == list(wanted)
+
+
+@pytest.mark.slow
+def test_chatml_is_what_the_template_of_a_published_chatml_model_writes() -> None:
+    tokenizer = load_tokenizer("smollm2")
+    system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
+    chatml, template = prompt_format("chatml"), prompt_format("template")
+    for history in ([], CHAT):
+        ours = chatml.render("Grade this.", system, history=history)
+        assert ours == template.render("Grade this.", tokenizer=tokenizer, history=history)
+        ids = chatml.encode("Grade this.", tokenizer, system, history)
+        assert ids == template.encode("Grade this.", tokenizer, history=history)
+    assert chatml.missing_tokens(tokenizer) == ()
 
 
 def test_a_tokenizer_without_the_special_tokens_is_told_apart() -> None:

@@ -10,10 +10,12 @@ from typing import Any
 from constrained.consistency.plan.parts import Item, Scoring, Selection, Wording
 from constrained.consistency.scores import score_of
 from constrained.errors import InvalidSpec, RecordError
+from constrained.prompts import prompt_format
 from constrained.spec.spec import Spec
 
 __all__ = [
     "LISTED_SCORES",
+    "check_asking",
     "check_fields",
     "check_names",
     "check_scores",
@@ -69,6 +71,25 @@ def check_fields(
                     where=f"prompts[{place}]",
                     hint=f"{known}; write {{{{ and }}}} for braces in the text",
                 )
+
+
+def check_asking(formats: Iterable[str], temperatures: Iterable[float], *, imported: bool) -> None:
+    """Raise `InvalidSpec` for formats and temperatures that no model can be asked with.
+
+    Scores that were `imported` may come from other formats, and from temperature 0.
+    """
+    for name in () if imported else formats:
+        try:
+            prompt_format(name)
+        except InvalidSpec as error:
+            raise InvalidSpec(error.problem, where="formats", hint=error.hint) from error
+    for value in temperatures:
+        if value < 0 or (value == 0 and not imported):
+            raise InvalidSpec(
+                f"temperature {value:g} is not above 0",
+                where="temperatures",
+                hint="for what temperature 0 would say, write scoring: mode",
+            )
 
 
 def check_selection(levels: Mapping[str, Sequence[Any]], grid: Selection) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from constrained.consistency.plan.cell import Cell
 from constrained.consistency.plan.checks import (
     LISTED_SCORES,
+    check_asking,
     check_fields,
     check_names,
     check_scores,
@@ -33,7 +34,7 @@ from constrained.consistency.plan.problems import invalid
 from constrained.consistency.records import Address, Score
 from constrained.consistency.scores import score_of
 from constrained.errors import InvalidSpec, RecordError, SpecError
-from constrained.prompts import prompt_format
+from constrained.prompts import FORMATS, PromptFormat, prompt_format
 from constrained.spec.spec import Spec
 
 __all__ = ["Plan"]
@@ -44,12 +45,12 @@ LONGEST_SCALE = 100_000
 class Plan(Part):
     r"""Items x prompts x formats x variants x temperatures, and how a cell is scored.
 
-    `items`, `prompts` and `variants` may be given as their classes or as mappings; `prompts` also
-    as texts (named p1, p2, ...) or as a mapping from names to texts. `spec` is anything that
-    `OutputFormat` takes, `score` the field of its value that is the score ("": the only number, or
-    the pair of a pairwise judgement). `temperatures` apply to every variant. `scale` are all scores
-    that the rubric knows, ascending (also as ``0..10``); None: those that the format allows.
-    `part` is (i, n) for shard i of n.
+    `items`, `prompts` and `variants` may be given as their classes or as mappings; prompts also as
+    texts (named p1, p2, ...); prompts, variants and gates as a mapping from names to the rest.
+    `spec` is anything that `OutputFormat` takes, `score` the field of its value that is the score
+    ("": the only number, or the pair of a pairwise judgement). `temperatures` apply to every
+    variant. `scale` are all scores that the rubric knows, ascending (also as ``0..10``); None:
+    those that the format allows. `part` is (i, n) for shard i of n.
 
     Raises `InvalidSpec` (a `ValueError`) for anything that does not fit, with the place.
 
@@ -93,27 +94,22 @@ class Plan(Part):
     @field_validator("prompts", mode="before")
     @classmethod
     def _named_prompts(cls, said: Any) -> Any:
-        if isinstance(said, Mapping):
-            return [
-                {"name": name, **({"text": one} if isinstance(one, str) else one)}
-                for name, one in said.items()
-            ]
         if isinstance(said, list | tuple):
             return [
                 {"name": f"p{place}", "text": one} if isinstance(one, str) else one
                 for place, one in enumerate(said, start=1)
             ]
-        return said
+        return _named(said, "text")
+
+    @field_validator("variants", mode="before")
+    @classmethod
+    def _named_variants(cls, said: Any) -> Any:
+        return _named(said, "model")
 
     @field_validator("gates", mode="before")
     @classmethod
     def _named_gates(cls, said: Any) -> Any:
-        if isinstance(said, Mapping):
-            return [
-                {"name": name, **(one if isinstance(one, Mapping) else {"bound": one})}
-                for name, one in said.items()
-            ]
-        return said
+        return _named(said, "bound")
 
     @field_validator("scale", mode="before")
     @classmethod
@@ -127,24 +123,6 @@ class Plan(Part):
         if steps >= LONGEST_SCALE:
             raise InvalidSpec(f"the scale {said!r} has {steps + 1:,} scores", hint="use a step")
         return tuple(float(low + place * (step or 1)) for place in range(steps + 1))
-
-    @field_validator("formats")
-    @classmethod
-    def _known_formats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            prompt_format(name)
-        return names
-
-    @field_validator("temperatures")
-    @classmethod
-    def _sensible_temperatures(cls, values: tuple[float, ...]) -> tuple[float, ...]:
-        for value in values:
-            if value <= 0:
-                raise InvalidSpec(
-                    f"temperature {value:g} is not above 0",
-                    hint="for what temperature 0 would say, write scoring: mode",
-                )
-        return values
 
     @field_validator("scale")
     @classmethod
@@ -162,6 +140,7 @@ class Plan(Part):
             raise InvalidSpec(
                 f"there is no shard {self.part[0]} of {self.part[1]}", hint="write 1/4 to 4/4"
             )
+        check_asking(self.formats, self.temperatures, imported=self.scoring.kind == "imported")
         self._check_scores()
         return self
 
@@ -185,7 +164,7 @@ class Plan(Part):
         Variants change slowest, so that a model is loaded once; temperatures fastest, because
         cells that differ by temperature alone share the work of the model.
         """
-        formats = [prompt_format(name) for name in self.formats]
+        formats = [self._format(name) for name in self.formats]
         orders = self.scoring.orders or ("",)
         rows = product(self.variants, formats, self.prompts, self.items, orders, self.temperatures)
         for variant, layout, prompt, item, order, temperature in rows:
@@ -273,6 +252,11 @@ class Plan(Part):
         one, other = self.scoring.pair
         return (one, other) if order == "ab" else (other, one)
 
+    def _format(self, name: str) -> PromptFormat:
+        if self.scoring.kind == "imported":  # from elsewhere, where other formats may have names
+            return FORMATS.get(name, PromptFormat(name, last="{text}"))
+        return prompt_format(name)
+
     def _holds(self, address: Address) -> bool:
         grid = self.grid
         if grid.include and not any(_fits(address, entry) for entry in grid.include):
@@ -295,6 +279,16 @@ class Plan(Part):
                 return
             raise InvalidSpec(str(error), where="spec") from error
         check_scores(spec, self.scoring, self.score)
+
+
+def _named(said: Any, key: str) -> Any:
+    """``{name: part}`` as a list of parts with names; a part that is no mapping is its `key`."""
+    if not isinstance(said, Mapping):
+        return said
+    return [
+        {"name": name, **(one if isinstance(one, Mapping) else {key: one})}
+        for name, one in said.items()
+    ]
 
 
 def _fits(address: Address, entry: Mapping[str, Sequence[Any]]) -> bool:

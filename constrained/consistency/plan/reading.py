@@ -90,6 +90,8 @@ class _Files:
             made["spec"] = self.output(made["spec"])
         if isinstance(made.get("variants"), list):
             made["variants"] = [self.variant(one) for one in made["variants"]]
+        elif isinstance(made.get("variants"), Mapping):
+            made["variants"] = {k: self.variant(one) for k, one in made["variants"].items()}
         return made
 
     def items(self, said: Any) -> Any:
@@ -138,6 +140,8 @@ class _Files:
 
     def variant(self, said: Any) -> Any:
         """A variant whose model or adapter may lie beside the plan."""
+        if isinstance(said, str) and said.startswith(LOCAL):
+            return self.beside(said)
         if not isinstance(said, Mapping):
             return said
         return {
