@@ -21,7 +21,7 @@ from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.spec import Spec
 from constrained.vocabulary import Vocabulary
 
-__all__ = ["Spellings", "guide_of"]
+__all__ = ["MOST_CANONICAL", "Spellings", "guide_of"]
 
 Spellings = Literal["auto", "canonical", "all"]
 
