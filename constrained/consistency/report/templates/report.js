@@ -87,7 +87,7 @@
   const cellIndex = ({ row, column }) => row * data.prompts.length + column;
 
   const histogram = (shares, mark) => {
-    const width = 400, height = 170, floor = 136;
+    const width = 400, height = 186, floor = 152;
     const total = shares.reduce((a, b) => a + b, 0), most = Math.max(...shares) / total;
     const step = (width - 8) / shares.length;
     const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, class: "chart hist", role: "img" });
@@ -128,7 +128,7 @@
     cell.classList.add("open");
     const item = data.items[where.row], prompt = data.prompts[where.column];
     $("#panel-title").textContent = item;
-    $("#panel-of").textContent = [prompt, map.format, map.order, judge.name].filter(Boolean).join(" · ");
+    $("#panel-of").textContent = [prompt, judge.maps.length > 1 && map.format, map.order, judge.name].filter(Boolean).join(" · ");
     const body = $("#panel-body");
     body.replaceChildren();
     if (map.mean[index] === null) {
