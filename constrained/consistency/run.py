@@ -12,9 +12,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
+from constrained.consistency.endpoint import EndpointScorers
 from constrained.consistency.plan import Plan, content_hashes
 from constrained.consistency.records import CellRecord
-from constrained.consistency.scoring import LoadedModels, Scorers, Task, tasks_of
+from constrained.consistency.scoring import Scorers, Task, tasks_of
 from constrained.consistency.store import Store
 from constrained.errors import InvalidSpec
 
@@ -44,10 +45,13 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """Scores in this process, variant by variant; `scorers` default to models loaded here."""
+    """Scores in this process, variant by variant.
+
+    `scorers` default to models loaded here, and to servers for variants with an endpoint.
+    """
 
     def __init__(self, plan: Plan, scorers: Scorers | None = None) -> None:
-        self._scorers = scorers if scorers is not None else LoadedModels(plan)
+        self._scorers = scorers if scorers is not None else EndpointScorers(plan)
         self._known: dict[str, dict[str, Any]] = {}
 
     def score(self, tasks: Sequence[Task]) -> Iterator[CellRecord]:
@@ -113,7 +117,7 @@ def run(
     transaction. `shard` (i, n) takes part i of n; merge the stores of all parts afterwards.
     `reuse` are stores of other runs from which cells with equal keys are copied. `progress` is
     called after every record. `executor` is ``"local"`` or an `Executor`; `scorers` say what
-    scores each variant for the local one (default: models loaded here).
+    scores each variant for the local one (default: models loaded here, servers for endpoints).
 
     On Ctrl-C what is known is stored and `KeyboardInterrupt` goes on.
 
@@ -123,6 +127,12 @@ def run(
     >>> run(read_plan("plan.yaml"), "run.db")  # doctest: +SKIP
     RunSummary(run='...', store=PosixPath('run.db'), cells=1440, cached=0, scored=1440, ...)
     """
+    if plan.scoring.kind == "imported":
+        raise InvalidSpec(
+            "the plan describes scores that came from elsewhere, so there is nothing to run",
+            where="scoring",
+            hint="analyse its store, or write a plan of your own",
+        )
     begin = time.monotonic()
     part = plan if shard is None else plan.shard(*shard)
     where = _executor(executor, part, scorers)

@@ -283,8 +283,8 @@ def test_promptfoo_tests_without_a_description_are_named_by_their_variables(tmp_
     long = "An essay about trains that loses its thread." * 3
     assert imported.levels["item"] == (
         "A short essay about rain." * 3,
-        "An essay about bread." * 3,
         f"{long[:68]}... {hashlib.sha256(long.encode()).hexdigest()[:8]}",
+        "An essay about bread." * 3,
     )
 
 

@@ -125,7 +125,8 @@ def test_one_column_per_room_reads_the_published_judgements():
     found = scores(imported)
     table = [[found[str(i), room][0] for room in rooms] for i in range(1, 81)]
     assert np.array_equal(np.array(table), N_SCORES)
-    assert imported.levels["prompt"] == ("alpaca", "bard", "gpt35", "llama")
+    assert imported.levels["prompt"] == rooms
+    assert imported.levels["item"][:11:5] == ("1", "6", "11")
 
 
 def test_empty_cells_of_a_wide_table_are_missing_and_said_to_be(tmp_path):

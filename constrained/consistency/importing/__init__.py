@@ -5,10 +5,13 @@ from constrained.consistency.importing.imported import Imported
 from constrained.consistency.importing.inspect_logs import read_inspect
 from constrained.consistency.importing.lm_eval import read_lm_eval
 from constrained.consistency.importing.promptfoo import read_promptfoo
+from constrained.consistency.importing.storing import import_scores, imported_plan
 from constrained.consistency.importing.tables import read_csv, read_jsonl, read_parquet
 
 __all__ = [
     "Imported",
+    "import_scores",
+    "imported_plan",
     "read_csv",
     "read_deepeval",
     "read_inspect",

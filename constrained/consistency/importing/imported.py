@@ -54,9 +54,9 @@ class Judgement:
 class Imported:
     """Scores from elsewhere.
 
-    `records` are one per cell, sorted by address; `gold` the gold score of every item that has
-    one; `scale` the scores that are possible (empty: not stated); `notes` what a reader of the
-    report has to know, first of all what could not be read. `source` names the files.
+    `records` are one per cell, in the order of the file; `gold` is the gold score of every item
+    that has one; `scale` the scores that are possible (empty: not stated); `notes` what a reader of
+    the report has to know, first of all what could not be read. `source` names the files.
     """
 
     records: tuple[CellRecord, ...]
@@ -67,14 +67,14 @@ class Imported:
 
     @property
     def levels(self) -> dict[str, tuple[str, ...]]:
-        """The levels of each facet that has any, sorted: item, prompt, format, variant, ...
+        """The levels of each facet that has any, in the order of the file: item, prompt, ...
 
         >>> cell = CellRecord("k", Address("essay-1", "strict"), "imported", draws=(Draw(0, 7.0),))
         >>> Imported((cell,), "scores.csv").levels["prompt"]
         ('strict',)
         """
         found = {
-            name: tuple(sorted({str(getattr(r.address, name)) for r in self.records}))
+            name: tuple(dict.fromkeys(str(getattr(r.address, name)) for r in self.records))
             for name in FACETS
         }
         return {name: levels for name, levels in found.items() if levels != ("",)}
@@ -113,7 +113,7 @@ def gather(
     if not cells:
         raise RecordError(f"{source}: there is no score in it")
     broken: list[tuple[Judgement, str]] = []
-    records = tuple(_record(address, cells[address], allowed, broken) for address in sorted(cells))
+    records = tuple(_record(address, found, allowed, broken) for address, found in cells.items())
     said = [*notes]
     if broken:
         total = sum(map(len, cells.values()))
