@@ -113,7 +113,7 @@ def analyse_grid(
         items=items,
         prompts=grid.levels["prompt"],
         scale=grid.scale,
-        pass_mark=chosen.pass_mark,
+        pass_mark=None if chosen.pass_mark is None else float(chosen.pass_mark),
         gold=truth,
         gates=GateReport(()),
         judges=judges,
