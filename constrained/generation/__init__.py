@@ -10,6 +10,7 @@ from constrained.generation.processor import LogitsMask
 from constrained.generation.progress import Progress
 from constrained.generation.result import Chunk, Result
 from constrained.generation.training_check import TrainingCheck, training_check
+from constrained.generation.weighted import SampledDistribution, WeightedSample
 
 __all__ = [
     "Chunk",
@@ -22,6 +23,8 @@ __all__ = [
     "Pmf",
     "Progress",
     "Result",
+    "SampledDistribution",
     "TrainingCheck",
+    "WeightedSample",
     "training_check",
 ]

@@ -83,7 +83,10 @@ class Pmf(Generic[T]):
     @cached_property
     def by_text(self) -> dict[str, float]:
         """Probability of each text."""
-        return {text: weight for text, _, weight in self._entries}
+        sums: dict[str, float] = {}
+        for text, _, weight in self._entries:
+            sums[text] = sums.get(text, 0.0) + weight
+        return sums
 
     @property
     def mean(self) -> float:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
 from constrained.errors import GenerationError
 from constrained.generation.answer import chunks_of, result_of
 from constrained.generation.distribution import Distribution
+from constrained.generation.faithful import sample_faithfully
 from constrained.generation.inputs import Prompt, as_batch
 from constrained.generation.nested import NestedDistribution, nested_distribution
 from constrained.generation.policy import Spellings
@@ -16,6 +18,7 @@ from constrained.generation.result import Chunk, Result
 from constrained.generation.runtime import Runtime, per_prompt
 from constrained.generation.sampling import Sampling
 from constrained.generation.scoring import Request, distribution_of, score
+from constrained.generation.weighted import SampledDistribution
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.spec import Spec
 from constrained.vocabulary import Vocabulary
@@ -212,7 +215,20 @@ class Generator:
         top_k: int | None = ...,
         top_p: float | None = ...,
         tails: bool = ...,
+        samples: None = ...,
     ) -> Distribution[T]: ...
+
+    @overload
+    def distribution(
+        self,
+        prompts: Prompt,
+        spec: Spec[Any],
+        *,
+        temperature: float = ...,
+        samples: int,
+        seed: int | None = ...,
+        max_new_tokens: int = ...,
+    ) -> SampledDistribution: ...
 
     @overload
     def distribution(
@@ -224,6 +240,9 @@ class Generator:
         top_k: int | None = ...,
         top_p: float | None = ...,
         tails: bool = ...,
+        samples: int | None = ...,
+        seed: int | None = ...,
+        max_new_tokens: int = ...,
     ) -> Any: ...
 
     def distribution(
@@ -235,6 +254,9 @@ class Generator:
         top_k: int | None = None,
         top_p: float | None = None,
         tails: bool = True,
+        samples: int | None = None,
+        seed: int | None = None,
+        max_new_tokens: int = 256,
     ) -> Any:
         """The exact distribution over all outputs of a finite spec; see `Distribution`.
 
@@ -245,6 +267,11 @@ class Generator:
         certain after the last choice: cheaper, and the local distribution is the same, but the
         global one needs it and is then refused.
 
+        For specs with infinitely many outputs, or too many, `samples` asks for that many weighted
+        draws instead: a `SampledDistribution` of the free model's texts given that they are in the
+        spec (the global distribution), complete within `max_new_tokens`. It takes one temperature
+        above 0, without `top_k` and `top_p`.
+
         Raises `UnsupportedSpec` for a spec with infinitely many outputs, `LimitExceeded` when it
         has more token paths than ``limits.max_outputs``.
         """
@@ -252,6 +279,17 @@ class Generator:
         samplings = [Sampling(one, top_k, top_p) for one in grid]
         batch, single = as_batch(prompts)
         specs = per_prompt(spec, len(batch))
+        if samples is not None:
+            if len(grid) != 1 or grid[0] == 0 or top_k is not None or top_p is not None:
+                raise GenerationError(
+                    "samples take one temperature above 0, and neither top_k nor top_p: those "
+                    "would cut texts off that the weights have to count"
+                )
+            drawn = [
+                self._sampled(prompt, place, one, samplings[0], samples, seed, max_new_tokens)
+                for place, (prompt, one) in enumerate(zip(batch, specs, strict=True))
+            ]
+            return drawn[0] if single else drawn
         requests = []
         for place, (prompt, one) in enumerate(zip(batch, specs, strict=True)):
             if one is None:
@@ -264,6 +302,32 @@ class Generator:
         found = [[distribution_of(one, sampling) for sampling in samplings] for one in scored]
         answers = found if isinstance(temperature, Sequence) else [one for (one,) in found]
         return answers[0] if single else answers
+
+    def _sampled(
+        self,
+        prompt: Prompt,
+        place: int,
+        spec: Spec[Any] | None,
+        sampling: Sampling,
+        samples: int,
+        seed: int | None,
+        max_new_tokens: int,
+    ) -> SampledDistribution:
+        if spec is None:
+            raise GenerationError("a distribution needs a spec: free text has no finite one")
+        if samples < 1:
+            raise GenerationError(f"samples must be at least 1, got {samples}")
+        return sample_faithfully(
+            self._runtime,
+            self._runtime.prompt(prompt, place),
+            spec,
+            sampling,
+            samples=samples,
+            seed=secrets.randbits(63) if seed is None else seed,
+            max_new_tokens=max_new_tokens,
+            apart=self._apart,
+            at_once=self._batch_size,
+        )
 
     def nested_distribution(
         self,

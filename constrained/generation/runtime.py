@@ -117,8 +117,6 @@ class Runtime:
         partial: bool = False,
     ) -> list[Row]:
         """`samples` rows for each prompt, in order."""
-        if max_new_tokens < 1:
-            raise GenerationError(f"max_new_tokens must be at least 1, got {max_new_tokens}")
         if samples < 1:
             raise GenerationError(f"samples must be at least 1, got {samples}")
         copies: Counter[tuple[int, ...]] = Counter()
@@ -128,7 +126,7 @@ class Runtime:
         ):
             ids = self.prompt(prompt, place)
             guide = None if spec is None else self.guide(spec, ids)
-            budget = self._budget(guide, len(ids), max_new_tokens, place, partial=partial)
+            budget = self.budget(guide, len(ids), max_new_tokens, place, partial=partial)
             strict = guide is not None and guide.cost(guide.start) <= budget
             key = (own, *ids)
             for _ in range(samples):
@@ -139,10 +137,12 @@ class Runtime:
                 )
         return rows
 
-    def _budget(
-        self, guide: Guide | None, prompt: int, wanted: int, place: int, *, partial: bool
+    def budget(
+        self, guide: Guide | None, prompt: int, wanted: int, place: int, *, partial: bool = False
     ) -> int:
         """The tokens that a row may use; `Truncated` when no output fits into them."""
+        if wanted < 1:
+            raise GenerationError(f"max_new_tokens must be at least 1, got {wanted}")
         context = self.model.context
         budget = wanted if context is None else min(wanted, context - prompt)
         why = f"max_new_tokens={wanted}"
