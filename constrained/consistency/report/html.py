@@ -77,7 +77,9 @@ def to_html(analysis: Analysis, comparison: Comparison | None = None) -> str:
         parts=_parts(analysis),
         verdict_title=VERDICTS[analysis.gates.verdict][0],
         verdict_line=VERDICTS[analysis.gates.verdict][1],
-        judge_estimates=[j.summary.move for j in analysis.judges],
+        judge_note=terms.table_note(
+            e for j in analysis.judges for e in (j.summary.move, j.agreement.phi, j.components.mean)
+        ),
         across_chart=safe(charts.component_chart(analysis.across)) if analysis.across else "",
         scale_low=terms.score(min(analysis.scale, default=math.nan)),
         scale_high=terms.score(max(analysis.scale, default=math.nan)),
@@ -128,12 +130,12 @@ class Page:
     components: str
     maps: tuple[MapView, ...]
     flakiest: tuple[tuple[FlakyItem, str], ...]
-    prompt_universes: str
+    prompt_note: str
     removed: bool
     exact: bool
     mark: PassMark | None
     mark_index: int
-    mark_universes: str
+    mark_note: str
     gate: int
     risk: float
     risk_low: float
@@ -154,7 +156,7 @@ def _page(analysis: Analysis, judge: Judge, rows: tuple[int, ...], safe: Any) ->
     pass_mark = math.nan if analysis.pass_mark is None else analysis.pass_mark
     moves = html_data.item_moves(judge)
     draws = np.concatenate([m.draws.ravel() for m in judge.heat_maps])
-    severities = [e for r in judge.prompts for e in (r.mean, r.severity, r.distance)]
+    rooms = _room_estimates(analysis, judge)
     return Page(
         judge=judge,
         components=safe(charts.component_chart(judge.components)),
@@ -163,12 +165,14 @@ def _page(analysis: Analysis, judge: Judge, rows: tuple[int, ...], safe: Any) ->
             (item, safe(charts.flaky_dots(judge, item, analysis.scale, pass_mark)))
             for item in judge.flakiest
         ),
-        prompt_universes=terms.universes(severities),
+        prompt_note=terms.table_note(rooms),
         removed=any(not math.isnan(row.removed_mass) for row in judge.prompts),
         exact=bool(np.isinf(draws[draws > 0]).all()),
         mark=mark,
         mark_index=index,
-        mark_universes=terms.universes(m.flip for m in judge.marks),
+        mark_note=terms.table_note(
+            e for m in judge.marks for e in (m.pass_rate, m.flip, m.flip_again)
+        ),
         gate=gate,
         risk=float(mark.gate_risk[place]) if mark else math.nan,
         risk_low=float(mark.risk_low[place]) if mark else math.nan,
@@ -180,6 +184,16 @@ def _page(analysis: Analysis, judge: Judge, rows: tuple[int, ...], safe: Any) ->
         study_designs=tuple(name for name, _, _ in charts.study_lines(judge.study)),
         study_table=_study_table(judge),
     )
+
+
+def _room_estimates(analysis: Analysis, judge: Judge) -> list[Estimate]:
+    """What the prompt table shows."""
+    found: list[Estimate] = []
+    for row in judge.prompts:
+        found += [row.mean, row.severity, row.distance]
+        found += [row.pass_rate] if analysis.pass_mark is not None else []
+        found += [row.bias, row.kappa] if judge.gold else []
+    return found
 
 
 def _study_table(judge: Judge) -> tuple[tuple[int, tuple[StudyPoint, ...]], ...]:
@@ -353,6 +367,7 @@ def _environment() -> Environment:
         count=terms.count,
         duration=terms.duration,
         universes=terms.universes,
+        table_note=terms.table_note,
         verdict_kind=terms.verdict_kind,
         verdict_glyph=terms.verdict_glyph,
         effect_name=terms.effect_name,

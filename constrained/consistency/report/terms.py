@@ -24,6 +24,7 @@ __all__ = [
     "ratio",
     "scaled",
     "score",
+    "table_note",
     "universes",
     "variance",
     "verdict_glyph",
@@ -163,6 +164,23 @@ def universes(estimates: Iterable[Estimate]) -> str:
     found = dict.fromkeys((f"{100 * e.level:g} %", e.universe) for e in estimates if e.bounded)
     parts = [f"{level} intervals for {universe}" for level, universe in found]
     return "; ".join(parts)
+
+
+def table_note(estimates: Iterable[Estimate]) -> str:
+    """What stands above a table of estimates: universes, reasons for dashes, cautions.
+
+    >>> table_note([Estimate(1.0, 0.0, 2.0), Estimate(float("nan"), reason="no gold scores")])
+    '95 % intervals for these items, these prompts. A dash is not known: no gold scores.'
+    """
+    found = list(estimates)
+    parts = [universes(found)]
+    missing = dict.fromkeys(e.reason for e in found if not e.known and e.reason)
+    cautions = dict.fromkeys(e.reason for e in found if e.known and e.reason)
+    if missing:
+        parts.append(f"A dash is not known: {'; '.join(missing)}")
+    if cautions:
+        parts.append(f"Caution: {'; '.join(cautions)}")
+    return "".join(f" {part}." for part in parts if part).lstrip()
 
 
 def cell_score(value: float, step: float) -> str:
