@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import datetime
 import json
+import pickle
 import subprocess
 import sys
+from decimal import Decimal
 from itertools import product
 from typing import Any
 
@@ -462,3 +466,50 @@ def test_a_plan_needs_no_model_library() -> None:
     code += f"plan = Plan.from_json({plan().to_json()!r})\nprint(estimate(plan).cells)\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("8\n", "")
+
+
+def test_plans_and_cells_travel_to_other_processes() -> None:
+    made = plan()
+    cells = list(made.cells())
+    assert made.support
+    assert made.spec_of().matches("Score: 7")
+    again, travelled = pickle.loads(pickle.dumps((made, cells)))
+    assert again == made
+    assert travelled == cells
+    assert again.spec_of().matches("Score: 7")
+    assert copy.deepcopy(made).digest == made.digest
+
+
+def test_what_is_stored_is_what_is_asked() -> None:
+    fields = {
+        "date": datetime.date(2026, 11, 22),
+        "mark": Decimal("7.50"),
+        "tags": ("a", 1),
+        "whole": 7.0,
+        "true": True,
+        "gone": float("nan"),
+    }
+    prompts = ["{date} {mark} {tags} {whole} {true}"]
+    made = plan(items=[{"id": "e1", **fields}], prompts=prompts)
+    again = Plan.from_json(made.to_json())
+    assert again == made
+    assert next(made.cells()).text == '2026-11-22 7.50 ["a", 1] 7.0 true'
+    assert keys(again) == keys(made)
+    assert refused(items=[{"id": "e1", "text": float("nan")}], prompts=["{text}"]) == (
+        "at prompts[0]: prompt 'p1' uses {text}, which item 'e1' does not have (its fields: none; "
+        "write {{ and }} for braces in the text)"
+    )
+
+
+def test_what_cannot_be_stored_is_refused() -> None:
+    assert refused(items=[{"id": "e1", "text": "half \ud83d"}]) == (
+        "at items[0].fields: a text holds half a character (a lone surrogate) at 5 (mend the "
+        "encoding of the file)"
+    )
+    assert refused(items=[{"id": "e1", "text": b"bytes"}]) == (
+        "at items[0].fields: a field holds bytes, not text (decode them first)"
+    )
+    assert refused(spec={"choice": [Decimal("0.5")]}) == (
+        "at spec.value: [Decimal('0.5')] cannot be written as JSON (write texts, numbers, lists "
+        "and mappings, so that the plan can be stored)"
+    )

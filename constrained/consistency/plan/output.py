@@ -9,9 +9,10 @@ from functools import cached_property
 from importlib import import_module
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, model_validator
+from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from constrained import spec as specs
+from constrained.consistency.plan.part import Part, json_value
 from constrained.errors import InvalidSpec
 from constrained.spec.spec import Spec
 
@@ -22,7 +23,7 @@ RANGE = re.compile(rf"\s*({NUMERAL})?\s*\.\.\s*({NUMERAL})?\s*(?:step\s*({NUMERA
 HOLE = re.compile(r"\{[^{}\d][^{}]*\}")
 
 
-class OutputFormat(BaseModel):
+class OutputFormat(Part):
     """One way to say a `Spec`: its `kind`, the `value` that the kind takes, holes of a template.
 
     ==============  =====================================================================
@@ -45,11 +46,9 @@ class OutputFormat(BaseModel):
     2
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: str
     value: Any
-    fields: dict[str, OutputFormat] = {}
+    fields: dict[str, OutputFormat] = Field(default_factory=dict)
 
     @model_validator(mode="before")
     @classmethod
@@ -68,6 +67,11 @@ class OutputFormat(BaseModel):
             schema = TypeAdapter(_imported(said["value"])).json_schema()
             said = {**said, "value": {"path": said["value"], "schema": schema}}
         return said
+
+    @field_validator("value")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        return json_value(value)
 
     @cached_property
     def spec(self) -> Spec[Any]:

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from constrained.consistency.plan.part import Part, plain_value, written
 from constrained.errors import InvalidSpec
 
 __all__ = [
     "GATE_NAMES",
     "Gold",
     "Item",
-    "Part",
     "PlannedGate",
     "Scoring",
     "Selection",
@@ -25,12 +25,6 @@ __all__ = [
 
 Gold: TypeAlias = float | tuple[float, float]
 """A score given by people; two of them for pairwise judging."""
-
-
-class Part(BaseModel):
-    """What all parts of a plan have in common: frozen, and unknown names are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Item(Part):
@@ -44,7 +38,7 @@ class Item(Part):
     """
 
     id: str = Field(min_length=1)
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = Field(default_factory=dict)
     gold: Gold | None = None
 
     @model_validator(mode="before")
@@ -56,6 +50,11 @@ class Item(Part):
         if isinstance(said, Mapping) and isinstance(said.get("id"), int):
             said = {**said, "id": str(said["id"])}
         return said
+
+    @field_validator("fields", mode="before")
+    @classmethod
+    def _plain(cls, fields: Any) -> Any:
+        return plain_value(fields)
 
 
 class Wording(Part):
@@ -96,7 +95,7 @@ class Wording(Part):
 
 def _filled(text: str, fields: Mapping[str, Any]) -> str:
     return "".join(
-        literal + ("" if name is None else str(fields[name])) for literal, name in _pieces(text)
+        literal + ("" if name is None else written(fields[name])) for literal, name in _pieces(text)
     )
 
 

@@ -21,9 +21,9 @@ from constrained.consistency.plan.checks import (
 )
 from constrained.consistency.plan.hashing import digest_of, share_of
 from constrained.consistency.plan.output import OutputFormat, range_parts
+from constrained.consistency.plan.part import Part
 from constrained.consistency.plan.parts import (
     Item,
-    Part,
     PlannedGate,
     Scoring,
     Selection,
