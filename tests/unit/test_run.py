@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import signal
 import subprocess
@@ -16,10 +17,10 @@ import numpy as np
 import pytest
 
 from constrained import Generator
-from constrained.consistency.plan import Plan
+from constrained.consistency.plan import Plan, content_hashes
 from constrained.consistency.records import CellRecord
 from constrained.consistency.run import RunProgress, RunSummary, run
-from constrained.consistency.scoring import ModelScorer, Task
+from constrained.consistency.scoring import ModelScorer, Task, tasks_of
 from constrained.consistency.statistics import Cells, variance_components
 from constrained.consistency.store import Columns, Store, merge
 from constrained.errors import InvalidSpec, RecordError
@@ -90,6 +91,8 @@ def test_reporting_can_change_and_the_store_is_still_that_run(path: Path):
     run(plan, path, scorers=always(planted(plan)))
     renamed = plan.with_options(name="other", pass_mark=20.0)
     assert run(renamed, path, scorers=always(planted(plan))).scored == 0
+    with Store(path) as store:
+        assert store.plan() == renamed
 
 
 def test_another_plan_needs_another_store_but_can_take_its_cells_over(path: Path, tmp_path: Path):
@@ -198,6 +201,16 @@ def test_an_error_in_the_progress_callback_closes_the_executor(path: Path):
         run(plan, path, executor=executor, progress=stop)
     assert executor.closed
     assert len(contents(path)) == 3
+
+
+def test_tasks_and_records_can_travel_between_machines():
+    """What an executor sends to other processes and gets back."""
+    plan = grid_plan()
+    for task in tasks_of(plan, content_hashes(plan)):
+        assert pickle.loads(pickle.dumps(task)) == task
+        record = next(planted(plan).score([task]))
+        assert pickle.loads(pickle.dumps(record)) == record
+    assert Plan.from_json(plan.shard(1, 2).to_json()).part == (1, 2)
 
 
 def test_an_unknown_executor_is_refused(path: Path):

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -196,12 +197,46 @@ def test_the_plan_is_kept_and_another_one_is_refused_by_name(path: Path):
         store.begin_text("essays", "d" * 40, "{}", {"device": "cpu"})
         assert store.environments() == [{"device": "cpu"}, {"device": "cuda"}]
         assert store.environment() == {"device": "cuda"}
+        store.begin_text("renamed", "d" * 40, '{"pass_mark": 7}', {})
+        assert store.plan_text() == ("renamed", "d" * 40, '{"pass_mark": 7}')
+        store.begin_text("essays", "d" * 40, "{}", {})
         with pytest.raises(RecordError) as caught:
             store.begin_text("letters", "e" * 40, "{}", {})
     assert str(caught.value) == (
         f"{path}: the store holds the plan 'essays' (dddddddddddd), not 'letters' (eeeeeeeeeeee); "
         "name another file (cells that both have can be taken over from this one)"
     )
+
+
+def test_the_environment_knows_every_variant_whichever_run_scored_it(path: Path):
+    with Store(path) as store:
+        for variants in ({"a": {"dtype": "float32"}}, {"b": {"dtype": "bfloat16"}}):
+            store.begin_text("essays", "d", "{}", {"python": "3", "variants": variants})
+        assert store.environment() == {
+            "python": "3",
+            "variants": {"a": {"dtype": "float32"}, "b": {"dtype": "bfloat16"}},
+        }
+
+
+def test_a_closed_store_and_another_threads_store_say_so(path: Path):
+    store = Store(path)
+    caught: list[Exception] = []
+
+    def use() -> None:
+        try:
+            store.keys()
+        except RecordError as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    store.close()
+    store.close()
+    use()
+    assert [str(error) for error in caught] == [
+        f"{path}: the store is closed, or belongs to another thread; open one of your own"
+    ] * 2
 
 
 def test_a_transaction_that_fails_leaves_nothing(path: Path):
@@ -369,6 +404,28 @@ def test_files_that_are_no_stores_are_refused(tmp_path: Path):
         Store(tmp_path)
     with pytest.raises(RecordError, match=r"there is no folder .*nowhere; make it first"):
         Store(tmp_path / "nowhere" / "run.db")
+
+
+def test_a_store_in_a_read_only_place_can_be_read(path: Path, monkeypatch: pytest.MonkeyPatch):
+    with Store(path) as store:
+        store.put(grid())
+    live = path.with_name("live.db")
+    writer = Store(live)
+    writer.put(grid())
+    monkeypatch.setattr("os.access", lambda *_: False)
+    with Store(path, create=False) as store:
+        assert list(store.records()) == grid()
+        assert len(store.columns()) == 6
+        with pytest.raises(RecordError, match="attempt to write a readonly database"):
+            store.put(grid(9, 9))
+    with pytest.raises(RecordError, match=r"the last records are still in live.db-wal"):
+        Store(live, create=False)
+    writer.close()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with pytest.raises(RecordError, match="copy it to a folder that can be written"):
+        Store(path, create=False)
 
 
 def test_a_newer_version_is_refused(path: Path):

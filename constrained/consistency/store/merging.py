@@ -57,14 +57,16 @@ def merge(target: str | Path, sources: Iterable[str | Path]) -> int:
 
 
 def _copy(source: Store, target: Store) -> int:
-    if (plan := source.plan_text()) is not None:
+    if (found := source.plan_text()) is not None:
+        there = target.plan_text()
+        plan = there if there is not None and there[1] == found[1] else found
         for environment in source.environments() or [{}]:
             target.begin_text(*plan, environment)
     new, records, known = 0, source.records(), target.keys()
     while batch := list(islice(records, BATCH)):
         for record in batch:
-            there = target.get(record.key) if record.key in known else None
-            differs = "" if there is None else difference(there, record)
+            same = target.get(record.key) if record.key in known else None
+            differs = "" if same is None else difference(same, record)
             if differs:
                 raise RecordError(
                     f"the cell {record.key} ({record.address}) differs in its {differs} between "

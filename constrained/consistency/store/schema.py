@@ -7,12 +7,14 @@ they are opened; newer ones are refused.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import struct
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from constrained.consistency.store.rows import text_checksum
 from constrained.errors import RecordError
@@ -117,6 +119,10 @@ def reading(path: Path) -> Iterator[None]:
                 "seconds; wait for it to end, or end it"
             ) from error
         raise RecordError(f"{path}: the store cannot be used ({reason})") from error
+    except sqlite3.ProgrammingError as error:
+        raise RecordError(
+            f"{path}: the store is closed, or belongs to another thread; open one of your own"
+        ) from error
     except sqlite3.Error as error:
         raise damaged(path, str(error)) from error
 
@@ -160,6 +166,8 @@ def connect(path: Path, *, create: bool, check: bool = True) -> sqlite3.Connecti
     newer version. `check` False leaves out SQLite's own check of the whole file.
     """
     _refuse_foreign(path, create)
+    if not create and _only_readable(path):
+        return _connect_only_readable(path, check)
     with decoding(path):
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         try:
@@ -192,6 +200,37 @@ def _refuse_foreign(path: Path, create: bool) -> None:
         raise RecordError(f"{path}: the store cannot be read ({error.strerror})") from error
     if start != MAGIC[: len(start)] or (start and len(start) < len(MAGIC)):
         raise RecordError(f"{path}: this is no store (not an SQLite file); name another file")
+
+
+def _only_readable(path: Path) -> bool:
+    """Nothing can be written to the file, or beside it, where WAL mode wants its files."""
+    return not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+
+
+def _connect_only_readable(path: Path, check: bool) -> sqlite3.Connection:
+    """Open a store that cannot change: one on a read-only disk, or of another user."""
+    wal = path.with_name(f"{path.name}-wal")
+    if wal.exists() and wal.stat().st_size:
+        raise RecordError(
+            f"{path}: the last records are still in {wal.name} and cannot be moved into the store, "
+            "because this place is read-only; copy both to a folder that can be written"
+        )
+    with decoding(path):
+        name = f"file:{quote(str(path.absolute()))}?immutable=1"
+        connection = sqlite3.connect(name, uri=True, isolation_level=None)
+        try:
+            if check:
+                _check(path, connection)
+            application, version = _versions(connection)
+            if (application, version) != (APPLICATION_ID, VERSION):
+                raise RecordError(
+                    f"{path}: this is no store of version {VERSION}, and this place is read-only; "
+                    "copy it to a folder that can be written"
+                )
+        except BaseException:
+            connection.close()
+            raise
+    return connection
 
 
 def _check(path: Path, connection: sqlite3.Connection) -> None:

@@ -115,20 +115,25 @@ class Store:
         return self.begin_text(plan.name, plan.digest, plan.to_json(), environment)
 
     def begin_text(self, name: str, digest: str, text: str, environment: Mapping[str, Any]) -> str:
-        """`begin` for a plan that is given as its name, its digest and its text."""
+        """`begin` for a plan that is given as its name, its digest and its text.
+
+        Parts of a plan that decide no results (name, pass mark, gates) may change from run to run;
+        the latest are kept.
+        """
         body = json.dumps(dict(environment), sort_keys=True)
         with self.transaction():
             row = self._run()
-            if row is None:
-                self._connection.execute(
-                    "INSERT INTO run (id, name, digest, plan, crc) VALUES (1, ?, ?, ?, ?)",
-                    (name, digest, text, text_checksum(name, digest, text)),
-                )
-            elif row[1] != digest:
+            if row is not None and row[1] != digest:
                 raise RecordError(
                     f"{self.path}: the store holds the plan {row[0]!r} ({row[1][:12]}), not "
                     f"{name!r} ({digest[:12]}); name another file (cells that both have can be "
                     "taken over from this one)"
+                )
+            if row != (name, digest, text):
+                self._connection.execute(
+                    "INSERT OR REPLACE INTO run (id, name, digest, plan, crc) "
+                    "VALUES (1, ?, ?, ?, ?)",
+                    (name, digest, text, text_checksum(name, digest, text)),
                 )
             if environment:
                 self._connection.execute(
@@ -211,9 +216,15 @@ class Store:
             return self._run()
 
     def environment(self) -> dict[str, Any]:
-        """Where the cells were scored: the latest environment; empty when none is known."""
-        found = self.environments()
-        return found[-1] if found else {}
+        """Where the cells were scored, the latest said of each thing; empty when none is known.
+
+        ``environment()["variants"]`` has every variant, whichever run scored it.
+        """
+        latest: dict[str, Any] = {}
+        for found in self.environments():
+            variants = {**latest.get("variants", {}), **found.get("variants", {})}
+            latest = {**latest, **found, **({"variants": variants} if variants else {})}
+        return latest
 
     def environments(self) -> list[dict[str, Any]]:
         """Every environment that cells were scored in, the first one first."""
