@@ -30,17 +30,18 @@ def _quanto(weights: str) -> Any:
     return QuantoConfig(weights=weights)
 
 
+_FOUR_BITS = (
+    "bitsandbytes",
+    "bitsandbytes",
+    lambda: _bitsandbytes(load_in_4bit=True, bnb_4bit_quant_type="nf4"),
+)
+_EIGHT_BITS = ("bitsandbytes", "bitsandbytes", lambda: _bitsandbytes(load_in_8bit=True))
+
 QUANTIZATIONS: dict[str, tuple[str, str, Callable[[], Any]]] = {
-    "bitsandbytes-4bit": (
-        "bitsandbytes",
-        "bitsandbytes",
-        lambda: _bitsandbytes(load_in_4bit=True, bnb_4bit_quant_type="nf4"),
-    ),
-    "bitsandbytes-8bit": (
-        "bitsandbytes",
-        "bitsandbytes",
-        lambda: _bitsandbytes(load_in_8bit=True),
-    ),
+    "4bit": _FOUR_BITS,
+    "8bit": _EIGHT_BITS,
+    "bitsandbytes-4bit": _FOUR_BITS,
+    "bitsandbytes-8bit": _EIGHT_BITS,
     "quanto-4bit": ("optimum.quanto", "optimum-quanto", lambda: _quanto("int4")),
     "quanto-8bit": ("optimum.quanto", "optimum-quanto", lambda: _quanto("int8")),
     "torchao-4bit": ("torchao", "torchao", lambda: _torchao("Int4WeightOnlyConfig")),
