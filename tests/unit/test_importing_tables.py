@@ -108,6 +108,8 @@ def test_a_format_reads_the_score_out_of_a_text(tmp_path):
         "not in the format: 'Score: 11' does not match at byte 8: expected '0' or the end"
     )
     assert draws[2].text == "I like it."
+    again = read_jsonl(path, spec="Score: {score:0..10}")
+    assert [d.score for d in again.records[0].draws] == [7.0, None, None]
 
 
 def test_both_scores_of_a_judgement_and_the_order_of_the_answers(tmp_path):

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from constrained.consistency.importing.files import field_at, gold_at, read_json, text_of
+from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.imported import Imported, Judgement, gather
 from constrained.consistency.records import Address, Score
 from constrained.consistency.scores import number_of, read_score
 from constrained.errors import RecordError
-from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
 
 __all__ = ["read_deepeval"]
@@ -42,7 +42,7 @@ def read_deepeval(
     """
     if prompts and len(prompts) != len(paths):
         raise RecordError(f"{len(prompts)} prompts for {len(paths)} test runs; name one for each")
-    reader = None if spec is None else as_spec(spec)
+    reader = format_of(spec)
     judgements: list[Judgement] = []
     for number, path in enumerate(paths):
         run = read_json(path)

@@ -10,11 +10,11 @@ from typing import Any
 
 from constrained.consistency.importing.archives import read_members
 from constrained.consistency.importing.files import field_at, gold_at, read_json, text_of
+from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.imported import Imported, Judgement, gather
 from constrained.consistency.records import Address, Score
 from constrained.consistency.scores import number_of, read_score, score_of
 from constrained.errors import RecordError
-from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
 
 __all__ = ["read_inspect"]
@@ -66,7 +66,7 @@ def read_inspect(
     logs = [_open(path) for path in paths]
     names = list(prompts) or [_prompt(log.header) for log in logs]
     _check_plans(logs, names)
-    reader = None if spec is None else as_spec(spec)
+    reader = format_of(spec)
     judgements: list[Judgement] = []
     taken: dict[Address, int] = {}
     for log, name in zip(logs, names, strict=True):

@@ -15,11 +15,11 @@ from constrained.consistency.importing.files import (
     read_lines,
     text_of,
 )
+from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.imported import ExactScores, Imported, Judgement, gather
 from constrained.consistency.records import Address, Score
 from constrained.consistency.scores import number_of, read_score
 from constrained.errors import RecordError
-from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
 
 __all__ = ["read_lm_eval"]
@@ -64,7 +64,7 @@ def read_lm_eval(
     files = [found for path in paths for found in _files(path)]
     if prompts and len(prompts) != len(files):
         raise RecordError(f"{len(prompts)} prompts for {len(files)} files of samples")
-    reader = None if spec is None else as_spec(spec)
+    reader = format_of(spec)
     documents: dict[str, tuple[Any, str]] = {}
     judgements: list[Judgement] = []
     for number, (path, model) in enumerate(files):

@@ -19,11 +19,11 @@ from constrained.consistency.importing.files import (
     short_name,
     text_of,
 )
+from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.imported import Imported, Judgement, gather
 from constrained.consistency.records import Address, Score
 from constrained.consistency.scores import number_of, read_score
 from constrained.errors import RecordError
-from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
 
 __all__ = ["read_promptfoo"]
@@ -61,7 +61,7 @@ def read_promptfoo(
 
     >>> read_promptfoo("results.json", gold="vars.gold")  # doctest: +SKIP
     """
-    reader = None if spec is None else as_spec(spec)
+    reader = format_of(spec)
     results = sorted(_results(path), key=lambda found: found[1].get("testIdx", 0))
     tests: dict[str, str] = {}
     judgements = []

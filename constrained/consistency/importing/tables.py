@@ -15,12 +15,12 @@ from constrained.consistency.importing.files import (
     read_text,
     text_of,
 )
+from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.imported import Imported, Judgement, gather
 from constrained.consistency.records import Address, Score
 from constrained.consistency.scores import number_of, read_score, score_of
 from constrained.errors import RecordError
 from constrained.models.loading import require
-from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
 
 __all__ = ["FIELDS", "read_csv", "read_jsonl", "read_parquet"]
@@ -61,7 +61,7 @@ def read_csv(
     One column per room: `rooms` names the columns of scores, each column is a prompt, and an empty
     cell is missing.
 
-    `spec` (anything that `as_spec` takes) reads the score out of the text column; `field` names
+    `spec` (as `as_spec` takes it, or a text such as ``"Score: {s:0..10}"``) reads the score out of the text column; `field` names
     the field of its value. `scale` are the scores that are possible; others count as failures.
 
     A cell that holds no number is a failure with its text kept. Raises `RecordError` with file and
@@ -159,7 +159,7 @@ def _read(
         raise RecordError(f"there is no field {unknown[0]!r}; the fields are {', '.join(FIELDS)}")
     if rooms and spec is not None:
         raise RecordError("a table with one column per room holds scores; it has no texts to read")
-    reader = None if spec is None else as_spec(spec)
+    reader = format_of(spec)
     judgements: list[Judgement] = []
     empty = 0
     names: dict[str, str] = {}
