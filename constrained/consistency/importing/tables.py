@@ -61,8 +61,9 @@ def read_csv(
     One column per room: `rooms` names the columns of scores, each column is a prompt, and an empty
     cell is missing.
 
-    `spec` (as `as_spec` takes it, or a text such as ``"Score: {s:0..10}"``) reads the score out of the text column; `field` names
-    the field of its value. `scale` are the scores that are possible; others count as failures.
+    `spec` reads the score out of the text column: what `as_spec` takes, or a text as plans have it
+    (``"Score: {score:0..10}"``); `field` names the field of its value. `scale` are the scores that
+    are possible; others count as failures.
 
     A cell that holds no number is a failure with its text kept. Raises `RecordError` with file and
     line for what cannot be a table of scores: missing columns, rows of another length, two gold
