@@ -62,6 +62,39 @@ def many_rooms() -> Analysis:
 
 
 @cache
+def pairs() -> Analysis:
+    """Two answers judged together in both orders; the second is better, the first shown gains."""
+    draw = np.random.default_rng(8)
+    scores = np.arange(1.0, 6.0)
+    level = draw.normal(3.0, 0.6, (8, 3, 1))
+    place = np.array([0.2, -0.2])  # shown first, shown second
+
+    def bell(mean: Array) -> Array:
+        p = np.exp(-((scores - mean[..., None]) ** 2))
+        found: Array = p / p.sum(axis=-1, keepdims=True)
+        return found
+
+    ab = bell(level + place[0])[..., :, None] * bell(level + 0.7 + place[1])[..., None, :]
+    ba = bell(level + 0.7 + place[0])[..., :, None] * bell(level + place[1])[..., None, :]
+    joint = np.concatenate([ab, ba], axis=2)  # (items, prompts, orders, shown first, shown second)
+    gap = np.subtract.outer(scores, scores)
+    scale = np.arange(-4.0, 5.0)
+    first_minus_second = [
+        np.stack([(joint[:, :, order] * (sign * gap == d)).sum((-2, -1)) for d in scale], axis=-1)
+        for order, sign in ((0, 1), (1, -1))
+    ]
+    grid = grid_of_exact(
+        np.stack(first_minus_second, axis=2),
+        scale,
+        ("item", "prompt", "order"),
+        levels={"order": ["ab", "ba"]},
+    )
+    shape = (8, 3, 1, 2, 1, 1, 5, 5)
+    grid = replace(grid, joint=joint.reshape(shape), joint_scale=tuple(scores))
+    return analyse_grid(grid, title="Pairs", settings=Settings(replicates=50))
+
+
+@cache
 def hostile() -> Analysis:
     """Names, texts, the environment and the command hold markup, scripts and control characters."""
     p = distributions(3, 3, seed=5)

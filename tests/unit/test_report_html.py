@@ -45,6 +45,7 @@ from tests.browser.samples import (
     distributions,
     hostile,
     many_rooms,
+    pairs,
     sample,
 )
 
@@ -104,6 +105,7 @@ def every_kind() -> list[tuple[str, Analysis]]:
         ("everything", sample()),
         ("two judges", many_rooms()),
         ("hostile", hostile()),
+        ("pairs", pairs()),
         ("no pass mark", analyse_arrays(p, SCALE)),
         ("one prompt", analyse_arrays(p[:, :1], SCALE, pass_mark=5)),
         ("one item", analyse_arrays(p[:1], SCALE, pass_mark=5)),
@@ -235,6 +237,19 @@ def test_of_very_many_items_those_that_rooms_move_most_are_shown() -> None:
     page = to_html(analysis)
     assert data_of(page)["items"] == [analysis.items[row] for row in rows]
     assert "1000 more are in the numbers" in Reader(page).said
+
+
+def test_pairs_show_who_wins_and_the_joint_distribution() -> None:
+    page = to_html(pairs())
+    found = pairs().judges[0].pairwise
+    assert found is not None
+    assert found.preferences is not None
+    section = page.split('id="j0-pairs"')[1].split("</section>")[0]
+    for value in (found.preferences.win, found.preferences.loss, found.preferences.order_flip):
+        assert f'<span class="big">{percent(value.value)}</span>' in section
+    shown = re.findall(r'<td class="s\d+">(.*?)</td>', section)
+    expected = [percent(p) if p >= 0.0005 else "" for p in found.joint.ravel()]
+    assert shown == [words.replace("<", "&lt;") for words in expected]
 
 
 def test_a_comparison_names_changes_and_how_to_read_them() -> None:

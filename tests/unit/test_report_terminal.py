@@ -13,7 +13,7 @@ from rich.console import Console
 from constrained.consistency.analysis import Analysis, analyse_arrays, analyse_draws
 from constrained.consistency.report import to_terminal
 from constrained.consistency.report.terminal import BLOCKS, bar, clean, spark
-from tests.browser.samples import SCALE, distributions, hostile, many_rooms, sample
+from tests.browser.samples import SCALE, distributions, hostile, many_rooms, pairs, sample
 
 
 def printed(analysis: Analysis, width: int = 80, **options: object) -> str:
@@ -98,6 +98,7 @@ def every_kind() -> list[tuple[str, Analysis]]:
         ("everything", sample()),
         ("two judges", many_rooms()),
         ("hostile", hostile()),
+        ("pairs", pairs()),
         ("no pass mark", analyse_arrays(p, SCALE)),
         ("one cell", analyse_arrays(p[:1, :1], SCALE, pass_mark=5)),
         ("no cell at all", analyse_arrays(np.full((4, 3, 11), np.nan), SCALE, pass_mark=5)),

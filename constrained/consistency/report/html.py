@@ -142,6 +142,7 @@ class Page:
     risk_high: float
     flips: str
     risks: str
+    joint: tuple[tuple[float, tuple[tuple[str, str], ...]], ...]
     study: str
     study_keys: tuple[tuple[str, str], ...]
     study_designs: tuple[str, ...]
@@ -179,6 +180,7 @@ def _page(analysis: Analysis, judge: Judge, rows: tuple[int, ...], safe: Any) ->
         risk_high=float(mark.risk_high[place]) if mark else math.nan,
         flips=safe(charts.flip_chart(judge.marks, analysis.scale, mark.mark)) if mark else "",
         risks=safe(charts.risk_chart(mark, gate / 100)) if mark else "",
+        joint=_joint(judge),
         study=safe(charts.study_chart(judge.study)),
         study_keys=tuple((name, kind) for name, kind, _ in charts.study_curves(judge.study)),
         study_designs=tuple(name for name, _, _ in charts.study_lines(judge.study)),
@@ -194,6 +196,22 @@ def _room_estimates(analysis: Analysis, judge: Judge) -> list[Estimate]:
         found += [row.pass_rate] if analysis.pass_mark is not None else []
         found += [row.bias, row.kappa] if judge.gold else []
     return found
+
+
+def _joint(judge: Judge) -> tuple[tuple[float, tuple[tuple[str, str], ...]], ...]:
+    """(first answer's score, (colour class, words) for each score of the second) of pairs."""
+    pairs = judge.pairwise
+    if pairs is None:
+        return ()
+    most = float(np.nan_to_num(pairs.joint).max()) or 1.0
+
+    def cell(share: float) -> tuple[str, str]:
+        return _level_class(share, 0.0, most), "" if share < 0.0005 else terms.percent(share)
+
+    return tuple(
+        (value, tuple(map(cell, row)))
+        for value, row in zip(pairs.scores, pairs.joint.tolist(), strict=True)
+    )
 
 
 def _study_table(judge: Judge) -> tuple[tuple[int, tuple[StudyPoint, ...]], ...]:

@@ -55,6 +55,7 @@ def to_terminal(analysis: Analysis) -> RenderableType:
         *_section("Items under prompts", _heat(analysis, judge)),
         *_section("Flakiest items", _flakiest(analysis, judge) if judge.flakiest else None),
         *_section("Prompts", _rooms(judge)),
+        *_section("Two answers judged together", _pairs(judge) if judge.pairwise else None),
         *_section("Pass mark", _marks(analysis, judge) if judge.marks else None),
         *_section("Averaging", _study(judge)),
         *_section("Methods", _methods(analysis, judge)),
@@ -283,6 +284,29 @@ def _rooms(judge: Judge) -> RenderableType:
 
 def _or_zero(value: float) -> float:
     return 0.0 if math.isnan(value) else value
+
+
+def _pairs(judge: Judge) -> RenderableType:
+    pairs = judge.pairwise
+    if pairs is None:
+        return Text()
+    table = _grid(("", "left"), ("", "left"))
+    rows: list[tuple[str, Estimate, terms.Form]] = [
+        ("second answer relative to the first", pairs.ratio, "scaled"),
+        ("the same as the mean of ratios", pairs.mean_ratio, "scaled"),
+        ("points gained by being shown first", pairs.order_effect, "points"),
+    ]
+    if pairs.preferences:
+        chosen = pairs.preferences
+        rows += [
+            ("first answer wins", chosen.win, "percent"),
+            ("tie", chosen.tie, "percent"),
+            ("second answer wins", chosen.loss, "percent"),
+            ("orders name different winners", chosen.order_flip, "percent"),
+        ]
+    for name, estimate, form in rows:
+        table.add_row(name, Text(clean(terms.estimate_words(estimate, form))))
+    return table
 
 
 def _marks(analysis: Analysis, judge: Judge) -> RenderableType:
