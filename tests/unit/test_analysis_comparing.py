@@ -78,7 +78,7 @@ def test_items_and_rooms_of_one_run_only_are_named_and_left_out() -> None:
     assert (found.items, found.only_first, found.only_second) == (("b", "c", "d"), ("a",), ("e",))
     assert found.pass_mark == 1
     assert found.differences == (
-        "the pass marks differ: None and 1",
+        "the pass marks differ: none and 1",
         "rooms in the first run only: y, z",
         "rooms in the second run only: w",
     )

@@ -160,16 +160,17 @@ def _differences(a: Analysis, b: Analysis, pairs: Sequence[tuple[Judge, Judge]])
             f"{b.scale[0]:g} to {b.scale[-1]:g} with {len(b.scale)}"
         )
     if a.pass_mark != b.pass_mark:
-        found.append(f"the pass marks differ: {a.pass_mark} and {b.pass_mark}")
+        before, after = ("none" if m is None else f"{m:g}" for m in (a.pass_mark, b.pass_mark))
+        found.append(f"the pass marks differ: {before} and {after}")
     for x, y in pairs:
         for one, other, which in ((x, y, "first"), (y, x, "second")):
             alone = [str(room) for room in one.rooms if room not in set(other.rooms)]
             if alone:
                 found.append(f"rooms in the {which} run only: {', '.join(alone)}")
     for name in sorted({*a.methods.environment, *b.methods.environment}):
-        before, after = a.methods.environment.get(name), b.methods.environment.get(name)
-        if before != after and name != "command":
-            found.append(f"{name}: {before} before, {after} now")
+        was, now = a.methods.environment.get(name), b.methods.environment.get(name)
+        if was != now and name != "command":
+            found.append(f"{name}: {was} before, {now} now")
     return tuple(dict.fromkeys(found))
 
 
