@@ -29,7 +29,7 @@ from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.coerce import as_spec
 from constrained.vocabulary import Vocabulary
 
-__all__ = ["LogitsMask"]
+__all__ = ["LogitsMask", "fill_row"]
 
 Tokens = NDArray[np.int64]
 
@@ -98,6 +98,27 @@ class _Session:
     def _key(guide: Guide | None, tokens: Tokens) -> tuple[int, bytes]:
         digest = blake2b(np.ascontiguousarray(tokens).tobytes(), digest_size=16).digest()
         return (0 if guide is None else id(guide), digest)
+
+
+def fill_row(
+    guide: Guide | None,
+    node: int,
+    row: NDArray[np.int32],
+    vocabulary: Vocabulary,
+    left: int | None,
+) -> None:
+    """The mask of a node: an ended or dead row may only end.
+
+    `row`: int32, shape (ceil(width / 32),), zero. With `left` tokens to go, only those after which
+    the output can be completed in time, if it still can be.
+    """
+    if guide is None or node in (ENDED, DEAD):
+        for token in vocabulary.end_ids:
+            row.view(np.uint32)[token >> 5] |= np.uint32(1 << (token & 31))
+    elif left is not None and guide.cost(node) <= left:
+        guide.fill(node, row, left)
+    else:
+        guide.fill(node, row)
 
 
 class _Calls(local):
@@ -177,9 +198,8 @@ class LogitsMask(LogitsProcessor):
         if input_ids.dim() != 2:
             raise GenerationError(
                 "the masks need the tokens of every row, shape (rows, length), and got shape "
-                f"{tuple(input_ids.shape)}; continuous batching (generate_batch) shows no more "
-                "than the last token of each request: use generate, or constrained.Generator, "
-                "which batches by itself"
+                f"{tuple(input_ids.shape)}; continuous batching shows no more than the last token "
+                "of each request: use constrained.generation.continuous.generate_batch"
             )
         rows: Tokens = input_ids.detach().cpu().numpy().astype(np.int64, copy=False)
         with self._lock:
@@ -193,22 +213,12 @@ class LogitsMask(LogitsProcessor):
             return scores
         guides = {id(guide): guide for guide in session.guides}
         words = np.zeros((len(places), (self.vocabulary.width + 31) // 32), dtype=np.int32)
-        written = rows.shape[1] - session.prompts.shape[1]
+        left = self.max_new_tokens
+        if left is not None:
+            left -= rows.shape[1] - session.prompts.shape[1]
         for (guide, node), place in places.items():
-            self._fill(guides[guide], node, words[place], written)
+            fill_row(guides[guide], node, words[place], self.vocabulary, left)
         return mask_rows(scores, words, masks)
-
-    def _fill(self, guide: Guide | None, node: int, row: NDArray[np.int32], written: int) -> None:
-        if guide is None or node in (ENDED, DEAD):
-            for token in self.vocabulary.end_ids:
-                row.view(np.uint32)[token >> 5] |= np.uint32(1 << (token & 31))
-            return
-        if self.max_new_tokens is not None:
-            left = self.max_new_tokens - written
-            if guide.cost(node) <= left:
-                guide.fill(node, row, left)
-                return
-        guide.fill(node, row)
 
     def _locate(self, rows: Tokens) -> tuple[_Session, list[int]]:
         """The call that these rows belong to, and their nodes; a new call when there is none.

@@ -19,7 +19,6 @@ import torch
 import transformers
 
 import constrained as ct
-from constrained.errors import GenerationError
 from constrained.generation import LogitsMask
 from tests.matrix.models import KINDS, Subject, subject
 
@@ -274,19 +273,3 @@ def test_a_compiled_forward(cache: str | None) -> None:
             )
         finally:
             asked.model.forward = forward
-
-
-# ------------------------------------------------------------------ continuous batching
-
-
-def test_rows_without_their_tokens_are_refused() -> None:
-    """What continuous batching shows to a processor: the last token of each request only."""
-    asked = subject("llama")
-    mask = mask_of(GRADE, asked)
-    with pytest.raises(GenerationError) as error:
-        mask(torch.tensor([5, 6]), torch.zeros(2, asked.width))
-    assert str(error.value) == (
-        "the masks need the tokens of every row, shape (rows, length), and got shape (2,); "
-        "continuous batching (generate_batch) shows no more than the last token of each request: "
-        "use generate, or constrained.Generator, which batches by itself"
-    )

@@ -401,6 +401,16 @@ def test_threads_share_a_generator(model: Any) -> None:
     assert found == expected
 
 
+def test_without_outlines_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("constrained.adapters.outlines.find_spec", lambda _name: None)
+    with pytest.raises(ct.MissingPackage) as error:
+        from_outlines(int)
+    assert str(error.value) == (
+        "reading output types of Outlines needs the package outlines "
+        "(run: pip install constrained-lm[outlines])"
+    )
+
+
 def test_models_of_other_libraries_are_refused() -> None:
     with pytest.raises(UnsupportedSpec) as error:
         outlines_processor(object(), int)

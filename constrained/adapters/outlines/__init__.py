@@ -13,10 +13,11 @@ JSON Schema terms; `processor` is what an Outlines generator takes.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 
+from constrained.errors import MissingPackage
 from constrained.generation import LogitsMask
-from constrained.models.loading import require
 from constrained.spec import Spec
 
 __all__ = ["from_outlines", "outlines_processor"]
@@ -40,7 +41,7 @@ def from_outlines(output_type: Any) -> Spec[Any]:
     >>> from_outlines("Score: " + Regex("[0-9]|10")).matches("Score: 10")
     True
     """
-    require("outlines", "reading output types of Outlines", install=INSTALL)
+    _require("reading output types of Outlines")
     from constrained.adapters.outlines.types import spec_of
 
     return spec_of(output_type)
@@ -59,7 +60,12 @@ def outlines_processor(model: Any, output_type: Any, **settings: Any) -> LogitsM
     >>> processor = outlines_processor(model, User)  # doctest: +SKIP
     >>> outlines.Generator(model, processor=processor)("...", max_new_tokens=99)  # doctest: +SKIP
     """
-    require("outlines", "masks for Outlines", install=INSTALL)
+    _require("masks for Outlines")
     from constrained.adapters.outlines.processor import processor_of
 
     return processor_of(model, output_type, settings)
+
+
+def _require(doing: str) -> None:
+    if find_spec("outlines") is None:
+        raise MissingPackage("outlines", doing, install=INSTALL)
