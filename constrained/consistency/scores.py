@@ -73,8 +73,8 @@ def read_score(
     >>> from constrained.spec import integer
     >>> read_score("Score: " + integer(0, 10), "Score: 7")
     (7.0, '')
-    >>> read_score("Score: " + integer(0, 10), "I would rather not say.")
-    (None, "not in the format: 'I would rather not say.' does not match at byte 0: expected 'S'")
+    >>> read_score(integer(0, 10), "seven")
+    (None, "not in the format: 'seven' does not match at byte 0: expected '0' '2'-'9' or '1'")
     """
     try:
         score = score_of(spec.parse(text), field)

@@ -23,6 +23,7 @@ __all__ = [
     "load_tokenizer",
     "merge_adapter",
     "quiet_libraries",
+    "require",
     "silence",
 ]
 
