@@ -17,7 +17,7 @@ from constrained.consistency.store import KINDS as STORED_KINDS
 from constrained.consistency.store import Columns
 from constrained.errors import RecordError
 
-__all__ = ["axis_levels", "grid_of_columns"]
+__all__ = ["axis_levels", "grid_of_columns", "label"]
 
 MOST_INDEXED = 20_000_000
 """Cells times draws up to which draws are kept one by one, to look for reused seeds."""

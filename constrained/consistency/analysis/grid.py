@@ -13,7 +13,17 @@ from constrained.consistency.statistics.cells import check_probabilities
 from constrained.consistency.statistics.estimate import Array
 from constrained.errors import RecordError
 
-__all__ = ["AXES", "JUDGE_AXES", "KINDS", "ROOM_AXES", "Grid", "grid_of_draws", "grid_of_exact"]
+__all__ = [
+    "AXES",
+    "JUDGE_AXES",
+    "KINDS",
+    "MISSING",
+    "MOST_NUMBERS",
+    "ROOM_AXES",
+    "Grid",
+    "grid_of_draws",
+    "grid_of_exact",
+]
 
 ROOM_AXES = ("prompt", "format", "order")
 JUDGE_AXES = ("variant", "temperature")

@@ -21,7 +21,7 @@ from constrained.consistency.statistics import (
 )
 from constrained.consistency.statistics.estimate import Array
 
-__all__ = ["flakiest_items", "gold_agreement", "room_rows"]
+__all__ = ["bounded_replicates", "flakiest_items", "gold_agreement", "room_rows"]
 
 NO_GOLD = "no gold scores"
 BLOCK = 4_000_000
