@@ -12,7 +12,7 @@ from rich.console import Console
 
 from constrained.consistency.analysis import Analysis, analyse_arrays, analyse_draws
 from constrained.consistency.report import to_terminal
-from constrained.consistency.report.terminal import BLOCKS, bar, clean, spark
+from constrained.consistency.report.terminal_text import BLOCKS, bar, clean, spark
 from tests.browser.samples import SCALE, distributions, hostile, many_rooms, pairs, sample
 
 

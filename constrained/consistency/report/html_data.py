@@ -19,7 +19,7 @@ from constrained.consistency.analysis import Analysis, HeatMap, Judge, PassMark
 from constrained.consistency.report.terms import percent
 from constrained.consistency.statistics.estimate import Array
 
-__all__ = ["MOST_CELLS", "STRADDLE", "packed_texts", "page_data", "shown_rows"]
+__all__ = ["MOST_CELLS", "STRADDLE", "item_moves", "packed_texts", "page_data", "shown_rows"]
 
 MOST_CELLS = 12_000
 """Cells that the page holds in all heat maps together; of more items, the flakiest are shown."""

@@ -7,10 +7,10 @@ characters in them are replaced: nothing in a report can move the cursor or chan
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
-from rich.cells import cell_len, set_cell_size
+from rich.cells import set_cell_size
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
@@ -21,11 +21,11 @@ from constrained.consistency.report import terms
 from constrained.consistency.report.html_charts import root
 from constrained.consistency.report.html_data import STRADDLE, item_moves
 from constrained.consistency.report.palette import LIGHT, level_of, on_level
+from constrained.consistency.report.terminal_text import BLOCKS, bar, clean, short, spark
 from constrained.consistency.statistics import Estimate
 
 __all__ = ["to_terminal"]
 
-BLOCKS = "▁▂▃▄▅▆▇█"
 BAR = 28
 """Columns of a full bar."""
 
@@ -61,25 +61,6 @@ def to_terminal(analysis: Analysis) -> RenderableType:
         *_section("Methods", _methods(analysis, judge)),
     ]
     return Group(*parts)
-
-
-def clean(text: object) -> str:
-    r"""`text` on one line, with everything that is not printable replaced.
-
-    >>> clean("a" + chr(27) + "[31m").encode()
-    b'a\xef\xbf\xbd[31m'
-    """
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in str(text))
-
-
-def short(text: object, width: int) -> str:
-    """`text` cut to `width` columns (wide characters count two).
-
-    >>> short("a long name", 6)
-    'a lon…'
-    """
-    whole = clean(text)
-    return whole if cell_len(whole) <= width else set_cell_size(whole, width - 1) + "…"
 
 
 def _section(title: str, content: RenderableType | None) -> list[RenderableType]:
@@ -171,20 +152,6 @@ def _components(judge: Judge) -> RenderableType:
     words.append(f"{terms.estimate_words(found.sem, 'points')} points", style="bold")
     words.append(f", Φ {terms.estimate_words(found.phi, 'ratio')}")
     return Group(table, words)
-
-
-def bar(share: float, width: int) -> str:
-    """A horizontal bar in eighths of a column; a share of 1 fills `width` columns.
-
-    >>> bar(0.5, 4)
-    '██  '
-    """
-    if math.isnan(share):
-        return "·" * width
-    eighths = round(8 * width * min(max(share, 0.0), 1.0))
-    whole, rest = divmod(eighths, 8)
-    part = " ▏▎▍▌▋▊▉"[rest] if rest else ""
-    return ("█" * whole + part).ljust(width)
 
 
 def _heat(analysis: Analysis, judge: Judge) -> RenderableType:
@@ -328,17 +295,6 @@ def _marks(analysis: Analysis, judge: Judge) -> RenderableType:
     ]
     safe = f"a gate on the pass rate is safe up to {terms.percent(mark.safe_gate)} (risk 5 %)"
     return Group(line, Text(", ".join(words)), Text(safe))
-
-
-def spark(values: Sequence[float]) -> str:
-    """A line of blocks, the highest value a full one; a dot where there is none.
-
-    >>> spark([0.0, 0.5, 1.0])
-    '▁▅█'
-    """
-    known = [v for v in values if not math.isnan(v)]
-    top = max(known, default=0.0) or 1.0
-    return "".join("·" if math.isnan(v) else BLOCKS[round(7 * max(v, 0.0) / top)] for v in values)
 
 
 def _study(judge: Judge) -> RenderableType:
