@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from constrained.consistency.endpoint import EndpointScorers
 from constrained.consistency.plan import Plan, content_hashes
 from constrained.consistency.records import CellRecord
-from constrained.consistency.scoring import Scorers, Task, tasks_of
+from constrained.consistency.scoring import Scorers, Task, shared_base, tasks_of
 from constrained.consistency.store import Store
 from constrained.errors import InvalidSpec
 
@@ -55,8 +55,11 @@ class LocalExecutor:
         self._known: dict[str, dict[str, Any]] = {}
 
     def score(self, tasks: Sequence[Task]) -> Iterator[CellRecord]:
-        """The records in the order of the tasks; see `Executor`."""
-        for variant, group in groupby(tasks, key=lambda task: task.cell.variant):
+        """The records in the order of the tasks, variants of one base together; see `Executor`."""
+        bases: dict[Any, int] = {}
+        places = [bases.setdefault(shared_base(t.cell.variant), len(bases)) for t in tasks]
+        ordered = [tasks[i] for i in sorted(range(len(tasks)), key=places.__getitem__)]
+        for variant, group in groupby(ordered, key=lambda task: task.cell.variant):
             with self._scorers(variant) as scorer:
                 self._known[variant.name] = scorer.environment()
                 yield from scorer.score(group)

@@ -15,6 +15,7 @@ from scipy import stats
 from constrained import Generator
 from constrained.consistency.plan import Plan, cell_seed, content_hashes
 from constrained.consistency.records import CellRecord
+from constrained.consistency.run import LocalExecutor
 from constrained.consistency.scoring import LoadedModels, ModelScorer, tasks_of
 from constrained.consistency.scoring.split import split_at_score
 from constrained.consistency.statistics import draw_index_share
@@ -400,17 +401,18 @@ def test_adapters_of_one_base_are_switched_without_loading_it_again(folders: dic
         variants=[
             {"name": "base", "model": base},
             {"name": "strict", "model": base, "adapter": folders["strict"]},
-            {"name": "kind", "model": base, "adapter": folders["kind"]},
             {"name": "other", "model": other},
+            {"name": "kind", "model": base, "adapter": folders["kind"]},
         ]
     )
     models = LoadedModels(plan)
-    by_variant = {}
-    for variant in plan.variants:
-        tasks = [t for t in tasks_of(plan, content_hashes(plan)) if t.cell.variant == variant]
-        with models(variant) as scorer:
-            by_variant[variant.name] = [r.local for r in scorer.score(tasks)]
+    by_variant: dict[str, list] = {}
+    executor = LocalExecutor(plan, models)
+    for record in executor.score(list(tasks_of(plan, content_hashes(plan)))):
+        by_variant.setdefault(record.address.variant, []).append(record.local)
     assert models.loads == 2
+    (environment,) = executor.environments()
+    assert environment["variants"]["kind"]["dtype"] == "float32"
     assert len({str(local) for local in by_variant.values()}) == 4
     # the same variants, each loaded alone
     for name, adapter in (("base", None), ("strict", folders["strict"])):

@@ -11,7 +11,7 @@ from constrained.consistency.scoring.model_scorer import ModelScorer
 from constrained.consistency.scoring.task import Scorer
 from constrained.errors import ModelError
 
-__all__ = ["LoadedModels"]
+__all__ = ["LoadedModels", "shared_base"]
 
 
 def _silence(_message: str) -> None:
@@ -90,7 +90,7 @@ class LoadedModels:
                 if len(adapters) == 1:
                     raise
                 # Adapters of different kinds cannot be in memory together.
-                self._apart.add(_shared(variant))
+                self._apart.add(shared_base(variant))
                 self._load(variant)
                 return
             model, tokenizer = self._variants.model, self._variants.tokenizer
@@ -99,7 +99,7 @@ class LoadedModels:
 
     def _base_of(self, variant: Variant) -> tuple[Any, ...]:
         """What variants have to share for what is loaded to serve them."""
-        shared = _shared(variant)
+        shared = shared_base(variant)
         return (*shared, variant.adapter) if shared in self._apart else shared
 
     def _adapters(self, variant: Variant) -> list[str]:
@@ -117,7 +117,13 @@ class LoadedModels:
         return f"a{self._adapters(variant).index(variant.adapter)}"
 
 
-def _shared(variant: Variant) -> tuple[Any, ...]:
+def shared_base(variant: Variant) -> tuple[Any, ...]:
+    """What variants have to agree on for one base model in memory to serve them.
+
+    >>> plain, tuned = Variant(name="base"), Variant(name="tuned", adapter="./lora")
+    >>> shared_base(plain) == shared_base(tuned)
+    True
+    """
     return (
         variant.model,
         variant.dtype,

@@ -24,6 +24,9 @@ Floats = NDArray[np.float64]
 CHUNK = 20_000
 """Rows turned into arrays at a time."""
 
+ORDER = ("item", "prompt", "format", "variant", "temperature", "order")
+"""By what the rows are sorted."""
+
 CELL_COLUMNS = (
     "key, item, prompt, format, variant, ordering, temperature, kind, support, local, free, "
     "removed_mass, numerics_floor, text, prompt_tokens, seconds, notes, draws"
@@ -147,9 +150,6 @@ def _read(connection: sqlite3.Connection, path: Path) -> Columns:
         draw_mean=draws.mean if pairs else draws.mean[:, 0],
         draw_variance=draws.variance if pairs else draws.variance[:, 0],
     )
-
-
-ORDER = ("item", "prompt", "format", "variant", "temperature", "order")
 
 
 def _shared_support(
