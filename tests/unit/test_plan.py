@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import datetime
+import importlib
 import json
 import pickle
 import subprocess
 import sys
 from decimal import Decimal
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -513,3 +515,63 @@ def test_what_cannot_be_stored_is_refused() -> None:
         "at spec.value: [Decimal('0.5')] cannot be written as JSON (write texts, numbers, lists "
         "and mappings, so that the plan can be stored)"
     )
+
+
+GRADING = """\
+from typing import Literal
+
+from pydantic import BaseModel
+
+
+class Grade(BaseModel):
+    passed: bool
+    score: Literal[1, 2, 3]
+"""
+
+
+def test_a_pydantic_model_is_named_by_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "grading_of_a_test.py"
+    file.write_text(GRADING)
+    monkeypatch.syspath_prepend(tmp_path)
+    said = {"pydantic": "grading_of_a_test:Grade"}
+    scoring = {"kind": "sampled", "draws": 1}
+    made = plan(spec=said, scoring=scoring, score="score")
+    grade = made.spec_of().parse('{"passed": true, "score": 2}')
+    assert type(grade).__name__ == "Grade"
+    assert made.score_of(grade) == 2
+    stored = made.to_json()
+    # A report opens the plan where the module is not installed, or was changed since.
+    for change in (file.unlink, lambda: file.write_text(GRADING.replace("1, 2, 3", "1, 2"))):
+        change()
+        monkeypatch.delitem(sys.modules, "grading_of_a_test", raising=False)
+        importlib.invalidate_caches()
+        again = Plan.from_json(stored)
+        assert (again.digest, again.levels) == (made.digest, made.levels)
+        with pytest.raises(InvalidSpec) as caught:
+            again.spec_of()
+    assert str(caught.value) == (
+        "grading_of_a_test:Grade is not the model that it was when the plan was made (make the "
+        "plan again, or go back to the code of then)"
+    )
+    assert refused(spec={"pydantic": "grading_of_a_test:Mark"}) == (
+        "at spec: 'grading_of_a_test:Mark' cannot be imported: module 'grading_of_a_test' has no "
+        "attribute 'Mark' (write package.module:Model; the module has to be importable where the "
+        "plan runs)"
+    )
+    assert refused(spec={"pydantic": "threading:Thread"}).startswith("at spec: ")
+    assert refused(spec={"pydantic": "Grade"}).startswith("at spec: 'Grade' does not name a class")
+    assert refused(spec={"pydantic": "json:loads"}).startswith("at spec: 'json:loads' is no class")
+
+
+def test_texts_stand_beside_the_score() -> None:
+    fields = {
+        "code": {"regex": "[A-Z]{2}"},
+        "why": {"text": 5},
+        "tone": {"grammar": 'start: "warm" | "cold"'},
+        "score": {"range": "1..3"},
+    }
+    said = {"template": "{code} {tone}: {score} ({why})", "fields": fields}
+    made = plan(spec=said, score="score", scoring={"kind": "sampled", "draws": 1})
+    assert made.score_of(made.spec_of().parse("AB warm: 3 (short)")) == 3

@@ -64,8 +64,9 @@ class OutputFormat(Part):
         if "kind" not in said:
             said = _one_kind(said)
         if said["kind"] == "pydantic" and isinstance(said["value"], str):
-            schema = TypeAdapter(_imported(said["value"])).json_schema()
-            said = {**said, "value": {"path": said["value"], "schema": schema}}
+            model = _imported(said["value"])
+            specs.json(model)  # what cannot be enforced is refused when the plan is made
+            said = {**said, "value": {"path": said["value"], "schema": _schema_of(model)}}
         return said
 
     @field_validator("value")
@@ -133,12 +134,16 @@ def _likert(labels: Any, _: Mapping[str, Any]) -> Spec[Any]:
 
 def _pydantic(value: Any, _: Mapping[str, Any]) -> Spec[Any]:
     model = _imported(value["path"])
-    if TypeAdapter(model).json_schema() != value["schema"]:
+    if _schema_of(model) != value["schema"]:
         raise InvalidSpec(
             f"{value['path']} is not the model that it was when the plan was made",
             hint="make the plan again, or go back to the code of then",
         )
     return specs.json(model)
+
+
+def _schema_of(model: Any) -> Any:
+    return json_value(TypeAdapter(model).json_schema())
 
 
 def _schema(value: Any, _: Mapping[str, Any]) -> Spec[Any]:
@@ -216,4 +221,6 @@ def _imported(path: str) -> Any:
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
         raise InvalidSpec(f"{path!r} cannot be imported: {error}", hint=hint) from error
+    if not isinstance(found, type):
+        raise InvalidSpec(f"{path!r} is no class", hint=hint)
     return found
