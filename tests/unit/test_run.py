@@ -290,6 +290,19 @@ def test_a_killed_run_goes_on_where_it_stopped(path: Path, tmp_path: Path):
     assert len(stored) + len(again) == len(contents(path)) == 600
 
 
+def test_ctrl_c_in_a_process_stores_all_that_was_scored(path: Path, tmp_path: Path):
+    log = tmp_path / "log"
+    process = start(CHILD, path, log)
+    while not log.exists() and process.poll() is None:
+        time.sleep(0.002)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=60)[1].rstrip().endswith("KeyboardInterrupt")
+    known = lines(log)
+    assert 0 < len(known) < 600
+    assert set(known[:-1]) <= contents(path).keys() <= set(known)  # the last one was on its way
+
+
 @pytest.mark.slow
 def test_twenty_kills_leave_the_store_that_an_undisturbed_run_leaves(path: Path, tmp_path: Path):
     """Killed at 20 random moments; no stored cell is scored again, and the end is the same."""
