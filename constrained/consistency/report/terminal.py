@@ -26,7 +26,7 @@ from constrained.consistency.statistics import Estimate
 
 __all__ = ["to_terminal"]
 
-BAR = 28
+BAR = 24
 """Columns of a full bar."""
 
 NAME = 14
@@ -135,15 +135,23 @@ def _judges(analysis: Analysis) -> list[RenderableType]:
 
 def _components(judge: Judge) -> RenderableType:
     table = _grid(("", "left"), ("", "left"), ("share", "right"), ("points (interval)", "left"))
+    table.columns[0].no_wrap = len(judge.components.facets) <= 3
+    table.columns[1].no_wrap = True
+    reasons: list[Text] = []
     for component in judge.components.components:
         estimate = component.estimate
         share = judge.components.share(*component.effect)
         kind = terms.effect_kind(component.effect)
         sized = Estimate(root(estimate.value), root(estimate.low), root(estimate.high))
-        known = terms.estimate_words(sized, "points") if estimate.known else estimate.reason
+        known = terms.estimate_words(sized, "points") if estimate.known else "not known"
+        name = terms.effect_name(component.effect) + " + draw" * component.includes_draw
+        if not estimate.known:
+            reasons.append(Text(f"{name}: {clean(estimate.reason)}", style="dim"))
         table.add_row(
-            Text(terms.effect_name(component.effect)),
-            Text(bar(share, BAR), style=KIND_STYLES.get(kind, "green")),
+            Text(name),
+            Text(
+                "" if math.isnan(share) else bar(share, BAR), style=KIND_STYLES.get(kind, "green")
+            ),
             terms.percent(share),
             Text(clean(known)),
         )
@@ -151,7 +159,7 @@ def _components(judge: Judge) -> RenderableType:
     words = Text("one score: standard error ", style="default")
     words.append(f"{terms.estimate_words(found.sem, 'points')} points", style="bold")
     words.append(f", Φ {terms.estimate_words(found.phi, 'ratio')}")
-    return Group(table, words)
+    return Group(table, *reasons, words)
 
 
 def _heat(analysis: Analysis, judge: Judge) -> RenderableType:
@@ -291,8 +299,9 @@ def _marks(analysis: Analysis, judge: Judge) -> RenderableType:
     words = [
         f"mark {terms.score(mark.mark)}: {terms.percent(mark.pass_rate.value)} pass",
         f"another room flips {terms.percent(mark.flip.value)}",
-        f"the same room {terms.percent(mark.flip_again.value)}",
     ]
+    if mark.flip_again.known:
+        words.append(f"the same room {terms.percent(mark.flip_again.value)}")
     safe = f"a gate on the pass rate is safe up to {terms.percent(mark.safe_gate)} (risk 5 %)"
     return Group(line, Text(", ".join(words)), Text(safe))
 

@@ -244,7 +244,7 @@
         map.querySelector("tbody").append(...rows);
         rows.forEach((row) => {
           const named = row.cells[0].textContent.toLowerCase().includes(wanted);
-          row.hidden = !(named && (!only.checked || $(".straddle", row)));
+          row.hidden = !(named && (!only.checked || row.classList.contains("sides")));
         });
         const stop = $('td.c[tabindex="0"]', map);
         if (!stop || stop.parentElement.hidden) {
@@ -315,9 +315,16 @@
       $('[data-shows="risk-range"]', judge).textContent = `rooms: ${percent(now.low[k])} to ${percent(now.high[k])}`;
       $$(".heat", judge).forEach((grid) => {
         const map = data.judges[j].maps[+grid.dataset.map];
-        $$("td.c", grid).forEach((cell) => {
-          const pi = passing(map, cellIndex(place(cell)), now.mark);
-          cell.classList.toggle("straddle", pi !== null && Math.min(pi, 1 - pi) >= data.straddle);
+        $$("tbody tr", grid).forEach((row) => {
+          let above = 0, below = 0; // the most probability that a prompt gives to either side
+          $$("td.c", row).forEach((cell) => {
+            const pi = passing(map, cellIndex(place(cell)), now.mark);
+            cell.classList.toggle("straddle", pi !== null && Math.min(pi, 1 - pi) >= data.straddle);
+            if (pi === null) return;
+            above = Math.max(above, pi);
+            below = Math.max(below, 1 - pi);
+          });
+          row.classList.toggle("sides", Math.min(above, below) >= data.straddle);
         });
       });
       $$("[data-shows=mark]", judge).forEach((node) => { node.textContent = now.mark; });
