@@ -14,7 +14,7 @@ from constrained.consistency.records import Score
 from constrained.errors import ConstrainedError, RecordError, TextRejected
 from constrained.spec.spec import Spec
 
-__all__ = ["number_of", "read_score", "score_of"]
+__all__ = ["number_of", "read_score", "score_of", "whole_text"]
 
 SHOWN = 60
 
@@ -27,7 +27,10 @@ def number_of(value: Any) -> float | None:
     """
     if not isinstance(value, (bool, int, float, Decimal)):
         return None
-    number = float(value)
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):  # 10**400; a signalling NaN
+        return None
     return number if math.isfinite(number) else None
 
 
@@ -85,6 +88,15 @@ def read_score(
     if scale and score not in scale:
         return None, f"{_shown(score)} is not on the scale"
     return score, ""
+
+
+def whole_text(text: str) -> str:
+    r"""`text` with each half of a character (a lone surrogate, which JSON allows) replaced.
+
+    >>> whole_text("cats \ud83d") == "cats \N{REPLACEMENT CHARACTER}"
+    True
+    """
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _plain(value: Any) -> Any:

@@ -103,7 +103,7 @@ class Client:
                 problem = f"no answer within {self.timeout:g} seconds"
             except (OSError, http.client.HTTPException) as error:
                 problem = f"no connection: {getattr(error, 'reason', error)}"
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 problem = f"the answer is not JSON: {error}"
             if attempt < self.retries and self._closed.wait(self._pause(attempt, asked_to_wait)):
                 raise self._failure("the run was ended")

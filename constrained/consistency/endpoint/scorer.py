@@ -15,7 +15,7 @@ from constrained.consistency.endpoint.constraint import constraint_of, sampling_
 from constrained.consistency.endpoint.logprobs import first_tokens, one_token_distribution
 from constrained.consistency.plan import Cell, Plan, Variant, cell_seed
 from constrained.consistency.records import CellRecord, Draw, Score
-from constrained.consistency.scores import read_score
+from constrained.consistency.scores import read_score, whole_text
 from constrained.consistency.scoring import LoadedModels, Scorer, Scorers, Task
 from constrained.errors import GenerationError, InvalidSpec, ModelError
 
@@ -228,10 +228,10 @@ class EndpointScorer:
         """What a server's answer says; a reason instead of a score where it says none."""
         message = choice.get("message") or {}
         said = message.get("content") if self.endpoint.route == "chat" else choice.get("text")
-        text = said if isinstance(said, str) else ""
+        text = whole_text(said) if isinstance(said, str) else ""
         reason = choice.get("finish_reason")
         if message.get("refusal"):
-            text = str(message["refusal"])
+            text = whole_text(str(message["refusal"]))
             return Draw(index, None, text, seed, failure="the model refused to answer")
         score, failure = read_score(self.plan.spec_of(), text, field=self.plan.score)
         if failure and reason == "length":
@@ -307,4 +307,4 @@ def _served(answer: Mapping[str, Any]) -> Iterator[str]:
     """What the server says of itself: a model that changes under one name shows here."""
     for name in ("model", "system_fingerprint"):
         if isinstance(answer.get(name), str):
-            yield f"{name} {answer[name]}"
+            yield whole_text(f"{name} {answer[name]}")

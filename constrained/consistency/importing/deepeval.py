@@ -7,7 +7,13 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from constrained.consistency.importing.files import field_at, gold_at, read_json, text_of
+from constrained.consistency.importing.files import (
+    as_written_by,
+    field_at,
+    gold_at,
+    read_json,
+    text_of,
+)
 from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.imported import Imported, Judgement, gather
 from constrained.consistency.records import Address, Score
@@ -18,6 +24,7 @@ from constrained.spec.spec import Spec
 __all__ = ["read_deepeval"]
 
 
+@as_written_by("DeepEval")
 def read_deepeval(
     *paths: str | Path,
     prompts: Sequence[str] = (),

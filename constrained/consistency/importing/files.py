@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
-from constrained.consistency.scores import number_of
-from constrained.errors import RecordError
+from constrained.consistency.scores import number_of, whole_text
+from constrained.errors import ConstrainedError, RecordError
 
 __all__ = [
+    "as_written_by",
     "field_at",
     "gold_at",
     "has_field",
@@ -22,7 +24,13 @@ __all__ = [
     "text_of",
 ]
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 MISSING = object()
+
+SHAPE_ERRORS = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
+"""What Python raises for values of another shape."""
 
 LONGEST_NAME = 80
 
@@ -43,6 +51,8 @@ def read_json(path: str | Path, text: str | None = None) -> Any:
         return json.loads(read_text(path) if text is None else text)
     except json.JSONDecodeError as error:
         raise RecordError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits; endless nesting
+        raise RecordError(f"{path}: not JSON that can be read: {error}") from error
 
 
 def read_lines(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -55,6 +65,8 @@ def read_lines(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
             row = json.loads(line)
         except json.JSONDecodeError as error:
             raise RecordError(f"{where}:{error.colno}: not JSON: {error.msg}") from error
+        except (ValueError, RecursionError) as error:
+            raise RecordError(f"{where}: not JSON that can be read: {error}") from error
         if not isinstance(row, dict):
             raise RecordError(f"{where}: a line has to be an object, not {type(row).__name__}")
         yield where, row
@@ -86,10 +98,10 @@ def text_of(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value
+        return whole_text(value)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+    return whole_text(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
 
 
 def gold_at(where: str, row: Mapping[str, Any], name: str) -> float | None:
@@ -123,3 +135,28 @@ def short_name(text: str) -> str:
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{text[: LONGEST_NAME - 12]}... {digest}"
+
+
+def as_written_by(tool: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Make a reader of a tool's files raise `RecordError` for whatever else stands in them.
+
+    A file of another tool or version may have anything in any place, so the errors of Python that
+    this leads to are no mistake of the reader. Its positional arguments are the paths.
+    """
+
+    def decorate(reader: Callable[P, T]) -> Callable[P, T]:
+        @wraps(reader)
+        def read(*args: P.args, **kwargs: P.kwargs) -> T:
+            try:
+                return reader(*args, **kwargs)
+            except SHAPE_ERRORS as error:
+                if isinstance(error, ConstrainedError):
+                    raise
+                named = ", ".join(map(str, args))
+                raise RecordError(
+                    f"{named}: not shaped as {tool} writes it ({type(error).__name__}: {error})"
+                ) from error
+
+        return read
+
+    return decorate

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from constrained.consistency.importing.archives import read_members
-from constrained.consistency.importing.files import field_at, gold_at, read_json, text_of
+from constrained.consistency.importing.files import (
+    as_written_by,
+    field_at,
+    gold_at,
+    read_json,
+    text_of,
+)
 from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.imported import Imported, Judgement, gather
 from constrained.consistency.records import Address, Score
@@ -35,6 +41,7 @@ class _Log:
     samples: Sequence[tuple[str, Mapping[str, Any]]]
 
 
+@as_written_by("Inspect")
 def read_inspect(
     *paths: str | Path,
     prompts: Sequence[str] = (),

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from constrained.consistency.importing.files import (
+    as_written_by,
     field_at,
     gold_at,
     read_json,
@@ -30,6 +31,7 @@ RESULTS = re.compile(r"results_(.+)\.json")
 Sample = tuple[str, Mapping[str, Any]]
 
 
+@as_written_by("lm-eval")
 def read_lm_eval(
     *paths: str | Path,
     prompts: Sequence[str] = (),

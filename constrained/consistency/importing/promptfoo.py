@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from constrained.consistency.importing.files import (
+    as_written_by,
     field_at,
     gold_at,
     read_json,
@@ -37,6 +38,7 @@ BROKEN = ("Custom function threw error", "Python code execution failed", "Could 
 """How promptfoo begins the reason when it was the grader that failed. It writes the score 0."""
 
 
+@as_written_by("promptfoo")
 def read_promptfoo(
     path: str | Path,
     *,
