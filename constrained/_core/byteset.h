@@ -20,6 +20,16 @@ struct ByteSet {
   }
   bool has(unsigned b) const { return words[b >> 6] >> (b & 63) & 1; }
   bool empty() const { return !(words[0] | words[1] | words[2] | words[3]); }
+  // The byte of a set of one, else -1.
+  int only() const {
+    int found = -1;
+    for (int i = 0; i < 4; ++i) {
+      if (!words[i]) continue;
+      if (found >= 0 || (words[i] & (words[i] - 1))) return -1;
+      found = i * 64 + __builtin_ctzll(words[i]);
+    }
+    return found;
+  }
   bool operator==(const ByteSet& o) const { return words == o.words; }
   ByteSet operator|(const ByteSet& o) const {
     ByteSet s;

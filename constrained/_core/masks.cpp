@@ -19,6 +19,7 @@ Masks::Masks(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {
   account.bounds = unbounded();
   Call call(account);
   plain_ = load(store, vocabulary.plain().character.view(), call);
+  beyond_ = store.chars({{0x80, 0xD7FF}, {0xE000, 0x10FFFF}}, call);
 }
 
 
@@ -27,23 +28,82 @@ TermId Masks::advance(TermId state, uint32_t token, Call& call) {
   return advance_bytes(store, state, vocabulary_.text(token), call);
 }
 
-void Masks::remember(TermId state, const Words& words, uint64_t most_bytes) {
+Masks::Mask Masks::Mask::pack(const uint32_t* row, size_t words, std::shared_ptr<const Words> like) {
   Mask mask;
-  size_t count = 0;
-  for (uint32_t w : words) count += __builtin_popcount(w);
-  if (count <= kSparse) {
-    for (size_t w = 0; w < words.size(); ++w)
-      for (uint32_t bits = words[w]; bits; bits &= bits - 1)
-        mask.ids.push_back(static_cast<uint32_t>(w * 32 + __builtin_ctz(bits)));
-  } else {
-    mask.words = words;
+  constexpr size_t kBlock = 16;
+  if (like) {
+    bool near = true;
+    for (size_t w = 0; w < words && near; w += kBlock) {
+      const size_t end = std::min(w + kBlock, words);
+      if (std::memcmp(row + w, like->data() + w, (end - w) * 4) == 0) continue;
+      for (size_t k = w; k < end; ++k)
+        if (row[k] != (*like)[k]) mask.differing.push_back({static_cast<uint32_t>(k), row[k]});
+      near = mask.differing.size() <= words / 4;
+    }
+    if (near) {
+      mask.like = std::move(like);
+      return mask;
+    }
+    mask.differing.clear();
   }
-  const size_t size = (mask.ids.size() + mask.words.size()) * 4 + 96;
+  for (size_t block = 0; block < words && mask.ids.size() <= kSparse; block += kBlock) {
+    const size_t end = std::min(block + kBlock, words);
+    uint32_t any = 0;
+    for (size_t w = block; w < end; ++w) any |= row[w];
+    if (!any) continue;
+    for (size_t w = block; w < end; ++w)
+      for (uint32_t bits = row[w]; bits; bits &= bits - 1)
+        mask.ids.push_back(static_cast<uint32_t>(w * 32 + __builtin_ctz(bits)));
+  }
+  if (mask.ids.size() <= kSparse) {
+    mask.ids.shrink_to_fit();
+  } else {
+    mask.ids = {};
+    mask.like = std::make_shared<const Words>(row, row + words);
+  }
+  return mask;
+}
+
+void Masks::Mask::write(uint32_t* row, size_t words) const {
+  if (like) {
+    std::memcpy(row, like->data(), words * 4);
+    for (auto [w, word] : differing) row[w] = word;
+  } else {
+    std::memset(row, 0, words * 4);
+    for (uint32_t id : ids) set(row, id);
+  }
+}
+
+void Masks::Mask::merge(uint32_t* row, size_t words) const {
+  for (uint32_t id : ids) set(row, id);
+  if (!like) return;
+  const uint32_t* from = like->data();
+  size_t at = 0;
+  auto merge_until = [&](size_t end) {
+    for (; at < end; ++at) row[at] |= from[at];
+  };
+  for (auto [w, word] : differing) {
+    merge_until(w);
+    row[w] |= word;
+    at = w + 1;
+  }
+  merge_until(words);
+}
+
+size_t Masks::Mask::bytes() const {
+  const bool own = like.use_count() == 1;
+  return (ids.size() + 2 * differing.size() + (own ? like->size() : 0)) * 4 + 128;
+}
+
+void Masks::remember(TermId state, Mask mask, uint64_t most_bytes) {
+  const size_t size = mask.bytes();
   std::lock_guard<std::mutex> lock(mutex_);
   if (bytes_ + size > most_bytes) {
     masks_.clear();
     lexemes_.clear();
     rooms_.clear();
+    loops_.clear();
+    counters_.clear();
     plain_steps_.clear();
     costs_.clear();
     bytes_ = 0;
@@ -56,25 +116,24 @@ bool Masks::recall(TermId state, uint32_t* row) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto found = masks_.find(state);
   if (found == masks_.end()) return false;
-  const Mask& mask = found->second;
-  if (!mask.words.empty()) {
-    std::memcpy(row, mask.words.data(), mask.words.size() * 4);
-  } else {
-    std::memset(row, 0, vocabulary_.words() * 4);
-    for (uint32_t id : mask.ids) row[id >> 5] |= 1u << (id & 31);
-  }
+  found->second.write(row, vocabulary_.words());
   return true;
 }
 
 void Masks::fill(TermId state, uint32_t* row, Account& account) {
   if (recall(state, row)) return;
   Call call(account);
-  Words words(vocabulary_.words(), 0);
-  add(state, words, call);
-  if (store[state].nullable)
-    for (uint32_t id : vocabulary_.end_ids()) set(words, id);
-  remember(state, words, account.bounds.mask_bytes);
-  std::memcpy(row, words.data(), words.size() * 4);
+  const size_t words = vocabulary_.words();
+  std::memset(row, 0, words * 4);
+  try {
+    const Like like = add(state, row, call);
+    if (store[state].nullable)
+      for (uint32_t id : vocabulary_.end_ids()) set(row, id);
+    remember(state, Mask::pack(row, words, like), account.bounds.mask_bytes);
+  } catch (...) {
+    std::memset(row, 0, words * 4);  // half a mask must not be taken for one
+    throw;
+  }
 }
 
 void Masks::fill_all(const std::vector<TermId>& states, uint32_t* rows, size_t stride, unsigned threads,
@@ -125,19 +184,19 @@ uint32_t Masks::cost(TermId state, Call& call) {
 }
 
 void Masks::fill_within(TermId state, uint32_t* row, uint32_t budget, Call& call) {
-  Words words(vocabulary_.words(), 0);
+  Words& words = empty_row(vocabulary_.words());
   const Trie& trie = vocabulary_.trie();
   if (budget > 0)
-    walk(trie, 0, state, call, [&](uint32_t, const TrieNode& node, TermId next, size_t) {
+    walk(trie, 0, state, call, nullptr, false, [&](uint32_t, const TrieNode& node, TermId next, size_t) {
       if (!node.tokens) return true;
       // Bytes bound tokens from above where every byte is a token.
       bool fits = (vocabulary_.every_byte() && store.distance(next, call) <= budget - 1) ||
                   cost(next, call) <= budget - 1;
-      if (fits) set(words, trie, node);
+      if (fits) set(words.data(), trie, node);
       return true;
     });
   if (store[state].nullable)
-    for (uint32_t id : vocabulary_.end_ids()) set(words, id);
+    for (uint32_t id : vocabulary_.end_ids()) set(words.data(), id);
   std::memcpy(row, words.data(), words.size() * 4);
 }
 

@@ -1,14 +1,17 @@
 // Masks: which tokens may come next in a state.
 //
-// A mask is a walk over the vocabulary's trie with the state of each prefix on a stack. Four
+// A mask is a walk over the vocabulary's trie with the state of each prefix on a stack. Six
 // things make it fast:
 //
 // * memo: a state's mask is computed once;
 // * lexemes: in a state "Lexeme(a) then rest", the tokens that stay inside `a` depend on `a` alone.
 //   They are found once per `a`, together with the trie nodes where `a` may end; for another rest
 //   only what lies below those nodes is walked. A union is the union of its parts' masks;
+// * texts: a fixed text leads straight down the trie, without a state for every byte of it;
 // * exceptions: "a string, but none of these names" has the walk of "a string", less what lies along
 //   the names;
+// * loops: in a state like "letters and digits, any number", a node below which there are only letters
+//   and digits is taken whole, with all its tokens;
 // * plain text: the tokens made of plain characters (given as one term) are known by their length.
 //   A state that takes any plain character up to k times takes all of them up to length k, without
 //   a walk, and only the other tokens are walked.
@@ -43,14 +46,16 @@ struct OwnedProgram {
 // The tokens that consist of plain characters (the last one may be cut short), by length.
 struct PlainTokens {
   OwnedProgram character;          // one plain character
-  std::vector<Words> up_to;        // up_to[k]: those of at most k characters, for k < up_to.size()
+  std::vector<std::shared_ptr<const Words>> up_to;  // [k]: those of at most k characters
   std::vector<std::pair<uint32_t, uint32_t>> longer;  // (length, id) of the others
   std::unique_ptr<Trie> others;    // the tokens that are not plain
   std::unique_ptr<Trie> others_and_long;  // those, and the plain ones of more than kShort characters
 
-  void add(Words& words, uint32_t most) const;
+  // Sets those of at most `most` characters; returns a mask that is nearly theirs.
+  std::shared_ptr<const Words> add(uint32_t* row, uint32_t most) const;
 };
 
+constexpr TermId kLoopParts = 8;  // parts of a union in which a loop is looked for
 constexpr uint32_t kShort = 16;  // characters of the tokens that a search for plain text speaks for
 
 class Masks;
@@ -111,16 +116,23 @@ class Masks {
   }
 
  private:
-  // Sparse masks are id lists, dense ones words.
+  // A stored row: a list of ids, or another row and the words that differ from it.
   struct Mask {
+    std::shared_ptr<const Words> like;
+    std::vector<std::pair<uint32_t, uint32_t>> differing;  // (index, word)
     std::vector<uint32_t> ids;
-    Words words;
+
+    // `like`: a row that may be nearly equal, or null.
+    static Mask pack(const uint32_t* row, size_t words, std::shared_ptr<const Words> like);
+    void write(uint32_t* row, size_t words) const;
+    void merge(uint32_t* row, size_t words) const;  // sets the bits beside those that are set
+    size_t bytes() const;
   };
   struct Crossing {
     uint32_t node, depth;
   };
   struct LexemeWalk {
-    Words words;                      // tokens that stay inside the lexeme
+    Mask inside;                      // tokens that stay inside the lexeme
     const Trie* trie = nullptr;       // where tokens that leave it are found
     std::vector<Crossing> crossings;  // inner nodes of that trie at which it may end
     std::shared_ptr<const Trie> after; // what lies below the crossings as one trie, once worth it
@@ -134,6 +146,22 @@ class Masks {
     uint32_t most = 0;     // 0: nothing is known
     bool may_end = false;  // the output or lexeme may end within such a token
   };
+  // Any text of these groups of bytes, of at most `most` bytes, may follow. Quiet: and the output
+  // cannot end anywhere in it.
+  struct Loop {
+    Groups groups = 0;
+    uint32_t most = 0;
+    bool quiet = false;
+  };
+  // A union of these: "part, then rest", where part begins with a byte; states with a lexeme in
+  // front; others.
+  struct Text {
+    TermId part, rest;
+  };
+  struct Parts {
+    std::vector<TermId> lexemes, others;
+    std::vector<Text> texts;
+  };
   // What one plain character does to a state.
   struct PlainStep {
     bool alive = true;    // every plain character is taken
@@ -143,30 +171,45 @@ class Masks {
 
   const Vocabulary& vocabulary_;
   TermId plain_ = kNothing;  // one plain character
+  TermId beyond_ = kNothing;  // one character beyond ASCII
   std::mutex mutex_;  // guards the memos below, and is never held while anything is computed
   std::unordered_map<TermId, Mask> masks_;
   std::unordered_map<TermId, std::shared_ptr<LexemeWalk>> lexemes_;
   std::unordered_map<TermId, uint32_t> costs_;
   std::unordered_map<TermId, std::shared_ptr<const PlainStep>> plain_steps_;
   std::unordered_map<TermId, Room> rooms_;
+  std::unordered_map<TermId, Loop> loops_, counters_;
   size_t bytes_ = 0;
 
-  void add(TermId state, Words& words, Call& call);
-  void split(TermId state, std::vector<TermId>& lexemes, std::vector<TermId>& others, Call& call);
-  void add_plainly(TermId state, Words& words, Call& call);
-  void add_after_lexeme(TermId lexeme, TermId rest, Words& words, Call& call);
+  using Like = std::shared_ptr<const Words>;
+
+  // These set bits in a row and return a row that may be nearly equal.
+  Like add(TermId state, uint32_t* row, Call& call);
+  void split(TermId state, Parts& parts, Call& call);
+  void add_text(const Text& text, uint32_t* row, Call& call);
+  Like add_plainly(TermId state, uint32_t* row, Call& call);
+  Like add_after_lexeme(TermId lexeme, TermId rest, uint32_t* row, Call& call);
   std::shared_ptr<const Trie> merge_crossings(const LexemeWalk& walk);
   std::shared_ptr<LexemeWalk> lexeme_walk(TermId lexeme, Call& call);
+  TermId without_far_bounds(TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> plain_lexeme_walk(TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> walk_with_exceptions(TermId lexeme, Call& call);
   std::shared_ptr<const PlainStep> plain_step(TermId state, Call& call);
   Room room(TermId state, Call& call);
   Room counted_room(TermId state, Call& call);
   Room search_room(TermId state, Call& call);
+  Loop loop(TermId state, Call& call);
+  bool may_loop(TermId t) const;
+  Loop counted_loop(TermId t, Call& call);
+  Loop common_loop(const Term& conjunction, Call& call);
+  TermId remains(TermId t, Groups groups, uint32_t most, Call& call);
+  bool leaves(TermId t, Groups groups, Call& call);
+  Groups characters_between(TermId from, TermId to, Call& call);
+  bool returns(TermId from, TermId character, TermId to, Call& call);
   template <class Visit>
-  void walk(const Trie& trie, uint32_t from, TermId state, Call& call, Visit visit);
+  void walk(const Trie& trie, uint32_t from, TermId state, Call& call, uint32_t* row, bool quiet, Visit visit);
   bool recall(TermId state, uint32_t* row);
-  void remember(TermId state, const Words& words, uint64_t most_bytes);
+  void remember(TermId state, Mask mask, uint64_t most_bytes);
 };
 
 }  // namespace constrained

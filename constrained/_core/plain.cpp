@@ -20,17 +20,16 @@ std::shared_ptr<const Masks::PlainStep> Masks::plain_step(TermId state, Call& ca
   PlainStep result;
   // Byte by byte beside the plain character, one byte for every pair of classes that occurs.
   std::vector<std::pair<TermId, TermId>> pairs{{state, plain_}};
-  std::vector<uint16_t> tried;
+  std::vector<bool> tried;  // by pair of classes
   for (size_t i = 0; i < pairs.size() && result.alive; ++i) {
     const auto [s, p] = pairs[i];
     const Edges* given = store.edges(s, call);
     const Edges* wanted = store.edges(p, call);
-    tried.clear();
+    tried.assign(wanted->partition->classes * given->partition->classes, false);
     for (unsigned b = 0; b < 256 && result.alive; ++b) {
-      const auto classes =
-          static_cast<uint16_t>(wanted->partition->class_of[b] << 8 | given->partition->class_of[b]);
-      if (std::find(tried.begin(), tried.end(), classes) != tried.end()) continue;
-      tried.push_back(classes);
+      const size_t both = wanted->partition->class_of[b] * given->partition->classes + given->partition->class_of[b];
+      if (tried[both]) continue;
+      tried[both] = true;
       const TermId p_next = store.step(p, static_cast<uint8_t>(b), call);
       if (p_next == kNothing) continue;
       const TermId s_next = store.step(s, static_cast<uint8_t>(b), call);
@@ -51,6 +50,11 @@ std::shared_ptr<const Masks::PlainStep> Masks::plain_step(TermId state, Call& ca
 }
 
 Masks::Room Masks::room(TermId state, Call& call) {
+  // Most states take few characters: known by a dead letter, without a memo.
+  if (const Edges* e = store.edges(state, call); e->partition->classes > 1)
+    for (const uint8_t letter : {'a', 'Z', '5', ' '})
+      if (store.step(plain_, letter, call) != kNothing && store.step(state, letter, call) == kNothing)
+        return {&vocabulary_.trie()};
   {
     std::lock_guard<std::mutex> lock(mutex_);
     auto found = rooms_.find(state);
@@ -105,13 +109,14 @@ Masks::Room Masks::search_room(TermId state, Call& call) {
   return result;
 }
 
-void Masks::add_plainly(TermId state, Words& words, Call& call) {
+Masks::Like Masks::add_plainly(TermId state, uint32_t* row, Call& call) {
   const Room known = room(state, call);
-  vocabulary_.plain().add(words, known.most);
-  walk(*known.others, 0, state, call, [&](uint32_t, const TrieNode& node, TermId, size_t) {
-    set(words, *known.others, node);
+  Like like = vocabulary_.plain().add(row, known.most);
+  walk(*known.others, 0, state, call, row, false, [&](uint32_t, const TrieNode& node, TermId, size_t) {
+    set(row, *known.others, node);
     return true;
   });
+  return like;
 }
 
 }  // namespace constrained

@@ -2,6 +2,8 @@
 #include "terms.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <new>
 #include <tuple>
 
 namespace constrained {
@@ -15,7 +17,9 @@ uint64_t mix(uint64_t h, uint64_t v) {
 
 }  // namespace
 
-Store::Store() : chunks_(new Term*[kMaxChunks]()), table_(1 << 12, kNothing) {
+Store::Store()
+    : chunks_(static_cast<Term**>(std::calloc(kMaxChunks, sizeof(Term*)))), table_(1 << 12) {
+  if (!chunks_) throw std::bad_alloc();
   Account account;
   account.bounds = unbounded();
   Call call(account);
@@ -32,17 +36,20 @@ Store::Store() : chunks_(new Term*[kMaxChunks]()), table_(1 << 12, kNothing) {
 
 Store::~Store() {
   for (size_t i = 0; i < kMaxChunks && chunks_[i]; ++i) delete[] chunks_[i];
+  std::free(chunks_);
 }
 
 TermId Store::intern(Kind kind, TermId a, TermId b, uint32_t low, uint32_t high, const TermId* parts,
                      size_t count, bool nullable, Call& call) {
   uint64_t h = mix(mix(mix(mix(static_cast<uint64_t>(kind), a), b), low), high);
   for (size_t i = 0; i < count; ++i) h = mix(h, parts[i]);
+  h ^= h >> 32;  // the table looks at the low bits
   call.spend(1 + count / 8);
   size_t mask = table_.size() - 1;
   for (size_t i = h & mask;; i = (i + 1) & mask) {
-    TermId id = table_[i];
+    const TermId id = table_[i].term;
     if (id == kNothing) break;
+    if (table_[i].tag != static_cast<uint32_t>(h >> 32)) continue;
     const Term& t = (*this)[id];
     if (t.hash == h && t.kind == kind && t.a == a && t.b == b && t.low == low && t.high == high &&
         (count == 0 || std::equal(parts, parts + count, t.parts)))
@@ -76,21 +83,22 @@ TermId Store::intern(Kind kind, TermId a, TermId b, uint32_t low, uint32_t high,
     grow_table();
   } else {
     size_t i = h & mask;
-    while (table_[i] != kNothing) i = (i + 1) & mask;
-    table_[i] = id;
+    while (table_[i].term != kNothing) i = (i + 1) & mask;
+    table_[i] = {id, static_cast<uint32_t>(h >> 32)};
   }
   return id;
 }
 
 void Store::grow_table() {
-  std::vector<TermId> bigger(table_.size() * 4, kNothing);
+  std::vector<Slot> bigger(table_.size() * 4);
   size_t mask = bigger.size() - 1;
   for (TermId id = 2; id < size_; ++id) {
-    size_t i = (*this)[id].hash & mask;
-    while (bigger[i] != kNothing) i = (i + 1) & mask;
-    bigger[i] = id;
+    const uint64_t h = (*this)[id].hash;
+    size_t i = h & mask;
+    while (bigger[i].term != kNothing) i = (i + 1) & mask;
+    bigger[i] = {id, static_cast<uint32_t>(h >> 32)};
   }
-  memory_ += (bigger.size() - table_.size()) * sizeof(TermId);
+  memory_ += (bigger.size() - table_.size()) * sizeof(Slot);
   table_.swap(bigger);
 }
 

@@ -169,14 +169,18 @@ class Store {
   Extent extent(TermId t, Call& call);  // read off the term: Unknown below rules, And and Not
 
  private:
-  static constexpr unsigned kChunkBits = 12;
+  static constexpr unsigned kChunkBits = 9;
   static constexpr TermId kChunkMask = (1u << kChunkBits) - 1;
-  static constexpr size_t kMaxChunks = 1u << 16;
+  static constexpr size_t kMaxChunks = 1u << 19;
 
-  std::unique_ptr<Term*[]> chunks_;
+  Term** chunks_;  // zeroed by the system: only the pages in use cost anything
   size_t size_ = 0;
   size_t memory_ = 0;
-  std::vector<TermId> table_;  // open addressing
+  struct Slot {
+    TermId term = kNothing;
+    uint32_t tag = 0;  // of the hash: spares a look at most other terms
+  };
+  std::vector<Slot> table_;  // open addressing
   std::vector<ByteSet> sets_;
   std::unordered_map<std::string, uint32_t> set_ids_;
   std::vector<std::unique_ptr<TermId[]>> lists_;

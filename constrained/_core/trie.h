@@ -14,8 +14,24 @@ namespace constrained {
 struct TrieNode {
   uint32_t children = 0;  // index of the first child
   uint32_t first = 0;     // tokens()[first, first + tokens) spell exactly this node's prefix
+  uint32_t last = 0;      // tokens()[first, last) begin with it
   uint16_t degree = 0;    // number of children
   uint16_t tokens = 0;
+};
+
+// Sets of bytes, coarsely: one bit for each group of bytes. ASCII is split into 54 groups; bytes of
+// other characters are one group where tokens are UTF-8 (cut short at the end or not), and another
+// where they are not. The last group marks what lies inside a character.
+using Groups = uint64_t;
+constexpr Groups kCharacters = Groups{1} << 54, kMalformed = Groups{1} << 55, kInside = Groups{1} << 56;
+constexpr Groups kAscii = kCharacters - 1;
+constexpr unsigned kTallest = 127;  // heights from here on are not told apart
+uint8_t group_of(uint8_t ascii);
+
+// What lies below a node: the groups of all bytes, and how many bytes at most.
+struct Below {
+  Groups groups : 57;
+  uint64_t height : 7;
 };
 
 class Trie {
@@ -30,6 +46,9 @@ class Trie {
   const uint32_t* tokens(const TrieNode& node) const { return tokens_.data() + node.first; }
   const std::vector<uint32_t>& tokens() const { return tokens_; }
   unsigned height() const { return height_; }
+  // The child that a byte leads to; 0 (the root) for none.
+  uint32_t child(uint32_t node, uint8_t byte) const;
+  Below below(uint32_t node) const { return below_[node]; }
 
   // How many tokens, at the least, spell `text`; UINT32_MAX when none do.
   uint32_t fewest_tokens(std::string_view text) const;
@@ -39,6 +58,7 @@ class Trie {
   std::vector<TrieNode> nodes_;  // 0 is the root
   std::vector<uint8_t> bytes_;
   std::vector<uint32_t> tokens_;
+  std::vector<Below> below_;
   unsigned height_ = 0;
 };
 

@@ -31,7 +31,7 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end
   Store store;
   const TermId character = load(store, plain.view(), call);
   plain_.character = std::move(plain);
-  plain_.up_to.assign(kPlainLengths, Words(words(), 0));
+  std::vector<Words> up_to(kPlainLengths, Words(words(), 0));
   std::vector<Trie::Entry> others, others_and_long;
   for (uint32_t id : trie_.tokens()) {
     TermId t = kEmpty;
@@ -49,22 +49,25 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end
     if (t == kNothing || length > kShort) others_and_long.push_back({texts_[id], id});
     if (t == kNothing) continue;
     if (length < kPlainLengths)
-      set(plain_.up_to[length], id);
+      set(up_to[length].data(), id);
     else
       plain_.longer.push_back({length, id});
   }
   for (size_t k = 1; k < kPlainLengths; ++k)
-    for (size_t w = 0; w < words(); ++w) plain_.up_to[k][w] |= plain_.up_to[k - 1][w];
+    for (size_t w = 0; w < words(); ++w) up_to[k][w] |= up_to[k - 1][w];
+  for (Words& known : up_to) plain_.up_to.push_back(std::make_shared<const Words>(std::move(known)));
   plain_.others = std::make_unique<Trie>(std::move(others));
   plain_.others_and_long = std::make_unique<Trie>(std::move(others_and_long));
 }
 
-void PlainTokens::add(Words& words, uint32_t most) const {
-  const Words& known = up_to[std::min<size_t>(most, up_to.size() - 1)];
-  for (size_t w = 0; w < words.size(); ++w) words[w] |= known[w];
+std::shared_ptr<const Words> PlainTokens::add(uint32_t* row, uint32_t most) const {
+  if (!most) return nullptr;
+  const auto& known = up_to[std::min<size_t>(most, up_to.size() - 1)];
+  for (size_t w = 0; w < known->size(); ++w) row[w] |= (*known)[w];
   if (most >= up_to.size())
     for (auto [length, id] : longer)
-      if (length <= most) set(words, id);
+      if (length <= most) set(row, id);
+  return known;
 }
 
 bool Vocabulary::is_end(uint32_t token) const {
