@@ -51,7 +51,7 @@ def plans(draw: st.DrawFn) -> Plan:
         prompts=[{"name": name, "text": draw(WORDINGS)} for name in prompts],
         formats=draw(levels(st.sampled_from(["plain", "chatml", "vicuna"]), 2)),
         variants=[{"name": name} for name in variants],
-        temperatures=draw(levels(st.floats(0.1, 2))),
+        temperatures=draw(levels(st.floats(0.1, 2), 1 if kind == "mode" else 4)),
         scoring={"kind": kind, "draws": 2 if kind == "sampled" else 0},
         seed=draw(st.integers(0, 2**63 - 1)),
         grid={

@@ -215,7 +215,7 @@ def test_keys_of_a_plan_are_distinct_and_repeat() -> None:
         {"variants": [Variant(name="model", model="other")]},
         {"temperatures": (0.6, 1.1)},
         {"scoring": {"kind": "sampled", "draws": 3}},
-        {"scoring": "mode"},
+        {"scoring": "mode", "temperatures": (1,)},
     ],
 )
 def test_what_decides_a_value_changes_its_key_and_the_digest(change: dict[str, Any]) -> None:
@@ -362,6 +362,10 @@ def test_refusals_name_place_and_remedy() -> None:
     assert refused(temperatures=[0]) == (
         "at temperatures: temperature 0 is not above 0 (for what temperature 0 would say, write "
         "scoring: mode)"
+    )
+    assert refused(scoring="mode") == (
+        "at temperatures: the likeliest output is the same at every temperature (leave "
+        "temperatures out, or score otherwise than by mode)"
     )
     assert refused(formats=["alpacca"]) == (
         "at formats: there is no prompt format 'alpacca' (did you mean 'alpaca'? known are plain, "

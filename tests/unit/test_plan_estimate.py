@@ -43,7 +43,7 @@ def test_draws_cost_passes_and_share_nothing() -> None:
     # At most three tokens: "1", "0" and the end.
     assert drawn.output_tokens == drawn.cells * 4 * 3
     assert drawn.passes == drawn.cells * (1 + 3)
-    mode = estimate(plan(scoring="mode"), ByteTokenizer())
+    mode = estimate(plan(scoring="mode", temperatures=(1.0,)), ByteTokenizer())
     assert (mode.output_tokens, mode.passes) == (mode.cells * 3, mode.cells * 4)
 
 

@@ -73,11 +73,18 @@ def check_fields(
                 )
 
 
-def check_asking(formats: Iterable[str], temperatures: Iterable[float], *, imported: bool) -> None:
-    """Raise `InvalidSpec` for formats and temperatures that no model can be asked with.
+def check_asking(formats: Iterable[str], temperatures: Sequence[float], kind: str) -> None:
+    """Raise `InvalidSpec` for formats and temperatures that a model cannot be asked with.
 
-    Scores that were `imported` may come from other formats, and from temperature 0.
+    Scores that were imported may come from other formats, and from temperature 0.
     """
+    imported = kind == "imported"
+    if kind == "mode" and len(temperatures) > 1:
+        raise InvalidSpec(
+            "the likeliest output is the same at every temperature",
+            where="temperatures",
+            hint="leave temperatures out, or score otherwise than by mode",
+        )
     for name in () if imported else formats:
         try:
             prompt_format(name)

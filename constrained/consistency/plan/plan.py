@@ -140,7 +140,7 @@ class Plan(Part):
             raise InvalidSpec(
                 f"there is no shard {self.part[0]} of {self.part[1]}", hint="write 1/4 to 4/4"
             )
-        check_asking(self.formats, self.temperatures, imported=self.scoring.kind == "imported")
+        check_asking(self.formats, self.temperatures, self.scoring.kind)
         self._check_scores()
         return self
 
