@@ -89,8 +89,7 @@ def cell_checksum(row: Sequence[Any]) -> int:
         seconds,
         draws,
     )
-    crc = crc32(head, crc32(key.encode("utf-8"), crc32(notes.encode("utf-8"))))
-    return crc32(free or b"", crc32(local or b"", crc))
+    return crc32(b"".join((head, key.encode(), notes.encode(), local or b"", free or b"")))
 
 
 def draw_checksum(key: str, row: Sequence[Any]) -> int:
@@ -106,9 +105,8 @@ def draw_checksum(key: str, row: Sequence[Any]) -> int:
         second or 0.0,
         seed or 0,
     )
-    crc = crc32(head, crc32(key.encode("utf-8")))
-    crc = crc32(failure.encode("utf-8"), crc32(text.encode("utf-8"), crc))
-    return crc32(probabilities or b"", crc)
+    texts = key.encode(), text.encode(), failure.encode()
+    return crc32(b"".join((head, *texts, probabilities or b"")))
 
 
 def score_parts(score: Score | None) -> tuple[float | None, float | None]:
