@@ -100,6 +100,19 @@ class _Session:
         return (0 if guide is None else id(guide), digest)
 
 
+def _check_alive(masked: torch.Tensor, nodes: list[int]) -> None:
+    """Refuse a row in which other processors have forbidden everything that its spec allows."""
+    writing = [row for row, node in enumerate(nodes) if node not in (FREE, DEAD, ENDED)]
+    if not writing:
+        return
+    best = masked[torch.tensor(writing, device=masked.device)].amax(dim=-1)
+    if bool(torch.isneginf(best).any()):
+        raise GenerationError(
+            "every token that the spec allows is forbidden by another setting of generate, such as "
+            "no_repeat_ngram_size, min_new_tokens, bad_words_ids or suppress_tokens; leave it out"
+        )
+
+
 def fill_row(
     guide: Guide | None,
     node: int,
@@ -138,12 +151,16 @@ class LogitsMask(LogitsProcessor):
     tokenizer's size. `end_ids` and `spellings` are as for `Generator`. With `max_new_tokens` (the
     same number as given to ``generate``) every output is complete when the tokens run out.
 
+    With `foreign_assistant`, logits of another width than the model's pass unmasked: those of an
+    assistant with a vocabulary of its own, whose drafts the model's masks judge anyway.
+
     One object serves any number of calls, also in several threads at the same time. Where a call
     begins is settled from the rows: one that continues the tokens of an earlier call of the same
     thread by exactly one allowed token is taken for that call; `restart` says that it is a new one.
 
     Raises `VocabularyError` when the logits are narrower than the vocabulary, `Truncated` when no
-    output fits into `max_new_tokens`.
+    output fits into `max_new_tokens`, `GenerationError` when other settings of ``generate`` forbid
+    everything that the spec allows.
 
     >>> mask = LogitsMask("Score: " + integer(0, 10), tokenizer)  # doctest: +SKIP
     >>> model.generate(**inputs, logits_processor=[mask])  # doctest: +SKIP
@@ -160,6 +177,7 @@ class LogitsMask(LogitsProcessor):
         end_ids: Iterable[int] = (),
         max_new_tokens: int | None = None,
         spellings: Spellings = "auto",
+        foreign_assistant: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         several = isinstance(specs, list)
@@ -172,6 +190,7 @@ class LogitsMask(LogitsProcessor):
             self.vocabulary = Vocabulary.from_tokenizer(tokenizer, width=width, end_ids=end_ids)
             self._speller = Speller(tokenizer, self.vocabulary)
         self.max_new_tokens = max_new_tokens
+        self._foreign_assistant = foreign_assistant
         self._spellings: Spellings = spellings
         self._limits = limits
         self._guides: dict[tuple[int, bool], Guide | None] = {}
@@ -194,6 +213,8 @@ class LogitsMask(LogitsProcessor):
         `input_ids`: integers, shape (rows, length). `scores`: floating, shape (rows, logits), on
         any device; comes back as a new tensor of the same dtype with ``-inf`` outside the masks.
         """
+        if self._foreign_assistant and scores.shape[-1] != self.vocabulary.width:
+            return scores
         check_width(scores.shape[-1], self.vocabulary.width)
         if input_ids.dim() != 2:
             raise GenerationError(
@@ -218,7 +239,9 @@ class LogitsMask(LogitsProcessor):
             left -= rows.shape[1] - session.prompts.shape[1]
         for (guide, node), place in places.items():
             fill_row(guides[guide], node, words[place], self.vocabulary, left)
-        return mask_rows(scores, words, masks)
+        masked = mask_rows(scores, words, masks)
+        _check_alive(masked, nodes)
+        return masked
 
     def _locate(self, rows: Tokens) -> tuple[_Session, list[int]]:
         """The call that these rows belong to, and their nodes; a new call when there is none.

@@ -19,7 +19,9 @@ import torch
 import transformers
 
 import constrained as ct
+from constrained.errors import GenerationError
 from constrained.generation import LogitsMask
+from tests import tiny
 from tests.matrix.models import KINDS, Subject, subject
 
 GRADE = ct.template("Essay score: {score} / 10", score=range(11))
@@ -148,6 +150,62 @@ def test_greedy_text_is_the_best_that_brute_force_finds(
             written += tokens[chosen] or b""
         assert ended
         assert complete(written)
+
+
+# ------------------------------------------------------------------ other settings of generate
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"repetition_penalty": 1.5},
+        {"guidance_scale": 1.5},
+        {"renormalize_logits": True, "num_beams": 2},
+        {"remove_invalid_values": True, "do_sample": True},
+        {"temperature": 3.0, "top_k": 3, "top_p": 0.5, "do_sample": True},
+        {"min_p": 0.5, "do_sample": True},
+        {"min_new_tokens": 3},
+    ],
+    ids=str,
+)
+def test_other_processors_beside_the_mask(settings: dict[str, Any]) -> None:
+    asked = subject("gpt2")
+    assert set(texts_of(asked, PROMPTS, mask_of(GRADE, asked), **settings)) <= GRADES
+
+
+@pytest.mark.parametrize("mode", ["greedy", "sampling", "beams"])
+@pytest.mark.parametrize("settings", [{"no_repeat_ngram_size": 1}, {"min_new_tokens": 40}], ids=str)
+def test_settings_that_forbid_everything_are_refused(mode: str, settings: dict[str, Any]) -> None:
+    """transformers would write the first token of the vocabulary, or fail in sampling."""
+    asked = subject("gpt2")
+    with pytest.raises(GenerationError) as error:
+        asked.generate(ECHO, mask_of(GRADE, asked), **settings, **MODES[mode])
+    assert str(error.value) == (
+        "every token that the spec allows is forbidden by another setting of generate, such as "
+        "no_repeat_ngram_size, min_new_tokens, bad_words_ids or suppress_tokens; leave it out"
+    )
+
+
+@pytest.mark.parametrize("size", [300, 700])
+@pytest.mark.parametrize("do_sample", [False, True])
+def test_an_assistant_with_another_vocabulary(size: int, do_sample: bool) -> None:
+    asked = subject("gpt2")
+    other = tiny.byte_level(size, digits=False)
+    ids = {"end": other.eos_token_id, "pad": other.pad_token_id}
+    assistant = tiny.model("gpt2", len(other), seed=5, **ids)
+    mask = LogitsMask(GRADE, asked.tokenizer, width=asked.width, foreign_assistant=True)
+    texts = texts_of(
+        asked,
+        ECHO,
+        mask,
+        do_sample=do_sample,
+        assistant_model=assistant,
+        tokenizer=asked.tokenizer,
+        assistant_tokenizer=other,
+    )
+    assert set(texts) <= GRADES
+    if not do_sample:
+        assert texts == texts_of(asked, ECHO, mask_of(GRADE, asked), do_sample=False)
 
 
 # ------------------------------------------------------------------ one object, many calls
