@@ -529,6 +529,18 @@ def test_pairs_are_told_from_both_orders() -> None:
             "2 different names for 1 levels of prompt (every level needs its own)",
         ),
         (
+            lambda: analyse_arrays([[[0.5, 0.5]]], [0, 1], level=95),
+            "level=95 is not between 0 and 1",
+        ),
+        (
+            lambda: analyse_arrays([[[0.5, 0.5]]], [0, 1], replicates=-1),
+            "replicates=-1 is below 0",
+        ),
+        (
+            lambda: analyse_arrays([[[0.5, 0.5]]], [0, 1], pass_mark=math.inf),
+            "a pass mark of inf is no score (leave it out for none)",
+        ),
+        (
             lambda: analyse_draws([[[3.0]]], [0, 1]),
             "score 3 is not on the scale 0 to 1 (pass the whole scale, or drop such scores)",
         ),

@@ -16,7 +16,7 @@ from constrained.consistency.analysis.results import Analysis, Methods
 from constrained.consistency.statistics.estimate import Array
 from constrained.errors import RecordError
 
-__all__ = ["analyse_arrays", "analyse_draws", "analyse_grid"]
+__all__ = ["NOTES", "analyse_arrays", "analyse_draws", "analyse_grid"]
 
 NOTES = (
     "Rooms are compared by the distributions of their cells; exact cells add no sampling error.",

@@ -140,7 +140,8 @@ def _gate_risk(judge: Judge, analysis: Analysis, gate: Gate) -> Estimate:
     if not risks.size:
         return unknown("no item has a pass probability")
     found = item_mean(risks).truncated(0.0, 1.0)
-    return replace(found, universe="these items, prompts like these")
+    reason = "" if found.bounded else "no interval: only 1 room"
+    return replace(found, universe="these items, prompts like these", reason=reason)
 
 
 def _kappa(judge: Judge, analysis: Analysis, gate: Gate) -> Estimate:  # noqa: ARG001

@@ -49,6 +49,7 @@ from constrained.consistency.statistics import (
     variance_components,
 )
 from constrained.consistency.statistics.estimate import Array
+from constrained.errors import RecordError
 
 Places: TypeAlias = npt.NDArray[np.intp]
 
@@ -62,7 +63,11 @@ NO_MARK = "no pass mark"
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How an analysis is made; `noun` is what an item is called in sentences."""
+    """How an analysis is made; docs/reference/analysis.md has the table.
+
+    `noun` is what an item is called in sentences. Raises `RecordError` for a number that makes no
+    sense.
+    """
 
     pass_mark: float | None = None
     replicates: int = 1000
@@ -72,6 +77,18 @@ class Settings:
     flakiest: int = 20
     fixed_rooms: bool = False
     noun: str = "item"
+
+    def __post_init__(self) -> None:
+        for name in ("level", "target"):
+            if not 0.0 < getattr(self, name) < 1.0:
+                raise RecordError(f"{name}={getattr(self, name)} is not between 0 and 1")
+        for name in ("replicates", "flakiest"):
+            if getattr(self, name) < 0:
+                raise RecordError(f"{name}={getattr(self, name)} is below 0")
+        if self.pass_mark is not None and not math.isfinite(self.pass_mark):
+            raise RecordError(
+                f"a pass mark of {self.pass_mark} is no score (leave it out for none)"
+            )
 
 
 def judge_of(
