@@ -53,6 +53,10 @@ def to_html(analysis: Analysis, comparison: Comparison | None = None) -> str:
     With a `comparison` to another run, its differences are a section of their own. Of more items
     than fit (12,000 cells in all), the heat maps show those that rooms move most. Raises
     `MissingPackage` without jinja2.
+
+    >>> from constrained.consistency.analysis import analyse_draws
+    >>> to_html(analyse_draws([[[1], [2]], [[3], [5]]])).splitlines()[0]
+    '<!doctype html>'
     """
     environment = _environment()
     rows = html_data.shown_rows(analysis)

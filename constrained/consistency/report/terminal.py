@@ -46,6 +46,14 @@ def to_terminal(analysis: Analysis) -> RenderableType:
     """The report as a page for rich's console: `rich.print(to_terminal(analysis))`.
 
     Fits 80 columns. Details are those of the first judge; of many items the flakiest are shown.
+
+    >>> from rich.console import Console
+    >>> from constrained.consistency.analysis import analyse_draws
+    >>> console = Console(width=80)
+    >>> with console.capture() as page:
+    ...     console.print(to_terminal(analyse_draws([[[1], [2]], [[3], [5]]])))
+    >>> page.get().splitlines()[3].strip()
+    'A teacher in another room would move a typical item by 1.5 points.'
     """
     judge = analysis.judges[0]
     parts: list[RenderableType] = [_head(analysis), *_gates(analysis), *_judges(analysis)]
