@@ -13,6 +13,7 @@ from constrained.errors import InvalidSpec, UnsatisfiableSpec, UnsupportedSpec
 from constrained.grammar import Grammar, Node, minus
 from constrained.spec import JsonStyle, Spec, json, regex
 from constrained.spec.json_schema import schema_grammar
+from constrained.spec.json_schema.rewriting import rewritten
 from constrained.spec.json_text import FLEXIBLE
 from constrained.spec.pydantic import TypeReader, type_schema
 from constrained.spec.regex import pattern_node
@@ -59,28 +60,7 @@ def _closed(schema: Any) -> Any:
         silent = not OTHERS & part.keys() and "$ref" not in part
         return {**part, "additionalProperties": False} if "properties" in part and silent else part
 
-    return _rebuilt(schema, close)
-
-
-NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-VALUES = ("const", "enum", "default", "examples", "required")
-
-
-def _rebuilt(schema: Any, change: Any) -> Any:
-    """A schema with `change` applied to every schema in it, the inner ones first."""
-    if isinstance(schema, list):
-        return [_rebuilt(item, change) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    made = {
-        key: value
-        if key in VALUES
-        else {name: _rebuilt(inner, change) for name, inner in value.items()}
-        if key in NAMED and isinstance(value, dict)
-        else _rebuilt(value, change)
-        for key, value in schema.items()
-    }
-    return change(made)
+    return rewritten(schema, close)
 
 
 def _parts(schema: Any) -> list[dict[str, Any]]:
@@ -91,7 +71,7 @@ def _parts(schema: Any) -> list[dict[str, Any]]:
         found.append(part)
         return part
 
-    _rebuilt(schema, note)
+    rewritten(schema, note)
     return found
 
 
@@ -148,7 +128,7 @@ def _anchored(schema: Any, patterns: set[str]) -> Any:
         pattern = part.get("pattern")
         return {**part, "pattern": _ecma(pattern)} if pattern in patterns else part
 
-    return _rebuilt(schema, anchor)
+    return rewritten(schema, anchor)
 
 
 ESCAPED = re.compile(r"\\([^\w^$\\.*+?()\[\]{}|/]|.)", re.DOTALL)

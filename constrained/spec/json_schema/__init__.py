@@ -12,6 +12,7 @@ How a schema becomes a grammar::
     liveness     which schemas any finite value satisfies; causes: why none does
     scalars      numbers and strings as nodes; languages, regions: sets of texts and of keys
     emit         shapes to rules, each built when first asked for
+    rewriting    schemas as dicts, changed before they are read
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from urllib.parse import quote
 from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
 from constrained.grammar import Grammar, cat, literal, repeat
 from constrained.spec.json_schema import schema_grammar
+from constrained.spec.json_schema.rewriting import rewritten
 from constrained.spec.json_text import JsonStyle
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
@@ -22,11 +23,6 @@ Style = Literal["openai", "hermes", "llama3"]
 ARGUMENTS = {"openai": "arguments", "hermes": "arguments", "llama3": "parameters"}
 """What each style calls the arguments."""
 OPENING, CLOSING = "<tool_call>\n", "\n</tool_call>"
-
-NAMED = ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
-"""Keywords whose members are schemas under names that users chose."""
-VALUES = ("const", "enum", "default", "examples")
-"""Keywords that hold values, not schemas."""
 
 
 def tool_call(
@@ -162,18 +158,12 @@ def _definitions(tools: Mapping[str, Tool]) -> dict[str, Any]:
 
 def _moved(schema: Any, place: str) -> Any:
     """A whole schema as it reads at another place of a document: its references follow it."""
-    if isinstance(schema, list):
-        return [_moved(item, place) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    moved: dict[str, Any] = {}
-    for key, value in schema.items():
-        if key == "$schema" or key in VALUES:
-            moved |= {} if key == "$schema" else {key: value}
-        elif key == "$ref" and isinstance(value, str) and (value + "/").startswith("#/"):
-            moved[key] = place + value[1:]
-        elif key in NAMED and isinstance(value, dict):
-            moved[key] = {name: _moved(inner, place) for name, inner in value.items()}
-        else:
-            moved[key] = _moved(value, place)
-    return moved
+
+    def move(part: dict[str, Any]) -> dict[str, Any]:
+        moved = {key: value for key, value in part.items() if key != "$schema"}
+        target = moved.get("$ref")
+        if isinstance(target, str) and f"{target}/".startswith("#/"):
+            moved["$ref"] = place + target[1:]
+        return moved
+
+    return rewritten(schema, move)
