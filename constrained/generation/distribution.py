@@ -25,7 +25,7 @@ import numpy as np
 
 from constrained.errors import GenerationError
 
-__all__ = ["Distribution", "Outcome", "Pmf"]
+__all__ = ["Distribution", "Outcome", "Pmf", "field_of"]
 
 T = TypeVar("T")
 

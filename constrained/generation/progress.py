@@ -10,7 +10,7 @@ from threading import Event
 from constrained.generation.loop import Row, decode
 from constrained.generation.model import LanguageModel
 
-__all__ = ["Cancel", "Progress", "run_rows"]
+__all__ = ["Cancel", "Progress", "cancelled", "run_rows"]
 
 Cancel = Event | Callable[[], bool]
 """Asked after every pass of the model: an event that is set, or a function that gives True, ends
