@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from constrained.consistency.analysis import Gate, Room, analyse, analyse_arrays, analyse_draws
+from constrained.consistency.importing import import_scores, read_csv
 from constrained.consistency.plan import Plan
 from constrained.consistency.records import Address, CellRecord, Draw
 from constrained.consistency.report.json import to_json
 from constrained.consistency.store import Store
 from constrained.errors import RecordError
+from tests.oracle_data.statistics import N_SCORES
 
 SCORES = tuple(map(float, range(5)))
 ITEMS, PROMPTS = ("z", "b", "a", "e10", "e9"), ("strict", "kind", "plain")
@@ -227,6 +229,32 @@ def test_imported_scores_need_no_plan(path: Path) -> None:
     assert found.scale == tuple(np.arange(0, 4.5, 0.5))
     assert found.judges[0].summary.move.value == pytest.approx(2 / 3)
     assert found.gates.verdict is None
+
+
+def test_oracle_n_imported_into_a_store_is_the_published_grid(path: Path, tmp_path: Path) -> None:
+    rooms = ["bard", "gpt35", "alpaca", "llama"]
+    rows = [",".join(["item", *rooms])]
+    rows += [",".join([f"q{i}", *map(str, scores)]) for i, scores in enumerate(N_SCORES, start=1)]
+    table = tmp_path / "reviews.csv"
+    table.write_text("\n".join(rows), encoding="utf-8")
+    import_scores(path, read_csv(table, rooms=rooms), pass_mark=8, gates={"min_phi": 0.9})
+    found = analyse(path)
+    judge = found.judges[0]
+    assert judge.agreement.phi.value == pytest.approx(0.7513, abs=5e-5)
+    assert (judge.quality.present, judge.study.needed.value) == (320, 3)
+    assert next(m for m in judge.marks if m.mark == 8).straddle.value == pytest.approx(0.2125)
+    assert (found.gates.verdict, found.gates.exit_code) == ("fail", 1)
+    assert (found.title, found.item_texts, found.prompt_texts) == ("reviews", {}, {})
+
+
+def test_a_run_on_two_machines_says_so(path: Path) -> None:
+    p = distributions()
+    stored(path, (exact(a, p[i, j]) for i, j, a in addresses()), plan())
+    with Store(path) as store:
+        store.begin(plan(), {"dtype": "bf16"})
+    assert analyse(path).methods.notes[-1] == (
+        "The cells were scored in 2 environments; the last one is shown."
+    )
 
 
 def test_a_part_of_a_run_can_be_analysed(path: Path) -> None:

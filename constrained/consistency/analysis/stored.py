@@ -67,9 +67,10 @@ def analyse(
         known = scale if scale is not None else (plan.scale if plan and plan.scale else ())
         grid = grid_of_columns(columns, levels, scale=known, wanted=_wanted(plan, levels))
         grid = _with_texts(store, columns, grid, levels)
-        environment = store.environment()
+        environments = store.environments()
     mark = pass_mark if pass_mark is not None else (plan.pass_mark if plan else None)
     chosen = Settings(pass_mark=mark, **settings)
+    environment = environments[-1] if environments else {}
     items = [str(level) for level in levels["item"]]
     return analyse_grid(
         grid,
@@ -84,10 +85,10 @@ def analyse(
             plan.digest if plan else "",
             str(environment.get("command", "")),
             environment,
-            NOTES,
+            (*NOTES, *_places(environments)),
         ),
         item_texts=_item_texts(plan),
-        prompt_texts={w.name: _wording(w.system, w.text) for w in plan.prompts} if plan else {},
+        prompt_texts=_prompt_texts(plan),
     )
 
 
@@ -129,18 +130,34 @@ def _gold(plan: Plan | None, given: Mapping[str, float] | None, items: Sequence[
     return np.array([single.get(item, np.nan) for item in items], dtype=np.float64)
 
 
+def _places(environments: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    if len(environments) < 2:
+        return ()
+    return (f"The cells were scored in {len(environments)} environments; the last one is shown.",)
+
+
 def _item_texts(plan: Plan | None) -> dict[str, str]:
-    """What each item holds: its only field, or all of them as JSON."""
+    """What each item holds: its only field, or all of them as JSON; items without text left out."""
     texts = {}
     for item in plan.items if plan else ():
-        fields = dict(item.fields)
-        only = next(iter(fields.values()), "") if len(fields) < 2 else None
-        texts[item.id] = only if isinstance(only, str) else json.dumps(fields, ensure_ascii=False)
+        fields = {name: value for name, value in item.fields.items() if value != ""}
+        if len(fields) == 1 and isinstance(only := next(iter(fields.values())), str):
+            texts[item.id] = only
+        elif fields:
+            texts[item.id] = json.dumps(fields, ensure_ascii=False)
     return texts
 
 
-def _wording(system: str | None, text: str) -> str:
-    return text if system is None else f"[system] {system}\n\n{text}"
+def _prompt_texts(plan: Plan | None) -> dict[str, str]:
+    """The wordings by name; imported scores come without."""
+    if plan is None or plan.scoring.kind == "imported":
+        return {}
+    return {
+        wording.name: wording.text
+        if wording.system is None
+        else f"[system] {wording.system}\n\n{wording.text}"
+        for wording in plan.prompts
+    }
 
 
 def _with_texts(
