@@ -17,7 +17,7 @@ import torch
 
 from constrained.generation.model import LanguageModel
 
-__all__ = ["ModelRows", "Tree", "common_head"]
+__all__ = ["SHARE_FROM", "ModelRows", "Tree", "common_head"]
 
 SHARE_FROM = 64
 """Tokens that a shared beginning has to save before it gets a pass of its own."""
