@@ -369,6 +369,15 @@ def test_batches_and_a_spec_per_prompt(model: Any) -> None:
     assert free == run(outlines.Generator(model), prompts)[2]
 
 
+def test_encoder_decoder_models() -> None:
+    tokenizer = tiny.unigram()
+    ids = {"end": tokenizer.eos_token_id, "pad": tokenizer.pad_token_id}
+    t5 = outlines.from_transformers(tiny.model("t5", len(tokenizer), **ids), tokenizer)
+    generator = outlines.Generator(t5, processor=outlines_processor(t5, Literal["good", "bad"]))
+    assert run(generator, "The essay") in ("good", "bad")
+    assert set(run(generator, ["The essay", "a"], num_beams=2)) <= {"good", "bad"}
+
+
 def test_a_call_never_continues_the_one_before(model: Any) -> None:
     """A prompt that goes on where a cut answer ended is a prompt."""
     tokenizer = model.hf_tokenizer

@@ -431,3 +431,52 @@ def test_labels_inside_texts_do_not_confuse_the_reading() -> None:
     written = json.dumps({"city": city})
     step = spec.parse(f"Thought: {thought}\nAction: Weather\nAction Input: {written}")
     assert step == ReactStep(thought, ToolCall("Weather", {"city": city}), None)
+
+
+# ------------------------------------------------------------------ with transformers
+
+
+def test_definitions_are_those_that_transformers_makes_of_a_function() -> None:
+    from transformers.utils import get_json_schema
+
+    def plain(schema: Any) -> Any:
+        """Without what pydantic adds: titles, and that there are no other members."""
+        if not isinstance(schema, dict):
+            return schema
+        left_out = ("title", "additionalProperties", "minimum", "maximum", "return")
+        return {key: plain(value) for key, value in schema.items() if key not in left_out}
+
+    def rate(text: str, stars: int, tags: list[str], fair: bool = True) -> None:
+        """
+        Rate a text.
+
+        Args:
+            text: What to rate.
+            stars: How many,
+                at most five.
+            tags: Words for it.
+            fair: Whether to be fair.
+        """
+
+    assert plain(as_tool(rate).definition) == plain(get_json_schema(rate))
+
+
+@pytest.mark.parametrize("style", ["openai", "hermes", "llama3", "react"])
+def test_a_model_that_knows_nothing_writes_calls_that_run(style: Any) -> None:
+    import torch
+
+    from tests import tiny
+
+    tokenizer = tiny.byte_level()
+    model = tiny.model("llama", len(tokenizer))
+    tools = [add, book]
+    spec = react(tools, answer=None) if style == "react" else tool_call(tools, style=style)
+    mask = ct.LogitsMask(spec, tokenizer, max_new_tokens=120)
+    prompt = tokenizer("The essay", return_tensors="pt")["input_ids"]
+    for seed in range(3):
+        torch.manual_seed(seed)
+        output = model.generate(prompt, max_new_tokens=120, do_sample=True, logits_processor=[mask])
+        value = spec.parse(tokenizer.decode(output[0, prompt.shape[1] :], skip_special_tokens=True))
+        call = value.action if isinstance(value, ReactStep) else value
+        assert call.name in ("add", "book")
+        assert call() == (add if call.name == "add" else book)(**call.arguments)
