@@ -25,6 +25,7 @@ from constrained.errors import RecordError
 
 SCALE = tuple(float(score) for score in range(4))
 names = st.text(st.characters(codec="utf-8"), max_size=6)
+FIXTURE = [HealthCheck.function_scoped_fixture]
 finite = st.floats(-1e6, 1e6)
 
 
@@ -98,7 +99,7 @@ def path(tmp_path: Path) -> Path:
 # --- what goes in comes out
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(max_examples=60, deadline=None, suppress_health_check=FIXTURE)
 @given(stored=st.lists(records(), max_size=6, unique_by=lambda record: record.key))
 def test_records_come_back_as_they_were(tmp_path: Path, stored: list[CellRecord]):
     path = tmp_path / "any.db"
@@ -111,7 +112,7 @@ def test_records_come_back_as_they_were(tmp_path: Path, stored: list[CellRecord]
         assert all(store.get(record.key) == record for record in stored)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=20)
+@settings(max_examples=20, deadline=None, suppress_health_check=FIXTURE)
 @given(record=records(pairs=True))
 def test_pairs_of_scores_come_back_as_they_were(tmp_path: Path, record: CellRecord):
     path = tmp_path / "any.db"
@@ -606,6 +607,24 @@ def test_merged_shards_are_the_whole(tmp_path: Path, path: Path):
         assert_same_columns(store.columns(), expected)
         assert [e["host"] for e in store.environments()] == ["shard-0", "shard-1", "shard-2"]
         assert store.plan_text() == ("essays", "d" * 40, "{}")
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=FIXTURE)
+@given(parts=st.lists(st.sets(st.integers(0, 11)), min_size=1, max_size=4))
+def test_any_parts_merge_into_their_union_in_any_order(tmp_path: Path, parts: list[set[int]]):
+    cells = grid(4, 3)
+    for file in tmp_path.glob("*.db*"):
+        file.unlink()
+    for i, part in enumerate(parts):
+        with Store(tmp_path / f"{i}.db") as store:
+            store.put(cells[place] for place in sorted(part))
+    sources = [tmp_path / f"{i}.db" for i in range(len(parts))]
+    union = set().union(*parts)
+    for name, order in (("forth.db", sources), ("back.db", sources[::-1])):
+        assert merge(tmp_path / name, order) == len(union)
+    with Store(tmp_path / "forth.db") as forth, Store(tmp_path / "back.db") as back:
+        assert {record.key for record in forth.records()} == {cells[i].key for i in union}
+        assert_same_columns(forth.columns(), back.columns())
 
 
 def test_stores_of_different_plans_are_not_merged(tmp_path: Path, path: Path):
