@@ -41,14 +41,17 @@ def axis_levels(
         found = tuple(dict.fromkeys([*planned.get(axis, ()), *columns.names[axis]]))
         if axis in where:
             asked = where[axis]
-            chosen = [str(a) for a in asked] if isinstance(asked, (list, tuple)) else [str(asked)]
-            absent = [name for name in chosen if name not in {label(level) for level in found}]
+            several = isinstance(asked, (list, tuple, set, frozenset))
+            chosen = [label(each) for each in (asked if several else [asked])]
+            there = {label(level) for level in found}
+            absent = [name for name in chosen if name not in there]
             if absent:
                 raise RecordError(
                     f"there is no {axis} {absent[0]!r} in this run (there are: "
                     f"{', '.join(label(level) for level in found[:8])})"
                 )
-            found = tuple(level for level in found if label(level) in chosen)
+            kept = set(chosen)
+            found = tuple(level for level in found if label(level) in kept)
         levels[axis] = found
     return levels
 

@@ -201,9 +201,12 @@ def _failures_by_judge(
     columns: Columns, levels: Mapping[str, tuple[Any, ...]]
 ) -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
+    if not columns.failures.any():
+        return found
     inside = np.ones(len(columns), dtype=np.bool_)
     for axis in AXES:
-        known = np.array([name in levels[axis] for name in columns.names[axis]], dtype=np.bool_)
+        kept = set(levels[axis])
+        known = np.array([name in kept for name in columns.names[axis]], dtype=np.bool_)
         inside &= known[columns.codes[axis]]
     rows = np.nonzero(inside & (columns.failures > 0))[0]
     for row in rows.tolist():
