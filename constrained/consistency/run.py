@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from constrained.consistency.endpoint import EndpointScorers
 from constrained.consistency.plan import Plan, content_hashes
@@ -183,35 +183,60 @@ def _run(
             progress(RunProgress(cells, cached, scored, failed, time.monotonic() - begin))
 
     tell()
-    batch: list[CellRecord] = []
-    since = time.monotonic()
-    told: list[dict[str, Any]] = []
-
-    def flush() -> None:
-        nonlocal since, told
-        if batch:
-            with store.transaction():
-                if (found := executor.environments()) != told:
-                    for environment in found:
-                        store.begin(whole, {**versions(), "hashes": hashes, **environment})
-                    told = found
-                store.put(batch)
-            batch.clear()
-        since = time.monotonic()
-
-    try:
-        with closing(_closable(executor.score(tasks))) as records:
-            for record in records:
-                batch.append(record)
-                scored += 1
-                failed += is_failed(record)
-                if len(batch) >= BATCH or time.monotonic() - since > BATCH_SECONDS:
-                    flush()
-                tell()
-    finally:
-        flush()
+    with (
+        _Batches(store, whole, hashes, executor) as batches,
+        closing(_closable(executor.score(tasks))) as records,
+    ):
+        for record in records:
+            batches.add(record)
+            scored += 1
+            failed += is_failed(record)
+            tell()
     seconds = time.monotonic() - begin
     return RunSummary(name, store.path, cells, cached, scored, failed, seconds)
+
+
+class _Batches:
+    """Records on their way into a store; leaving the ``with`` block stores what is left.
+
+    That holds for Ctrl-C and for errors as well. The environment goes in with the first records
+    that were scored in it.
+    """
+
+    def __init__(
+        self, store: Store, plan: Plan, hashes: Mapping[str, str], executor: Executor
+    ) -> None:
+        self._store = store
+        self._plan = plan
+        self._hashes = dict(hashes)
+        self._executor = executor
+        self._told: list[dict[str, Any]] = []
+        self._records: list[CellRecord] = []
+        self._since = time.monotonic()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+
+    def add(self, record: CellRecord) -> None:
+        """Take one record; stores the batch when it is full or old."""
+        self._records.append(record)
+        if len(self._records) >= BATCH or time.monotonic() - self._since > BATCH_SECONDS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._records:
+            found = self._executor.environments()
+            with self._store.transaction():
+                for environment in found if found != self._told else ():
+                    said = {**versions(), "hashes": self._hashes, **environment}
+                    self._store.begin(self._plan, said)
+                self._store.put(self._records)
+            self._told = found
+            self._records = []
+        self._since = time.monotonic()
 
 
 def _closable(records: Iterator[CellRecord]) -> Any:
