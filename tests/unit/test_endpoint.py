@@ -266,6 +266,25 @@ def test_json_goes_as_a_response_format(model_server):
     assert {record.draws[0].score for record in records} <= {0.0, 1.0, 2.0, 3.0}
 
 
+def test_whitespace_of_json_is_the_servers_own_business():
+    schema = {
+        "type": "object",
+        "properties": {"score": {"enum": [1, 2]}, "why": {"type": "string"}},
+    }
+    schema |= {"required": ["score", "why"], "additionalProperties": False}
+    texts = [
+        '{  \n\n\t"score" :\r 2 , "why":"a  b"\t}',
+        '{ "score": 3, "why": "" }',
+        '{ "score": 1 2, "why": "" }',
+    ]
+    answers = iter(map(said, texts))
+    with Server(lambda _: next(answers)) as server:
+        plan = plan_of(server.base, spec={"schema": schema}, items=[{"id": "e1", "text": "x"}])
+        (record,) = scored(plan)
+    assert [draw.score for draw in record.draws] == [2.0, None, None]
+    assert [draw.text for draw in record.draws] == texts
+
+
 def test_a_run_is_stored_goes_on_after_the_server_was_down_and_is_not_asked_twice(tmp_path):
     calls = []
 

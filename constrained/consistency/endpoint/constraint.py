@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from constrained.consistency.endpoint.address import Endpoint
@@ -10,7 +11,9 @@ from constrained.consistency.plan import Plan
 from constrained.errors import InvalidSpec
 from constrained.spec.spec import Spec
 
-__all__ = ["constraint_of", "sampling_of"]
+__all__ = ["constraint_of", "sampling_of", "without_whitespace"]
+
+STRING_OR_SPACE = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
 
 LISTED = 4_096
 """Outputs up to which a format is sent as the list of all of them."""
@@ -100,3 +103,16 @@ def _gbnf(text: str) -> str:
     '"8 \\"7\\"\\n"'
     """
     return json.dumps(text, ensure_ascii=False)
+
+
+def without_whitespace(text: str) -> str | None:
+    """A JSON text without the whitespace between its parts; None when it is no JSON.
+
+    >>> without_whitespace('{ "why": "a b",  "score" : 7 }')
+    '{"why":"a b","score":7}'
+    """
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return STRING_OR_SPACE.sub(lambda found: found[1] or "", text)

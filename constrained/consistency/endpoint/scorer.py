@@ -11,7 +11,11 @@ from typing import Any
 
 from constrained.consistency.endpoint.address import Endpoint, read_endpoint
 from constrained.consistency.endpoint.client import Client
-from constrained.consistency.endpoint.constraint import constraint_of, sampling_of
+from constrained.consistency.endpoint.constraint import (
+    constraint_of,
+    sampling_of,
+    without_whitespace,
+)
 from constrained.consistency.endpoint.logprobs import first_tokens, one_token_distribution
 from constrained.consistency.plan import Cell, Plan, Variant, cell_seed
 from constrained.consistency.records import CellRecord, Draw, Score
@@ -41,7 +45,8 @@ class EndpointScorer:
       they are enough. A cell for which they are not is recorded as failed, with the reason.
 
     Every answer is read by the plan's format, whatever the server promised; one outside of it is a
-    failure with its text kept. `concurrency` requests are under way at a time, records come in the
+    failure with its text kept. JSON counts whatever whitespace stands between its parts, which
+    servers put there at will. `concurrency` requests are under way at a time, records come in the
     order of the tasks.
 
     Raises `InvalidSpec` for what such a server cannot do: reasoned scoring, prompt formats that are
@@ -234,6 +239,10 @@ class EndpointScorer:
             text = whole_text(str(message["refusal"]))
             return Draw(index, None, text, seed, failure="the model refused to answer")
         score, failure = read_score(self.plan.spec_of(), text, field=self.plan.score)
+        if failure and self.plan.spec.kind in ("schema", "pydantic"):
+            compact = without_whitespace(text)
+            if compact is not None and compact != text:
+                score, failure = read_score(self.plan.spec_of(), compact, field=self.plan.score)
         if failure and reason == "length":
             limit = self.plan.scoring.max_new_tokens
             failure = f"cut off after {limit} tokens; {failure}"
