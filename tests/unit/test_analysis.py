@@ -22,6 +22,7 @@ from constrained.consistency.analysis import (
 )
 from constrained.consistency.analysis.marks import gate_risks, marks_shown
 from constrained.consistency.analysis.moves import over_move, over_room_pairs, room_pairs
+from constrained.consistency.report.json import to_json
 from constrained.consistency.statistics import Estimate, exact_cells, unknown
 from constrained.errors import RecordError
 from tests.oracle_data.statistics import A_SCORES, F_PROBABILITIES, G_SCORES, N_SCORES
@@ -580,3 +581,23 @@ def test_a_grid_of_draws_has_shares_where_there_are_draws() -> None:
     grid = grid_of_draws([[[1, 1, 2], [2, NAN, NAN]]], [0, 1, 2])
     assert grid.probabilities[0, :, 0, 0, 0, 0].tolist() == [[0, 2 / 3, 1 / 3], [0, 0, 1]]
     assert grid.cells.draws.ravel().tolist() == [3, 1]
+
+
+def test_the_same_data_and_seed_give_the_same_analysis_to_the_last_digit() -> None:
+    options = {"pass_mark": 6, "gold": np.arange(30.0) % 11}
+    one, again = (to_json(analyse_arrays(judged(0), range(11), **options)) for _ in range(2))
+    assert one == again
+    other = analyse_arrays(judged(0), range(11), seed=1, **options).judges[0].gold
+    first = analyse_arrays(judged(0), range(11), **options).judges[0].gold
+    assert first is not None
+    assert other is not None
+    assert first.kappa.value == other.kappa.value
+    assert first.kappa.low != other.kappa.low
+
+
+def test_without_replicates_there_are_values_and_no_bootstrap_intervals() -> None:
+    judge = analyse_arrays(judged(0), range(11), gold=np.arange(30.0) % 11, replicates=0).judges[0]
+    assert judge.gold is not None
+    assert judge.gold.kappa.known
+    assert judge.gold.kappa.reason == "no interval: replicates=0"
+    assert judge.summary.move.bounded
