@@ -8,12 +8,14 @@ model wrote.
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jsonschema
 import pytest
 import torch
 import transformers
@@ -22,7 +24,7 @@ import constrained as ct
 from constrained.errors import GenerationError
 from constrained.generation import LogitsMask
 from tests import tiny
-from tests.matrix.models import KINDS, Subject, subject
+from tests.matrix.models import DECODERS, KINDS, Subject, subject
 
 GRADE = ct.template("Essay score: {score} / 10", score=range(11))
 GRADES = {f"Essay score: {i} / 10" for i in range(11)}
@@ -150,6 +152,53 @@ def test_greedy_text_is_the_best_that_brute_force_finds(
             written += tokens[chosen] or b""
         assert ended
         assert complete(written)
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_wide_beams_find_the_most_probable_output(kind: str) -> None:
+    """With more beams than outputs nothing is pruned, so every output is scored by hand here."""
+    asked = subject(kind)
+    end = asked.tokenizer.eos_token_id
+    mask = mask_of(GRADE, asked)
+    for prompt in PROMPTS:
+        ids = asked.inputs([prompt])["input_ids"][0]
+        rows, _ = asked.generate([prompt], mask, num_beams=24, do_sample=False, length_penalty=0.0)
+        scored: dict[str, float] = {}
+        for grade in GRADES:
+            whole = asked.tokenizer.encode("\n" + grade, add_special_tokens=False)
+            path = [*whole[whole.index(first_token_of(asked, whole)) :], end]
+            with torch.inference_mode():
+                logits = asked.model(torch.cat([ids, torch.tensor(path)])[None]).logits[0]
+            chances = logits[len(ids) - 1 : -1].log_softmax(-1)
+            scored[grade] = float(chances[range(len(path)), path].sum())
+        assert asked.text(rows[0]) == max(scored, key=lambda grade: scored[grade])
+
+
+def first_token_of(asked: Subject, ids: list[int]) -> int:
+    """The token with which the output begins, after the line break before it."""
+    return next(i for i in ids if (asked.vocabulary.tokens[i] or b"").startswith(b"E"))
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "score": {"type": "integer", "minimum": 0, "maximum": 10},
+        "tags": {"type": "array", "items": {"enum": ["good", "bad"]}, "maxItems": 3},
+        "name": {"type": "string", "pattern": "^[a-z]+$", "maxLength": 12},
+    },
+    "required": ["score", "name"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize("mode", ["sampling", "beams"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_objects_are_complete_and_valid_when_the_tokens_run_out(kind: str, mode: str) -> None:
+    asked = subject(kind)
+    spec = ct.json(SCHEMA, whitespace="compact")
+    mask = LogitsMask(spec, asked.tokenizer, width=asked.width, max_new_tokens=60)
+    for text in texts_of(asked, PROMPTS, mask, max_new_tokens=60, **MODES[mode]):
+        jsonschema.validate(json.loads(text), SCHEMA)
 
 
 # ------------------------------------------------------------------ other settings of generate
