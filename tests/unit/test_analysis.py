@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
 
 from constrained.consistency.analysis import (
+    GATES,
     Analysis,
     Room,
     analyse_arrays,
     analyse_draws,
     analyse_grid,
+    compare,
     grid_of_draws,
     grid_of_exact,
 )
@@ -601,3 +603,47 @@ def test_without_replicates_there_are_values_and_no_bootstrap_intervals() -> Non
     assert judge.gold.kappa.known
     assert judge.gold.kappa.reason == "no interval: replicates=0"
     assert judge.summary.move.bounded
+
+
+@pytest.mark.parametrize(
+    ("items", "rooms", "scores", "holes"),
+    [(1, 5, 3, 0), (2, 2, 2, 0), (5, 1, 3, 0), (3, 3, 3, 0.6), (2, 3, 1, 0), (10, 4, 5, 0.3)],
+)
+def test_every_shape_of_data_is_analysed_gated_and_compared_without_a_warning(
+    items: int, rooms: int, scores: int, holes: float
+) -> None:
+    """Warnings are errors here: dividing by nothing would show."""
+    rng = np.random.default_rng(0)
+    gates = {name: 0.5 for name in GATES if name != "max_gate_risk"}
+    gates["max_gate_risk"] = {"bound": 0.1, "at": 0.5}  # type: ignore[assignment]
+    p = rng.dirichlet(np.ones(scores), (2, items, rooms, 2))
+    p[rng.random(p.shape[:-1]) < holes] = NAN
+    draws = rng.integers(0, scores, (items, rooms, 2)).astype(float)
+    draws[rng.random(draws.shape) < holes] = NAN
+    gold = rng.integers(0, scores, items).astype(float)
+    for mark in (None, 0, 1, 99):
+        for found in (
+            analyse_arrays(
+                p,
+                range(scores),
+                ("variant", "item", "prompt", "format"),
+                pass_mark=mark,
+                gates=gates,
+                gold=gold,
+            ),
+            analyse_draws(draws, range(scores), pass_mark=mark, gates=gates),
+        ):
+            assert len(found.gates.results) == len(GATES) * len(found.judges)
+            assert len(compare(found, found).judges) == len(found.judges)
+
+
+def test_levels_that_no_cell_uses_change_nothing() -> None:
+    p = judged(0, 8, 4)
+    p[1, 2] = NAN
+    unused = np.full((8, 4, 2, 11), NAN)
+    unused[:, :, 1] = p
+    one = analyse_arrays(p, range(11)).judges[0]
+    other = analyse_arrays(unused, range(11), ("item", "prompt", "format")).judges[0]
+    for effect in (("item",), ("prompt",), ("item", "prompt")):
+        assert other.components[effect].raw == pytest.approx(one.components[effect].raw)
+    assert other.agreement.phi.value == pytest.approx(one.agreement.phi.value)

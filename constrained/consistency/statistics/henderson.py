@@ -172,8 +172,11 @@ def fit_constants(values: Array, found: Decomposition) -> Decomposition:
     axes = found.effects[-1]
     if found.reason or len(axes) != 2:
         return found
-    table = values.reshape([values.shape[axis] for axis in axes])
-    present = ~np.isnan(table)
+    # A facet may have further levels that no cell uses: one level of it is left in all cells.
+    others = tuple(axis for axis in range(values.ndim) if axis not in axes)
+    present = ~np.isnan(values)
+    table = np.where(present, values, 0.0).sum(axis=others)
+    present = np.asarray(present.any(axis=others))
     y = np.where(present, table - found.mean, 0.0)
     keep = np.ix_(present.any(axis=1), present.any(axis=0))
     y, seen = y[keep], present[keep].astype(np.float64)
