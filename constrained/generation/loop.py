@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from constrained.generation.guide import ENDED, Guide
 from constrained.generation.model import LanguageModel
 from constrained.generation.result import FinishReason
-from constrained.generation.rows import ModelRows, Tree
+from constrained.generation.rows import ModelRows, Tree, parts_of
 from constrained.generation.sampling import Sampling
 from constrained.vocabulary import Vocabulary
 
@@ -25,7 +25,7 @@ __all__ = ["Row", "decode"]
 
 
 LOOK_AHEAD = 16
-"""The first pass may look ahead by one token for this many tokens of the shortest prompt."""
+"""The first pass may look ahead by one token for this many tokens of the prompt."""
 
 Scored = tuple[NDArray[np.float32], list[float]]
 """Logits, shape (n, width), and the log of the sum of exponentials of each row."""
@@ -247,9 +247,9 @@ def _chunks(model: LanguageModel, live: Sequence[Row]) -> list[list[int]]:
 def _first_pass(model: LanguageModel, live: list[Row]) -> tuple[ModelRows, list[Row]]:
     """The prompts with what is certain after them, and the choices that may come soon."""
     heads = _chunks(model, live)
-    most = max(1, min(len(row.prompt) for row in live) // LOOK_AHEAD)
-    if model.fits_trees([row.prompt for row in live], most + max(map(len, heads))):
-        trees = [row.look_ahead(most) for row in live]
+    most = [max(1, len(row.prompt) // LOOK_AHEAD) for row in live]
+    if model.fits_trees([row.prompt for row in live], max(most) + max(map(len, heads))):
+        trees = [row.look_ahead(tokens) for row, tokens in zip(live, most, strict=True)]
     else:
         trees = [(Tree(), [])] * len(live)
     places: dict[tuple[tuple[int, ...], tuple[int, ...], Tree], int] = {}
@@ -257,30 +257,48 @@ def _first_pass(model: LanguageModel, live: list[Row]) -> tuple[ModelRows, list[
         places.setdefault((tuple(row.prompt), tuple(head), tree), len(places))
         for row, head, (tree, _) in zip(live, heads, trees, strict=True)
     ]
-    batch = ModelRows(model)
-    asked = [list(part) for part in zip(*places, strict=True)]
-    if any(tree.tokens for tree, _ in trees):
-        found = batch.begin_with_trees(*asked)
-        scored = _scored([logits for logits, _ in found])
-        below = _scored([logits for _, logits in found])
-    else:
-        scored = _scored(batch.begin(*asked[:2]))
-        below = [(scored[0][0][:0], [])] * len(scored)
+    asked = list(places)
+    batches: list[ModelRows] = []
+    at: dict[int, int] = {}
+    scored: dict[int, tuple[Scored, Scored]] = {}
+    for part in parts_of(model, [prompt for prompt, _, _ in asked]):
+        batch = ModelRows(model)
+        found = _begin(batch, [asked[place] for place in part])
+        for place, both in zip(part, found, strict=True):
+            at[place] = len(at)
+            scored[place] = both
+        batches.append(batch)
     for row, head, (_, nodes), place in zip(live, heads, trees, index, strict=True):
+        above, below = scored[place]
         row.fed = len(head)
-        row.ahead = dict(zip(nodes, zip(*below[place], strict=True), strict=True))
-        row.read(scored[place], 0)
+        row.ahead = dict(zip(nodes, zip(*below, strict=True), strict=True))
+        row.read(above, 0)
         row.ahead = {}
-    return batch, _drop_ended(batch, live, index)
+    going = [i for i, row in enumerate(live) if row.finish_reason is None]
+    if not going:
+        return batches[0], []
+    batch = ModelRows.joined(batches)
+    batch.select([at[index[i]] for i in going])
+    return batch, [live[i] for i in going]
 
 
-def _drop_ended(
-    batch: ModelRows, live: Sequence[Row], places: Sequence[int] | None = None
-) -> list[Row]:
-    """The rows that go on, and the batch cut down to them; `places` is where each row is in it."""
+def _begin(
+    batch: ModelRows, asked: Sequence[tuple[tuple[int, ...], tuple[int, ...], Tree]]
+) -> list[tuple[Scored, Scored]]:
+    """What one pass says after the prompts and heads, and below them in the trees."""
+    prompts, heads, trees = (list(part) for part in zip(*asked, strict=True))
+    if any(tree.tokens for tree in trees):
+        found = batch.begin_with_trees(prompts, heads, trees)
+        above = _scored([logits for logits, _ in found])
+        return list(zip(above, _scored([logits for _, logits in found]), strict=True))
+    return [(one, (one[0][:0], [])) for one in _scored(batch.begin(prompts, heads))]
+
+
+def _drop_ended(batch: ModelRows, live: Sequence[Row]) -> list[Row]:
+    """The rows that go on, and the batch cut down to them."""
     kept = [i for i, row in enumerate(live) if row.finish_reason is None]
     if kept:
-        batch.select(kept if places is None else [places[i] for i in kept])
+        batch.select(kept)
     return [live[i] for i in kept]
 
 

@@ -17,7 +17,7 @@ import torch
 
 from constrained.generation.model import LanguageModel
 
-__all__ = ["SHARE_FROM", "ModelRows", "Tree", "common_head"]
+__all__ = ["SHARE_FROM", "ModelRows", "Tree", "common_head", "parts_of"]
 
 SHARE_FROM = 64
 """Tokens that a shared beginning has to save before it gets a pass of its own."""
@@ -36,6 +36,11 @@ class Tree:
 
     tokens: tuple[int, ...] = ()
     parents: tuple[int, ...] = ()
+
+    @property
+    def is_chain(self) -> bool:
+        """No token has a sibling, so an ordinary causal pass can score it."""
+        return self.parents == tuple(range(-1, len(self.parents) - 1))
 
     def ancestors(self) -> tuple[torch.Tensor, torch.Tensor]:
         """What each token sees (bool, shape (n, n)) and how far below the row it is (from 0)."""
@@ -95,8 +100,25 @@ class ModelRows:
         trees do not become part of the rows. Only for models that take trees (`fits_trees`).
         """
         prompts = self._after_common_head(prompts)
-        shared = self._mask.shape[1] if self._cache is not None else 0
+        keep = max(len(h) + len(t.tokens) for h, t in zip(heads, trees, strict=True)) + 1
         rows = [[*p, *h, *t.tokens] for p, h, t in zip(prompts, heads, trees, strict=True)]
+        if all(tree.is_chain for tree in trees):
+            logits = self._pass(rows, right=False, keep=keep)
+            for i, tree in enumerate(trees):
+                self._mask[i, self._mask.shape[1] - len(tree.tokens) :] = 0
+        else:
+            logits = self._pass_trees(rows, trees, keep)
+        found = []
+        for row, head, tree in zip(logits, heads, trees, strict=True):
+            split = len(row) - len(tree.tokens)
+            found.append((row[split - len(head) - 1 : split], row[split:]))
+        return found
+
+    def _pass_trees(
+        self, rows: Sequence[Sequence[int]], trees: Sequence[Tree], keep: int
+    ) -> torch.Tensor:
+        """One forward pass over rows that end in their trees; the logits."""
+        shared = self._mask.shape[1] if self._cache is not None else 0
         longest = max(map(len, rows))
         tokens = torch.zeros((len(rows), longest), dtype=torch.long)
         kept = torch.zeros_like(tokens)
@@ -114,15 +136,11 @@ class ModelRows:
         visible |= torch.eye(longest, dtype=torch.bool)  # padding sees itself, or it would be nan
         past = torch.ones((len(rows), longest, shared), dtype=torch.bool)
         visible = torch.cat([past, visible], dim=2)
-        keep = max(len(h) + len(t.tokens) for h, t in zip(heads, trees, strict=True)) + 1
         output = self._forward_masked(tokens, positions, visible, self._cache, keep)
         self._cache = output.past_key_values
         self._mask = torch.cat([past[:, 0].long(), kept], dim=1).to(self.model.device)
-        found = []
-        for row, head, tree in zip(output.logits, heads, trees, strict=True):
-            split = len(row) - len(tree.tokens)
-            found.append((row[split - len(head) - 1 : split], row[split:]))
-        return found
+        logits: torch.Tensor = output.logits
+        return logits
 
     def extend(self, chunks: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """Append at least one token to each row; the logits after each: (len(chunk), width)."""
@@ -194,6 +212,31 @@ class ModelRows:
             inputs["logits_to_keep"] = keep
         with torch.inference_mode():
             return self.model.module(**inputs, return_dict=True)
+
+    @property
+    def held(self) -> tuple[Any, torch.Tensor]:
+        """The cache, and which of its slots are no padding: int64, shape (rows, slots)."""
+        return self._cache, self._mask
+
+    @staticmethod
+    def joined(batches: Sequence[ModelRows]) -> ModelRows:
+        """The rows of several batches as one, padded on the left; only where gaps may be.
+
+        The batches are used up.
+        """
+        if len(batches) == 1:
+            return batches[0]
+        caches, masks = zip(*(batch.held for batch in batches), strict=True)
+        longest = max(mask.shape[1] for mask in masks)
+        gaps = [longest - mask.shape[1] for mask in masks]
+        joined, pad = ModelRows(batches[0].model), torch.nn.functional.pad
+        joined._cache = caches[0]
+        joined._mask = torch.cat([pad(m, (gap, 0)) for m, gap in zip(masks, gaps, strict=True)])
+        for layer, *others in zip(*(cache.layers for cache in caches), strict=True):
+            parts = [*zip((layer, *others), gaps, strict=True)]
+            layer.keys = torch.cat([pad(part.keys, (0, 0, gap, 0)) for part, gap in parts])
+            layer.values = torch.cat([pad(part.values, (0, 0, gap, 0)) for part, gap in parts])
+        return joined
 
     def only(self, place: int) -> ModelRows:
         """One of the rows, growing on its own from here."""
@@ -293,6 +336,30 @@ class ModelRows:
             layer.keys = torch.take_along_dim(layer.keys, index, dim=2)
             layer.values = torch.take_along_dim(layer.values, index, dim=2)
         self._mask = torch.take_along_dim(self._mask, order, dim=1)
+
+
+def parts_of(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Places of the prompts in parts, each for a first pass of its own.
+
+    Prompts that begin alike make a part, since they share that beginning. On a CPU, where a pass
+    costs what its tokens cost, prompts of different length do too, rather than pay for padding.
+    """
+    if not model.takes_trees or len(prompts) == 1:
+        return [list(range(len(prompts)))]
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for place, prompt in enumerate(prompts):
+        groups.setdefault(tuple(prompt[:SHARE_FROM]), []).append(place)
+    alike = [g for head, g in groups.items() if len(g) > 1 and len(head) == SHARE_FROM]
+    shared = {place for group in alike for place in group}
+    single = sorted(set(range(len(prompts))) - shared, key=lambda place: len(prompts[place]))
+    runs: list[list[int]] = []
+    for place in single:
+        wasted = sum(len(prompts[place]) - len(prompts[i]) for i in runs[-1]) if runs else 0
+        if runs and (wasted < SHARE_FROM or model.device.type != "cpu"):
+            runs[-1].append(place)
+        else:
+            runs.append([place])
+    return [*alike, *runs]
 
 
 def common_head(prompts: Sequence[Sequence[int]]) -> int:

@@ -68,6 +68,36 @@ def test_models_that_count_slots_get_no_shared_head(kind: str) -> None:
     assert shapes[0][0] == len(PROMPTS)
 
 
+LENGTHS = ["a", HEAD + "Bad.", "The essay is good.\n", "Score: 7 / 10. " * 9, HEAD + "Good, a"]
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("spec", [GRADE, REASON, None], ids=["grade", "reason", "free"])
+def test_prompts_of_different_length_are_not_padded_to_one(kind: str, spec: Any) -> None:
+    generator = generator_of(kind)
+    settings_: dict[str, Any] = {"temperature": 1.0, "seed": 5, "max_new_tokens": 20}
+    with shapes_of(generator) as shapes:
+        together = generator(LENGTHS, spec, **settings_)
+    first = [shape for shape in shapes if shape[1] > 4]
+    assert sorted(rows for rows, _ in first[:4]) == [1, 1, 2, 2]
+    sizes = [len(generator.tokenizer.encode(prompt)) for prompt in LENGTHS]
+    given = sum(rows * tokens for rows, tokens in first)
+    assert given < sum(sizes) + 100 < len(sizes) * max(sizes)
+    for prompt, result in zip(LENGTHS, together, strict=True):
+        alone = generator(prompt, spec, **settings_)
+        assert alone.token_ids == result.token_ids
+        assert alone.logprob == pytest.approx(result.logprob, abs=1e-3)
+        assert alone.forward_passes == result.forward_passes
+
+
+def test_answers_of_one_pass_are_exact_in_any_batch_of_different_lengths() -> None:
+    generator = generator_of("llama")
+    prompts = ["a", "The essay argues well. " * 12, "Score: 7 / 10. " * 30]
+    together = generator(prompts, GRADE, temperature=1.0, seed=2)
+    for prompt, result in zip(prompts, together, strict=True):
+        assert generator(prompt, GRADE, temperature=1.0, seed=2) == result
+
+
 def test_a_short_head_is_not_worth_a_pass() -> None:
     generator = generator_of("llama")
     with shapes_of(generator) as shapes:
