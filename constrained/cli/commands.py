@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ import constrained
 from constrained.cli import screen
 from constrained.cli.formats import chosen_spec, read_spec, read_text
 from constrained.errors import GenerationError
-from constrained.models import DEFAULT_MODEL, load_model, load_tokenizer
+from constrained.models import DEFAULT_MODEL, Variants, load_model, load_tokenizer, load_variants
 
 if TYPE_CHECKING:
     from constrained.generation.generator import Generator
@@ -149,7 +150,8 @@ def demo(
     json: Json = False,
 ) -> None:
     """Grade essays with a small model: how often free answers break the format, what it costs to
-    guarantee it, and how far the scores move when the prompt is worded differently.
+    guarantee it, and how far the scores move when the prompt is worded differently; and what all
+    that is for the same model fine-tuned to score (the default model only, and with peft).
 
     Takes a minute or two on two CPU cores. The first time it downloads a model of 93 MB.
 
@@ -162,21 +164,31 @@ def demo(
     ```
     """  # noqa: D205
     from constrained.demo.material import bundled, read_material
+    from constrained.demo.scorer import scored
 
-    material = read_material(essays) if essays else bundled()
+    material, tuned = read_material(essays) if essays else bundled(), scored()
     if limit is not None:
-        material = material.first(*grid(limit))
-    loaded = load(model, adapter, device, dtype, trust_remote_code)
-    from constrained.demo.grading import grade
+        material, tuned = material.first(*grid(limit)), tuned.first(*grid(limit))
+    variants = None
+    if (model, adapter, essays) == (DEFAULT_MODEL, None, None) and find_spec("peft"):
+        variants = load_scorer(device, dtype, trust_remote_code)
+        loaded = variants.model, variants.tokenizer
+    else:
+        loaded = load(model, adapter, device, dtype, trust_remote_code)
+    from constrained.demo.grading import compare, grade
 
-    with screen.progress(3 * len(material.essays) * len(material.prompts)) as progress:
+    steps = 3 * material.cells + (6 * tuned.material.cells if variants else 0)
+    with screen.progress(steps) as progress:
         report = grade(*loaded, material, name=model, progress=progress)
+        comparison = compare(variants, tuned, progress=progress) if variants else None
     if json:
-        screen.show_json(report.to_json())
+        screen.show_json(
+            report.to_json() | ({"fine_tuned": comparison.to_json()} if comparison else {})
+        )
     else:
         from constrained.demo.page import page
 
-        screen.show(page(report))
+        screen.show(page(report, comparison))
 
 
 @app.command(epilog=SPEC_HELP)
@@ -394,6 +406,21 @@ def load(model: str, adapter: str | None, device: str, dtype: str, trust: bool) 
         return load_model(
             model,
             adapter=adapter,
+            device=device,
+            dtype=dtype,
+            trust_remote_code=trust,
+            notify=notify,
+        )
+
+
+def load_scorer(device: str, dtype: str, trust: bool) -> Variants:
+    """The default model with the fine-tuned scorer that comes with the package."""
+    from constrained.demo.scorer import ADAPTER, SCORER
+
+    with screen.spinner(f"Loading {DEFAULT_MODEL}") as notify:
+        return load_variants(
+            DEFAULT_MODEL,
+            {SCORER: str(ADAPTER)},
             device=device,
             dtype=dtype,
             trust_remote_code=trust,

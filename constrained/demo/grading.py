@@ -1,4 +1,4 @@
-"""`grade`: every essay under every wording, answered freely, in the format, and exactly."""
+"""`grade`, `compare`: every essay under every wording, answered freely, in the format, exactly."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ import torch
 
 from constrained.demo.material import Material
 from constrained.demo.report import Cell, Report, Seconds
+from constrained.demo.scorer import SCORER, Comparison, Scored
 from constrained.generation.generator import Generator
 from constrained.generation.inputs import Prompt, prompt_ids
+from constrained.models.variants import BASE, Variants
+from constrained.prompts import prompt_format
 from constrained.spec import template
 
-__all__ = ["FREE_TOKENS", "TEMPLATE", "grade"]
+__all__ = ["FREE_TOKENS", "TEMPLATE", "compare", "grade"]
 
 TEMPLATE = "Essay score: {score} / 10"
 FREE_TOKENS = 16
@@ -37,20 +40,23 @@ def grade(
     material: Material,
     *,
     name: str,
+    render: Callable[[str], str] | None = None,
     progress: Callable[[str, int], None] = _nothing,
 ) -> Report:
     """Grade all essays under all wordings with one model.
 
-    Prompts go through the tokenizer's chat template where it has one. Free and constrained answers
+    `render` writes a prompt in the format that the model was trained with; without it, prompts go
+    through the tokenizer's chat template where it has one. Free and constrained answers
     get the same prompts in the same batches; free ones are cut after `FREE_TOKENS` tokens.
     `progress` is told what is being done and how many of the 3 x essays x wordings steps that was.
     """
     generator = Generator(model, tokenizer)
     spec = template(TEMPLATE, score=range(11))
-    free_answers(model, tokenizer, [asked(tokenizer, material)[0][2]], tokens=1)  # warms up
+    questions = asked(tokenizer, material, render)
+    free_answers(model, tokenizer, [questions[0][2]], tokens=1)  # warms up
     seconds = {"free": 0.0, "constrained": 0.0, "distribution": 0.0}
     cells: dict[tuple[str, str], Cell] = {}
-    for keys, prompts in batches(asked(tokenizer, material)):
+    for keys, prompts in batches(questions):
         start = time.perf_counter()
         progress("Free answers", 0)
         free = free_answers(model, tokenizer, prompts, tokens=FREE_TOKENS)
@@ -90,15 +96,41 @@ def grade(
     )
 
 
-def asked(tokenizer: Any, material: Material) -> list[tuple[str, str, Prompt]]:
+def compare(
+    variants: Variants, chosen: Scored, *, progress: Callable[[str, int], None] = _nothing
+) -> Comparison:
+    """Grade essays of known scores with the base and with its adapter `SCORER`.
+
+    `progress` is told what is being done and how many of the 6 x essays x wordings steps that was.
+    """
+    render = prompt_format("chatml").render  # one of those that the adapter was trained with
+
+    def graded(name: str, label: str) -> Report:
+        with variants.use(name) as model:
+            return grade(
+                model,
+                variants.tokenizer,
+                chosen.material,
+                name=label,
+                render=render,
+                progress=progress,
+            )
+
+    return Comparison(graded(BASE, "before"), graded(SCORER, "after"), chosen.gold)
+
+
+def asked(
+    tokenizer: Any, material: Material, render: Callable[[str], str] | None
+) -> list[tuple[str, str, Prompt]]:
     """Essay, wording and prompt of every cell; one wording after the other."""
     chat = bool(getattr(tokenizer, "chat_template", None))
+    plain = render or "{}\n\n".format
     found: list[tuple[str, str, Prompt]] = []
     for wording in material.prompts:
         for essay in material.essays:
             text = wording.ask(material.question, essay)
-            prompt: Prompt = [{"role": "user", "content": text}] if chat else f"{text}\n\n"
-            found.append((essay.id, wording.id, prompt))
+            messages = [{"role": "user", "content": text}]
+            found.append((essay.id, wording.id, messages if chat and not render else plain(text)))
     return found
 
 

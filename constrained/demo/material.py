@@ -49,6 +49,11 @@ class Material:
     prompts: tuple[Wording, ...]
     essays: tuple[Essay, ...]
 
+    @property
+    def cells(self) -> int:
+        """How many essays under a wording there are."""
+        return len(self.essays) * len(self.prompts)
+
     def first(self, essays: int, prompts: int) -> Material:
         """The same with only so many essays and wordings."""
         return Material(self.question, self.prompts[:prompts], self.essays[:essays])

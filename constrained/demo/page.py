@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from constrained.demo.report import Cell, Report, mean
+from constrained.demo.scorer import Comparison
 
 __all__ = ["page", "sparkline"]
 
@@ -31,12 +32,15 @@ def sparkline(pmf: Sequence[float]) -> str:
     )
 
 
-def page(report: Report) -> RenderableType:
-    """The whole report: format, distributions, what the wording does, and what follows."""
-    return Group(*sections(report))
+def page(report: Report, comparison: Comparison | None = None) -> RenderableType:
+    """The whole report: format, distributions, what the wording does, and what follows.
+
+    With a `comparison`, a model before and after fine-tuning as well.
+    """
+    return Group(*sections(report, comparison))
 
 
-def sections(report: Report) -> Iterator[RenderableType]:
+def sections(report: Report, comparison: Comparison | None) -> Iterator[RenderableType]:
     """The parts of the page in order."""
     size = f"{len(report.essays)} essays x {len(report.prompts)} wordings of the same request"
     yield Rule("constrained demo", style="dim")
@@ -52,6 +56,11 @@ def sections(report: Report) -> Iterator[RenderableType]:
     yield Padding(distributions(report), MARGIN)
     yield heading("3  What follows")
     yield Padding(bullets(conclusions(report)), MARGIN)
+    if comparison is not None:
+        yield heading("4  The same model, fine-tuned", "on essays whose right score is known")
+        yield Padding(side_by_side(comparison), MARGIN)
+        yield Padding(Text(), MARGIN)
+        yield Padding(bullets(lessons(comparison)), MARGIN)
     yield Rule(style="dim")
 
 
@@ -115,6 +124,40 @@ def distributions(report: Report) -> Table:
     spreads = [f"{report.spread_between_essays(prompt):.1f}" for prompt in report.prompts]
     table.add_row("differ by", *spreads, "", style="dim")
     return table
+
+
+def side_by_side(comparison: Comparison) -> Table:
+    """One row per essay and wording: what it deserves, and both models' scores."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("essay")
+    table.add_column("wording")
+    table.add_column("right", justify="right")
+    for report in (comparison.base, comparison.tuned):
+        table.add_column(report.model, justify="center", no_wrap=True)
+    for before, after in zip(comparison.base.cells, comparison.tuned.cells, strict=True):
+        charts = [
+            Text.assemble((sparkline(c.pmf), "cyan"), f" {c.mean:4.1f}") for c in (before, after)
+        ]
+        right = str(comparison.gold[before.essay])
+        table.add_row(before.essay, before.prompt, right, *charts)
+    return table
+
+
+def lessons(comparison: Comparison) -> Iterator[str]:
+    """What fine-tuning changed, in plain words and measured numbers."""
+    base, tuned = comparison.base, comparison.tuned
+    total = len(base.cells)
+    removed = [mean([cell.removed_mass for cell in report.cells]) for report in (base, tuned)]
+    yield (
+        f"Format: free answers follow it in {base.count(lambda c: c.follows)} of {total} cases "
+        f"before and {tuned.count(lambda c: c.follows)} of {total} after; the constraint removes "
+        f"{removed[0]:.1%} of the probability before and {removed[1]:.1%} after."
+    )
+    yield (
+        f"Meaning: the expected score is {comparison.error(base):.1f} points from the right one on "
+        f"average before, and {comparison.error(tuned):.1f} after. Masks make a format certain; "
+        "training makes a score mean something."
+    )
 
 
 def bullets(texts: Iterator[str]) -> Table:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -70,14 +70,14 @@ for _amounts in product(range(3), range(4), range(3), range(0, 7, 2)):
     BY_SCORE[Damage(*_amounts).score].append(Damage(*_amounts))
 
 
-def essays(seed: int, number: int, part: str) -> Iterator[Essay]:
-    """Essays of the part `training` or `held_out`; scores from 0 to 10 in equal shares.
+def essays(seed: int, number: int, part: str, scores: Sequence[int] = range(11)) -> Iterator[Essay]:
+    """Essays of the part `training` or `held_out`, with these scores in turn.
 
     The two parts share neither topics nor off-topic sentences.
     """
     rng = random.Random(f"{part} {seed}")
     for place in range(number):
-        damage = rng.choice(BY_SCORE[place % 11])
+        damage = rng.choice(BY_SCORE[scores[place % len(scores)]])
         yield essay(rng, rng.choice(TOPICS[part]), TOPICS["off_topic"][part], damage)
 
 

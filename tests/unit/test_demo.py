@@ -8,6 +8,7 @@ import math
 import re
 import statistics
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from rich.console import Console
 from constrained.demo.material import Essay, Wording, bundled, read_material
 from constrained.demo.page import page, sparkline
 from constrained.demo.report import Cell, Report, Seconds
+from constrained.demo.scorer import ADAPTER, Comparison, scored
 from constrained.errors import InvalidSpec
 
 
@@ -42,10 +44,10 @@ WORDS_MATTER = {("a", "x"): 1, ("a", "y"): 9, ("b", "x"): 2, ("b", "y"): 8}
 ESSAYS_MATTER = {("a", "x"): 1, ("a", "y"): 2, ("b", "x"): 9, ("b", "y"): 9}
 
 
-def shown(found: Report, width: int = 80) -> str:
+def shown(found: Report, comparison: Comparison | None = None, width: int = 80) -> str:
     """The page as plain text."""
     stream = io.StringIO()
-    Console(file=stream, width=width).print(page(found))
+    Console(file=stream, width=width).print(page(found, comparison))
     return stream.getvalue()
 
 
@@ -205,3 +207,48 @@ def test_control_characters_of_a_free_answer_do_not_reach_the_terminal():
 def test_one_essay_under_one_wording_is_shown_without_comparisons():
     text = shown(report({("a", "x"): 3}))
     assert "points apart" not in text
+
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "essay_scorer"
+
+
+def test_the_scored_essays_are_held_out_ones_of_the_example():
+    chosen = scored()
+    lines = (EXAMPLE / "essays.jsonl").read_text("utf-8").splitlines()
+    held_out = {essay["id"]: essay for essay in map(json.loads, lines)}
+    assert {e.id: e.text for e in chosen.material.essays} == {
+        e.id: held_out[e.id]["text"] for e in chosen.material.essays
+    }
+    assert dict(chosen.gold) == {e.id: held_out[e.id]["gold"] for e in chosen.material.essays}
+    assert sorted(chosen.gold.values()) == [0, 2, 4, 6, 8, 10]
+    assert all("{essay}" in wording.text for wording in chosen.material.prompts)
+
+
+def test_the_adapter_that_is_shipped_is_small_and_names_no_path():
+    assert sum(path.stat().st_size for path in ADAPTER.iterdir()) < 4_000_000
+    config = json.loads((ADAPTER / "adapter_config.json").read_text("utf-8"))
+    assert config["base_model_name_or_path"] == "HuggingFaceTB/SmolLM2-135M-Instruct"
+    assert (EXAMPLE / "adapter").resolve() == ADAPTER.resolve()
+
+
+def test_before_and_after_stand_side_by_side():
+    right = {("a", "x"): 3, ("b", "x"): 9}
+    wrong = {("a", "x"): 7, ("b", "x"): 7}
+    comparison = Comparison(
+        replace(report(wrong), model="before"),
+        replace(report(right, follows=True), model="after"),
+        {"a": 3, "b": 8},
+    )
+    assert comparison.error(comparison.base) == 2.5
+    assert comparison.error(comparison.tuned) == 0.5
+    text = shown(report(WORDS_MATTER), comparison)
+    assert max(map(len, text.splitlines())) <= 80
+    (row,) = [line for line in text.splitlines() if line.split()[:3] == ["a", "x", "3"]]
+    assert row.split()[3:] == ["·······█···", "7.0", "···█·······", "3.0"]
+    joined = " ".join(text.split())
+    assert "in 0 of 2 cases before and 2 of 2 after" in joined
+    assert "2.5 points from the right one on average before, and 0.5 after" in joined
+    data = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
+    assert list(data) == ["base", "tuned", "gold"]
+    assert (data["base"]["mean_error"], data["tuned"]["mean_error"]) == (2.5, 0.5)
+    assert data["gold"] == {"a": 3, "b": 8}
