@@ -1,4 +1,4 @@
-"""The command line: ``constrained demo``, ``generate``, ``distribution`` and ``explain``.
+"""The command line: ``demo``, ``generate``, ``distribution``, ``explain``, ``consistency``.
 
 >>> from constrained.cli import run
 >>> run(["explain", "integer:0..10", "--json"])  # doctest: +ELLIPSIS
@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from constrained.cli.commands import app
+from constrained.cli.consistency import app as consistency
 from constrained.cli.screen import complain
 from constrained.errors import ConstrainedError
 
@@ -23,6 +24,8 @@ FAILED = 1
 BAD_INPUT = 2
 INTERRUPTED = 130
 OUT_OF_MEMORY = {"MemoryError", "OutOfMemoryError"}  # torch has one of its own
+
+app.add_typer(consistency)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["complain", "progress", "remark", "show", "show_json", "spinner"]
+__all__ = ["complain", "json_text", "log", "progress", "remark", "show", "show_json", "spinner"]
 
 
 def messages() -> Console:
@@ -29,7 +29,12 @@ def show(page: RenderableType) -> None:
 
 def show_json(value: Any) -> None:
     """Print JSON to stdout; a float that JSON cannot write becomes null."""
-    print(json.dumps(finite(value), ensure_ascii=False, indent=2, default=str))  # noqa: T201
+    print(json_text(value))  # noqa: T201
+
+
+def json_text(value: Any) -> str:
+    """A value as JSON; a float that JSON cannot write becomes null."""
+    return json.dumps(finite(value), ensure_ascii=False, indent=2, default=str)
 
 
 def finite(value: Any) -> Any:
@@ -46,6 +51,11 @@ def remark(text: str) -> None:
     console = messages()
     if console.is_terminal:
         console.print(escape(text), style="dim")
+
+
+def log(text: str) -> None:
+    """A line on stderr that a log should have too."""
+    messages().print(escape(text))
 
 
 def complain(text: str) -> None:

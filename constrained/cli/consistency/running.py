@@ -1,0 +1,229 @@
+"""``constrained consistency run``: score what a plan still lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from constrained.cli import screen
+from constrained.cli.consistency.options import two_numbers
+from constrained.cli.consistency.places import command, store_of
+from constrained.cli.consistency.planning import limited, preview
+from constrained.cli.consistency.progress import Watch, watching
+from constrained.errors import InvalidSpec, RecordError
+
+if TYPE_CHECKING:
+    from constrained.consistency.plan import Plan, Variant
+    from constrained.consistency.records import CellRecord
+    from constrained.consistency.run import Executor, RunSummary
+    from constrained.consistency.scoring import Scorer, Scorers, Task
+
+__all__ = ["run"]
+
+FAILED = 1
+INTERRUPTED = 130
+
+
+def run(
+    plan: Annotated[Path, typer.Argument(help="The plan, a YAML file.", show_default=False)],
+    store: Annotated[
+        Path | None,
+        typer.Option(help="The store, or a folder for it; beside the plan when left out."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(help="Only part i of n; each part gets a store of its own.", metavar="i/n"),
+    ] = None,
+    executor: Annotated[
+        str, typer.Option(help="Where cells are scored: local or ray.", metavar="local|ray")
+    ] = "local",
+    limit: Annotated[
+        str | None,
+        typer.Option(help="Only the first so many items and prompts: 5x2.", metavar="IxP"),
+    ] = None,
+    reuse: Annotated[
+        list[Path] | None,
+        typer.Option(help="Take cells over from this store too; repeat it.", metavar="STORE"),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Instead of the variants' own: cpu, cuda, cuda:1, ...")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would cost, and score nothing.")
+    ] = False,
+    measure: Annotated[
+        bool,
+        typer.Option("--measure", help="With --dry-run: load the first model and time it."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
+) -> None:
+    """Score every cell of a plan that its store lacks.
+
+    What is scored is stored within two seconds. The same command goes on where an earlier one was
+    stopped, whatever stopped it, and scores nothing twice.
+
+    **Examples**
+
+    ```sh
+    constrained consistency run essays.yaml --dry-run
+    constrained consistency run essays.yaml
+    constrained consistency run essays.yaml --limit 5x2
+    constrained consistency run essays.yaml --shard 1/4
+    ```
+
+    Exit codes: 0 all cells are stored, 1 every cell failed, 2 bad input, 130 interrupted.
+    """
+    from constrained.consistency.plan import read_plan
+
+    if measure and not dry_run:
+        raise InvalidSpec("--measure goes with --dry-run", hint="add --dry-run")
+    asked, tag = read_plan(plan), []
+    if device is not None:
+        variants = [one.model_copy(update={"device": device}) for one in asked.variants]
+        asked = asked.with_options(variants=variants)
+    if limit is not None:
+        items, prompts = two_numbers(limit, "x", "--limit", "items x prompts, for example 5x2")
+        asked = limited(asked, items, prompts)
+        tag.append(f"first-{items}x{prompts}")
+    part = None
+    if shard is not None:
+        part = two_numbers(shard, "/", "--shard", "part/parts, for example 1/4")
+        tag.append(f"{part[0]}-of-{part[1]}")
+    place = store_of(plan, store, ".".join(tag))
+    if dry_run:
+        preview(asked if part is None else asked.shard(*part), place, measure=measure, json=json)
+        return
+    options = {
+        "--store": store,
+        "--limit": limit,
+        "--executor": executor if executor != "local" else None,
+    }
+    words = [
+        plan,
+        *(w for name, value in options.items() if value is not None for w in (name, value)),
+    ]
+    again = command("run", *words, *(("--shard", shard) if shard is not None else ()))
+    check_contents(asked, place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    summary = score(asked, place, part, executor, reuse or [], command("run", *words), again)
+    tell(summary, str(plan), part, again, json=json)
+
+
+def check_contents(plan: Plan, place: Path) -> None:
+    """Refuse a store whose cells another content of the same model scored.
+
+    They have other keys, so a run would put a second record beside each of them.
+    """
+    if not place.exists():
+        return
+    from constrained.consistency.plan import content_hashes
+    from constrained.consistency.store import Store
+
+    with Store(place, create=False) as store:
+        before = store.environment().get("hashes", {}) if len(store) else {}
+    now = content_hashes(plan) if before else {}
+    for name, found in now.items():
+        if before.get(name, found) != found:
+            raise RecordError(
+                f"{place}: {name} has changed since its cells were stored; run into another store "
+                f"(--store), with --reuse {place} for the cells that are the same"
+            )
+
+
+def score(
+    plan: Plan,
+    place: Path,
+    part: tuple[int, int] | None,
+    executor: str,
+    reuse: Sequence[Path],
+    said: str,
+    again: str,
+) -> RunSummary:
+    """Run with a bar; when it is interrupted, say what is stored and how to go on."""
+    from constrained.consistency.run import run as run_plan
+
+    with watching() as watch:
+        try:
+            where = local(plan, watch, said) if executor == "local" else executor
+            return run_plan(plan, place, executor=where, shard=part, progress=watch, reuse=reuse)
+        except KeyboardInterrupt:
+            stopped = watch.last
+    done = 0 if stopped is None else stopped.cached + stopped.scored
+    of = "" if stopped is None else f" of {stopped.cells:,}"
+    screen.log(f"stopped: {done:,}{of} cells are stored in {place}")
+    screen.log(f"go on with: {again}")
+    raise typer.Exit(INTERRUPTED)
+
+
+def local(plan: Plan, watch: Watch, said: str) -> Executor:
+    """The executor of this process, which tells the watch what it is doing."""
+    from constrained.consistency.endpoint import EndpointScorers
+    from constrained.consistency.run import LocalExecutor
+    from constrained.consistency.scoring import LoadedModels
+
+    scorers = EndpointScorers(plan, others=LoadedModels(plan, watch.doing))
+    return Noted(LocalExecutor(plan, told(scorers, watch.doing)), {"command": said})
+
+
+def told(scorers: Scorers, doing: Callable[[str], None]) -> Scorers:
+    """The same scorers; each variant's name is told when its turn comes."""
+
+    @contextmanager
+    def telling(variant: Variant) -> Iterator[Scorer]:
+        doing(f"loading {variant.name}")
+        with scorers(variant) as scorer:
+            doing(variant.name)
+            yield scorer
+
+    return telling
+
+
+class Noted:
+    """An executor whose environments say more: the command that repeats the run."""
+
+    def __init__(self, executor: Executor, notes: Mapping[str, Any]) -> None:
+        self._executor = executor
+        self._notes = dict(notes)
+
+    def score(self, tasks: Sequence[Task]) -> Iterator[CellRecord]:
+        """The executor's records."""
+        return self._executor.score(tasks)
+
+    def environments(self) -> list[dict[str, Any]]:
+        """The executor's environments with the notes."""
+        return [{**found, **self._notes} for found in self._executor.environments()]
+
+
+def tell(
+    summary: RunSummary, plan: str, part: tuple[int, int] | None, again: str, *, json: bool
+) -> None:
+    """What was done, and what to type next; exits with 1 when every cell failed."""
+    from constrained.consistency.report.terms import duration
+
+    whole = part is None or part[1] == 1
+    shards = store_of(plan, summary.store.parent, "*-of-*")
+    next_ = (
+        command("report", summary.store)
+        if whole
+        else f"{command('merge', store_of(plan, summary.store.parent))} {shards}"
+    )
+    if json:
+        screen.show_json({**asdict(summary), "command": again, "next": next_})
+    else:
+        failed = f", {summary.failed:,} of them failed" if summary.failed else ""
+        took = f" in {duration(summary.seconds)}" if summary.scored else ""
+        typer.echo(
+            f"{summary.cells:,} cells: {summary.scored:,} scored{failed}{took}, "
+            f"{summary.cached:,} stored before"
+        )
+        typer.echo(f"Store:  {summary.store}")
+        typer.echo(f"{'Next:   ' if whole else 'When all parts are done: '}{next_}")
+    if summary.failed:
+        screen.log("note: failed cells are stored with the reason, which the report counts")
+    if summary.scored and summary.failed == summary.scored == summary.cells:
+        raise typer.Exit(FAILED)
