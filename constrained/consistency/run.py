@@ -17,7 +17,8 @@ from constrained.consistency.plan import Plan, content_hashes
 from constrained.consistency.records import CellRecord
 from constrained.consistency.scoring import Scorers, Task, shared_base, tasks_of
 from constrained.consistency.store import Store
-from constrained.errors import InvalidSpec
+from constrained.consistency.store.schema import REMEDY
+from constrained.errors import InvalidSpec, RecordError
 
 __all__ = ["Executor", "LocalExecutor", "RunProgress", "RunSummary", "run", "versions"]
 
@@ -124,8 +125,9 @@ def run(
 
     On Ctrl-C what is known is stored and `KeyboardInterrupt` goes on.
 
-    Raises `RecordError` when the store holds another plan or is damaged, `ModelError` when a model
-    cannot be loaded, `InvalidSpec` for a shard that there is not.
+    Raises `RecordError` when the store holds another plan, is damaged, or has cells of this plan
+    from before a model was trained again; `ModelError` when a model cannot be loaded, `InvalidSpec`
+    for a shard that there is not.
 
     >>> run(read_plan("plan.yaml"), "run.db")  # doctest: +SKIP
     RunSummary(run='...', store=PosixPath('run.db'), cells=1440, cached=0, scored=1440, ...)
@@ -176,6 +178,7 @@ def _run(
             tasks.append(task)
     taken = _take_over(store, tasks, reuse)
     tasks = [task for task in tasks if task.key not in taken]
+    _check_places(store, tasks, hashes)
     cached, scored, failed = cells - len(tasks), 0, 0
 
     def tell() -> None:
@@ -255,6 +258,26 @@ def _take_over(store: Store, tasks: Sequence[Task], reuse: Sequence[str | Path])
                 store.put(record for record in records if record is not None)
             taken.update(found)
     return taken
+
+
+def _check_places(store: Store, tasks: Sequence[Task], hashes: Mapping[str, str]) -> None:
+    """Refuse to put a second cell beside one that is stored at its place.
+
+    A plan names models and adapters; keys hold their content. What was trained again in the same
+    folder gives other keys at the same places.
+    """
+    places = {task.cell.address for task in tasks}
+    if not places or not len(store):
+        return
+    stale = [address for address in store.addresses() if address in places]
+    if stale:
+        before = store.environment().get("hashes", {})
+        changed = [name for name, now in hashes.items() if before.get(name, now) != now]
+        because = f"{' and '.join(changed)} changed since, so they" if changed else "they"
+        raise RecordError(
+            f"{store.path}: {len(stale):,} of the cells to score are stored already, one at "
+            f"{stale[0]}, but {because} would get other values now; {REMEDY}"
+        )
 
 
 def is_failed(record: CellRecord) -> bool:

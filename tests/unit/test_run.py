@@ -108,6 +108,67 @@ def test_another_plan_needs_another_store_but_can_take_its_cells_over(path: Path
     assert contents(tmp_path / "larger.db") == contents(tmp_path / "anew.db")
 
 
+def retrained(folder: Path) -> None:
+    """Put another content where the plan's adapter is."""
+    (folder / "adapter_model.safetensors").write_bytes(b"trained again")
+
+
+def adapter_plan(folder: Path) -> Plan:
+    """A plan whose second variant is an adapter in a folder."""
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text("{}")
+    variants = [{"name": "base"}, {"name": "tuned", "adapter": str(folder)}]
+    return grid_plan(2, 2, variants=variants)
+
+
+def test_an_adapter_that_was_trained_again_needs_another_store(path: Path, tmp_path: Path):
+    folder = tmp_path / "adapter"
+    plan = adapter_plan(folder)
+    run(plan, path, scorers=always(planted(plan)))
+    before = contents(path)
+    retrained(folder)
+    with pytest.raises(RecordError) as caught:
+        run(plan, path, scorers=always(planted(plan)))
+    assert str(caught.value) == (
+        f"{path}: 4 of the cells to score are stored already, one at Address(item='e0000', "
+        f"prompt='p0', format='plain', variant='tuned', temperature=1.0, order=''), but {folder} "
+        "changed since, so they would get other values now; was a model or an adapter trained "
+        "again in its folder, or the library updated? Run the plan into another store, with reuse "
+        "(--reuse) for the cells that are still the same"
+    )
+    assert contents(path) == before
+    other = tmp_path / "other.db"
+    summary = run(plan, other, scorers=always(planted(plan)), reuse=[path])
+    assert (summary.cached, summary.scored) == (4, 4)
+    assert {r.address.variant for r in contents(other).values() if r.key in before} == {"base"}
+    assert run(plan, other, scorers=always(planted(plan))).cached == 8
+
+
+def test_a_run_that_was_stopped_does_not_go_on_with_another_adapter(path: Path, tmp_path: Path):
+    folder = tmp_path / "adapter"
+    plan = adapter_plan(folder)
+    with pytest.raises(KeyboardInterrupt):
+        run(plan, path, executor=Interrupted(plan, after=5))
+    retrained(folder)
+    with pytest.raises(RecordError, match=r"run.db: 1 of the cells"):
+        run(plan, path, scorers=always(planted(plan)))
+    assert len(contents(path)) == 5
+
+
+def test_parts_scored_with_different_adapters_do_not_merge(path: Path, tmp_path: Path):
+    folder = tmp_path / "adapter"
+    plan = adapter_plan(folder)
+    run(plan, path, scorers=always(planted(plan)))
+    retrained(folder)
+    later = tmp_path / "later.db"
+    run(plan, later, scorers=always(planted(plan)))
+    target = tmp_path / "all.db"
+    with pytest.raises(RecordError, match=r"later.db: its cell at .*variant='tuned'.* another key"):
+        merge(target, [path, later])
+    with Store(target) as store:
+        assert (len(store), store.doubled()) == (0, None)
+
+
 def test_progress_counts_up_and_says_how_long_it_will_take(path: Path):
     plan = grid_plan()
     with Store(path) as store:

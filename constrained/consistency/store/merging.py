@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from constrained.consistency.records import CellRecord
+from constrained.consistency.store.schema import REMEDY
 from constrained.errors import RecordError
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ def merge(target: str | Path, sources: Iterable[str | Path]) -> int:
 
     The target is made where there is none. A merge is one transaction: when anything is refused
     or damaged, the target stays as it was. Raises `RecordError` when a source has another plan than
-    the target, and when a cell is in two stores with different contents (both are named).
+    the target, when a cell is in two stores with different contents (both are named), and when two
+    stores have cells with different keys at one place (a model was trained again between them).
 
     >>> from tempfile import mkdtemp
     >>> from constrained.consistency.records import Address
@@ -53,6 +55,11 @@ def merge(target: str | Path, sources: Iterable[str | Path]) -> int:
         for path in paths:
             with Store(path, create=False, check=False) as source:
                 new += _copy(source, store)
+            if (place := store.doubled()) is not None:
+                raise RecordError(
+                    f"{path}: its cell at {place} has another key than the one at the same place "
+                    f"in {store.path}, so its value was decided by something else; {REMEDY}"
+                )
     return new
 
 

@@ -19,10 +19,25 @@ from urllib.parse import quote
 from constrained.consistency.store.rows import text_checksum
 from constrained.errors import RecordError
 
-__all__ = ["APPLICATION_ID", "VERSION", "connect", "damaged", "decoding", "reading", "writing"]
+__all__ = [
+    "APPLICATION_ID",
+    "REMEDY",
+    "VERSION",
+    "connect",
+    "damaged",
+    "decoding",
+    "reading",
+    "writing",
+]
 
 APPLICATION_ID = 0x636F6E73  # "cons"
 MAGIC = b"SQLite format 3\0"
+REMEDY = (
+    "was a model or an adapter trained again in its folder, or the library updated? Run the plan "
+    "into another store, with reuse (--reuse) for the cells that are still the same"
+)
+"""What to do about cells of one place that something has changed between."""
+
 BUSY_SECONDS = 60.0
 """How long a writer waits for another one before it gives up."""
 

@@ -37,6 +37,9 @@ PAGE = 512
 
 COLUMN_OF = {**{facet: facet for facet in FACETS}, "order": "ordering"}
 
+PLACE = "item, prompt, format, variant, temperature, ordering"
+"""The columns that say where a cell is, in the order of `Address`."""
+
 
 class PlanLike(Protocol):
     """What a store needs of a plan."""
@@ -161,6 +164,23 @@ class Store:
         """The keys of all cells."""
         with decoding(self.path):
             return {row[0] for row in self._connection.execute("SELECT key FROM cells")}
+
+    def addresses(self) -> Iterator[Address]:
+        """Where the cells are, without what is known of them, in the order they came in."""
+        with decoding(self.path):
+            for row in self._connection.execute(f"SELECT {PLACE} FROM cells ORDER BY id"):
+                yield self._address(row)
+
+    def doubled(self) -> Address | None:
+        """A place of the grid with more than one cell; None when there is none, as it should be.
+
+        Keys hold the content of models and places their names: a model that was trained again in
+        the same folder gives cells with other keys at the same places.
+        """
+        query = f"SELECT {PLACE} FROM cells GROUP BY {PLACE} HAVING count(*) > 1 LIMIT 1"
+        with decoding(self.path):
+            row = self._connection.execute(query).fetchone()
+            return None if row is None else self._address(row)
 
     def records(self, where: Mapping[str, Any] | None = None) -> Iterator[CellRecord]:
         """All records, or those of some levels, in the order in which they came in.
@@ -327,14 +347,11 @@ class Store:
         number, content, crc = row[0], row[1:-1], row[-1]
         if cell_checksum(content) != crc:
             raise damaged(self.path, f"cell {content[0]}")
-        key, item, prompt, format_, variant, ordering, temperature, kind, support = content[:9]
+        key, *levels, ordering, temperature, kind, support = content[:9]
         local, free, removed, floor, text, tokens, seconds, notes, draws = content[9:]
-        item, prompt, format_, variant, ordering = (
-            self._level_name(level) for level in (item, prompt, format_, variant, ordering)
-        )
         return CellRecord(
             key=key,
-            address=Address(item, prompt, format_, variant, temperature, ordering),
+            address=self._address((*levels, temperature, ordering)),
             kind=KINDS[kind],
             support=self._support(support),
             local=floats(local),
@@ -347,6 +364,12 @@ class Store:
             seconds=seconds,
             notes=tuple(json.loads(notes)) if notes else (),
         )
+
+    def _address(self, row: Sequence[Any]) -> Address:
+        """The address that the columns of `PLACE` hold."""
+        *levels, temperature, ordering = row
+        item, prompt, format_, variant, order = map(self._level_name, (*levels, ordering))
+        return Address(item, prompt, format_, variant, temperature, order)
 
     def _level_name(self, number: int) -> str:
         if number not in self._levels:  # levels are only ever added
