@@ -150,6 +150,12 @@ class _Member:
     escaped: bool = False
     in_key: bool = False
     key: bytes = b""
+    started: bool = False
+
+    @property
+    def _inside(self) -> bool:
+        """The member's value is being read."""
+        return self.begin is not None and self.end is None
 
     def advance(self, data: bytes) -> _Member:
         """The reader after more of the text."""
@@ -161,10 +167,7 @@ class _Member:
     def _step(self, byte: bytes) -> _Member:
         after = replace(self, length=self.length + 1)
         if self.quoted:
-            ended = byte == b'"' and not self.escaped
-            escaped = byte == b"\\" and not self.escaped
-            key = self.key + byte if self.in_key and self.depth == 1 else self.key
-            return replace(after, quoted=not ended, escaped=escaped, key=key)
+            return self._in_text(after, byte)
         if byte == b'"':
             key = byte if self.in_key and self.depth == 1 else self.key
             return replace(after, quoted=True, key=key)
@@ -173,9 +176,24 @@ class _Member:
         if self.depth == 1 and byte == b":" and self.in_key:
             found = self.begin is None and loads(self.key) == self.name
             return replace(after, in_key=False, begin=after.length if found else self.begin)
-        if self.depth == 1 and byte in (b",", b"}"):
-            ended = self.begin is not None and self.end is None
-            after = replace(after, end=self.length if ended else self.end, in_key=byte == b",")
+        if self.depth == 1 and self._inside:
+            if byte in (b",", b"}") or (self.started and byte.isspace()):
+                after = replace(after, end=self.length)  # only a number or a word ends like this
+            elif not byte.isspace():
+                after = replace(after, started=True)
         if byte in (b"}", b"]"):
-            after = replace(after, depth=self.depth - 1)
-        return after
+            closed = self._inside and self.depth == 2
+            return replace(after, depth=self.depth - 1, end=after.length if closed else after.end)
+        return replace(after, in_key=True) if self.depth == 1 and byte == b"," else after
+
+    def _in_text(self, after: _Member, byte: bytes) -> _Member:
+        """One more byte inside quotes."""
+        quoted = byte != b'"' or self.escaped
+        closed = not quoted and self._inside and self.depth == 1
+        return replace(
+            after,
+            quoted=quoted,
+            escaped=byte == b"\\" and not self.escaped,
+            key=self.key + byte if self.in_key and self.depth == 1 else self.key,
+            end=after.length if closed else self.end,
+        )

@@ -276,6 +276,8 @@ class Generator:
         has more token paths than ``limits.max_outputs``.
         """
         grid = temperature if isinstance(temperature, Sequence) else (temperature,)
+        if not grid:
+            raise GenerationError("there is no temperature: the list of temperatures is empty")
         samplings = [Sampling(one, top_k, top_p) for one in grid]
         batch, single = as_batch(prompts)
         specs = per_prompt(spec, len(batch))

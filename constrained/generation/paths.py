@@ -141,8 +141,8 @@ def grow(
     """All token paths from `start` on, each followed until it ends or its reader says `decided`.
 
     `before` are the tokens that lead to `start`. `read` gives for the text of all tokens the text
-    and the value that they stand for. Raises
-    `LimitExceeded` beyond ``limits.max_outputs`` paths.
+    and the value that they stand for. Raises `LimitExceeded` beyond ``limits.max_outputs`` paths,
+    and `UnsupportedSpec` when a path can go round in a circle and never be decided.
     """
     ends = guide.vocabulary.end_ids
     first = guide.start if start is None else start
@@ -163,9 +163,24 @@ def grow(
             if token in ends:
                 continue
             after = guide.advance(node.node, token)
+            if decided is not None and _repeats(nodes, index, after):
+                raise UnsupportedSpec(
+                    "infinite",
+                    "the field has infinitely many values, so its distribution cannot be listed",
+                    hint="bound its repeats and numbers, or draw samples",
+                )
             node.children.append(len(nodes))
             nodes.append(PathNode(after, index, token, node.depth + 1, guide.allowed(after)))
             if reader is not None:
                 data = guide.vocabulary.tokens[token] or b""
                 readers.append(readers[index].advance(data))
     return Paths(nodes, guide, read, before)
+
+
+def _repeats(nodes: Sequence[PathNode], index: int, node: int) -> bool:
+    """Whether a node is one that the path came through."""
+    while index >= 0:
+        if nodes[index].node == node:
+            return True
+        index = nodes[index].parent
+    return False

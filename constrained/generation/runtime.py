@@ -176,8 +176,8 @@ def per_prompt(spec: Any, prompts: int) -> list[Spec[Any] | None]:
 
 def _seeds(seed: Seed, prompts: int) -> list[int]:
     """A seed for each prompt."""
-    if seed is None or isinstance(seed, int):
-        return [secrets.randbits(63) if seed is None else seed] * prompts
+    if not isinstance(seed, Sequence):
+        return [secrets.randbits(63) if seed is None else int(seed)] * prompts
     if len(seed) != prompts:
         raise GenerationError(
             f"there are {len(seed)} seeds for {prompts} prompts; pass one seed for all, or a list "

@@ -108,6 +108,9 @@ def test_one_pass_answers_for_all_temperatures() -> None:
     several = generator.distribution(PROMPTS[:2], GRADE, temperature=(0.5, 1.0))
     assert [len(one) for one in several] == [2, 2]
     same(several[0][1], generator.distribution(PROMPTS[0], GRADE))
+    with pytest.raises(GenerationError) as error:
+        generator.distribution("a", GRADE, temperature=[])
+    assert str(error.value) == "there is no temperature: the list of temperatures is empty"
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,20 @@ def test_a_row_of_eight_equals_the_row_alone_bit_for_bit(kind: str) -> None:
     assert generator(prompts[::-1], specs[::-1], **settings_)[::-1] == together
 
 
+@pytest.mark.parametrize("kind", ["t5", "bart"])
+def test_rows_behind_an_encoder_can_be_kept_apart(kind: str) -> None:
+    tokenizer = tiny.unigram()
+    model = tiny.model(kind, len(tokenizer), end=1, pad=0)
+    generator = Generator(model, tokenizer, batch_invariant=True)
+    prompts = ["The essay argues well.", "Bad.", "a", "Score: 7"]
+    settings_: dict[str, Any] = {"temperature": 1.0, "seed": 2, "max_new_tokens": 20}
+    together = generator(prompts, [GRADE, None, REASON, REASON], **settings_)
+    for place, spec in enumerate([GRADE, None, REASON, REASON]):
+        assert generator(prompts[place], spec, **settings_) == together[place]
+    samples = generator(prompts[0], REASON, samples=4, **settings_)
+    assert generator(prompts[0], REASON, samples=2, **settings_) == samples[:2]
+
+
 def test_samples_share_a_prefill_when_rows_are_kept_apart() -> None:
     apart, plain = generator_of("llama", batch_invariant=True), generator_of("llama")
     with shapes_of(apart) as shapes:

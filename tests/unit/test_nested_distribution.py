@@ -147,6 +147,21 @@ def test_reasons_after_one_prompt_share_it() -> None:
     assert sum(rows * tokens for rows, tokens in shapes) < 3 * size + 16 * 60
 
 
+def test_white_space_after_a_member_is_not_part_of_it() -> None:
+    generator = generator_of()
+    spec = ct.json(
+        {
+            "type": "object",
+            "properties": {"why": {"type": "string", "maxLength": 3}, "n": {"enum": [1, 10, 7]}},
+            "required": ["why", "n"],
+            "additionalProperties": False,
+        },
+        whitespace="flexible",
+    )
+    nested = generator.nested_distribution("a", spec, "n", samples=6, seed=1)
+    assert set(nested.pmf) == {1, 7, 10}
+
+
 @pytest.mark.parametrize(
     ("spec", "field", "error", "message"),
     [
@@ -154,6 +169,9 @@ def test_reasons_after_one_prompt_share_it() -> None:
         (REASON, "why", None, None),
         (ct.template("{a} {n}", a=ct.text(stop="."), n=int), "n", UnsupportedSpec,
          "hole 'n' has infinitely many outputs, so its distribution cannot be listed"),
+        (ct.json({"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"],
+                  "additionalProperties": False}), "n", UnsupportedSpec,
+         "the field has infinitely many values, so its distribution cannot be listed"),
         (ct.integer(0, 10), "score", UnsupportedSpec, "has no fields to look into"),
         (ct.template("{a}{n:1|2}", a=ct.text()), "n", UnsupportedSpec,
          "'n' is never settled before the end of the output"),
