@@ -323,6 +323,12 @@ REFUSED = [
      " stands before or after the terminal (write what the terminal itself is made of)"),
     ("start: /(?<=a)b/", "an assertion in a terminal", "at 1:8, position 0: this looks at what"
      " stands before or after the terminal (write what the terminal itself is made of)"),
+    ("start: /a++/ /./", "a possessive end of a terminal", "at 1:8, position 1: this must not be"
+     " followed by more of the same (write what the terminal itself is made of)"),
+    ("start: /x(?>a*)b?/", "a possessive end of a terminal", "at 1:8, position 1: this must not be"
+     " followed by more of the same (write what the terminal itself is made of)"),
+    ("start: /(?:[ab]?+c?)*/", "a possessive end of a terminal", "at 1:8, position 7: this must not"
+     " be followed by more of the same (write what the terminal itself is made of)"),
     ("start: /a/l", "flag l", "at 1:8: a pattern must not depend on the locale (leave out l)"),
 ]  # fmt: skip
 
@@ -335,6 +341,13 @@ def test_what_cannot_be_exact_is_refused_by_name(text: str, feature: str, messag
         grammar(text)
     assert caught.value.feature == feature
     assert str(caught.value) == message
+
+
+def test_possessive_repeats_are_kept_where_the_terminal_itself_goes_on() -> None:
+    pattern = "(?:a++|[ab]?+)c[0-9]{2}+"
+    texts = {"".join(w) for size in range(6) for w in product("abc1", repeat=size)}
+    spec = grammar(f"start: /{pattern}/")
+    assert {t for t in texts if spec.matches(t)} == {t for t in texts if re.fullmatch(pattern, t)}
 
 
 def test_a_mistake_in_a_pattern_has_both_places() -> None:

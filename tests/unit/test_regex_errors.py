@@ -7,6 +7,8 @@ import re
 import pytest
 
 from constrained.errors import InvalidSpec, LimitExceeded, UnsatisfiableSpec, UnsupportedSpec
+from constrained.limits import Limits
+from constrained.spec.json_schema import json
 from constrained.spec.regex import pattern_node, regex
 
 MALFORMED = [
@@ -225,6 +227,26 @@ def test_flags_for_an_ecma_pattern_are_refused() -> None:
     with pytest.raises(InvalidSpec) as caught:
         pattern_node("a", dialect="ecma", flags=re.IGNORECASE)
     assert str(caught.value) == "flags are for Python patterns (leave them out)"
+
+
+def test_the_limits_of_the_caller_hold_for_patterns() -> None:
+    pattern = r"(?:(?=a*b)\w|(?=c*d)\w){1,3}"
+    assert regex(pattern).matches("ab")
+    few = Limits(max_nodes=20)
+    for build in (lambda: regex(pattern, limits=few), lambda: pattern_node(pattern, limits=few)):
+        with pytest.raises(LimitExceeded) as caught:
+            build()
+        assert (caught.value.limit, caught.value.value) == ("max_nodes", 20)
+    many = Limits(max_nodes=3_000_000)
+    assert regex("(?:(?=a*b)x|(?=c*d)y){1,10}", limits=many)
+
+
+def test_the_limits_of_a_schema_hold_for_its_patterns() -> None:
+    schema = {"type": "string", "pattern": r"^(?:(?=a*b)\w|(?=c*d)\w){1,3}$"}
+    assert json(schema).matches('"ab"')
+    with pytest.raises(LimitExceeded) as caught:
+        json(schema, limits=Limits(max_nodes=100))
+    assert "while compiling a regular expression" in str(caught.value)
 
 
 def test_pattern_that_grows_without_bound_reaches_a_limit() -> None:

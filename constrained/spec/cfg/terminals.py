@@ -9,7 +9,15 @@ from constrained.errors import UnsupportedSpec
 from constrained.grammar import Node, lexeme
 from constrained.spec.regex import pattern_node
 from constrained.spec.regex.python_dialect import PythonParser
-from constrained.spec.regex.syntax import Anchor, Boundary, Look, Sequence, Syntax
+from constrained.spec.regex.syntax import (
+    Anchor,
+    Atomic,
+    Boundary,
+    Look,
+    Quantified,
+    Sequence,
+    Syntax,
+)
 from constrained.spec.regex.width import width
 
 __all__ = ["COMMON", "pattern_terminal", "text_ignoring_case"]
@@ -76,31 +84,52 @@ def text_ignoring_case(text: str, where: str) -> Node:
 
 
 def _check_inside(tree: Syntax, where: str) -> None:
-    """Refuse assertions, but for looks that the terminal's own characters are sure to answer."""
+    """Refuse what a character after or before the terminal could decide.
+
+    Those are assertions, but for looks that the terminal's own characters are sure to answer, and
+    what never gives back characters (``a++``, ``(?>...)``) where the terminal may end after it:
+    there it would have to know what comes next.
+    """
     fine: set[int] = set()
-    stack = [tree]
+    stack = [(tree, False)]  # whether more characters of the terminal are sure to follow
     while stack:
-        node = stack.pop()
+        node, followed = stack.pop()
         match node:
             case Sequence(parts):
                 for i, part in enumerate(parts):
                     if isinstance(part, Look) and _answered(part, parts[:i], parts[i + 1 :]):
                         fine.add(id(part))
+                    stack.append((part, followed or any(width(p)[0] for p in parts[i + 1 :])))
+                continue
+            case Quantified(possessive=True, position=position) | Atomic(position=position):
+                least, most = width(node)
+                if least != most and not followed:
+                    raise _looking(
+                        "a possessive end of a terminal",
+                        "this must not be followed by more of the same",
+                        f"{where}, position {position}",
+                    )
             case Anchor(position=position) | Boundary(position=position) | Look(position=position):
                 if id(node) not in fine:
-                    raise UnsupportedSpec(
+                    raise _looking(
                         "an assertion in a terminal",
                         "this looks at what stands before or after the terminal",
-                        where=f"{where}, position {position}",
-                        hint="write what the terminal itself is made of",
+                        f"{where}, position {position}",
                     )
+                followed = False
         for field in fields(node):  # type: ignore[arg-type]
             value = getattr(node, field.name)
             stack += [
-                v
+                (v, followed)
                 for v in (value if isinstance(value, tuple) else (value,))
                 if isinstance(v, Syntax)
             ]
+
+
+def _looking(feature: str, problem: str, where: str) -> UnsupportedSpec:
+    return UnsupportedSpec(
+        feature, problem, where=where, hint="write what the terminal itself is made of"
+    )
 
 
 def _answered(look: Look, before: tuple[Syntax, ...], after: tuple[Syntax, ...]) -> bool:

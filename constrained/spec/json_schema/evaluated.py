@@ -82,7 +82,7 @@ def _own(read: Reading) -> _Seen:
     patterns = schema.get("patternProperties", {})
     return _Seen(
         frozenset(read.named),
-        tuple(pattern_language(pattern) for pattern in patterns),
+        tuple(pattern_language(pattern, read.document.limits) for pattern in patterns),
         "additionalProperties" in schema,
         len(read.prefix),
         "items" in schema

@@ -18,7 +18,7 @@ from constrained.grammar import (
     Nothing,
     Repeat,
 )
-from constrained.limits import DEFAULT_LIMITS
+from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.json_text import Escapes, spelled
 
 __all__ = ["Language", "finite_texts", "is_empty", "pattern_language", "shortest_text"]
@@ -86,14 +86,15 @@ class Language:
 
 
 @lru_cache(maxsize=4096)
-def pattern_language(pattern: str) -> Language:
+def pattern_language(pattern: str, limits: Limits = DEFAULT_LIMITS) -> Language:
     """The texts in which an ECMA-262 regular expression is found, as `pattern` means it.
 
-    Raises `InvalidSpec` and `UnsupportedSpec` as `pattern_node` does, without a place.
+    Raises `InvalidSpec`, `UnsupportedSpec` and `LimitExceeded` as `pattern_node` does, without a
+    place.
     """
     from constrained.spec.regex import pattern_node
 
-    return Language(pattern, pattern_node(pattern, dialect="ecma", search=True))
+    return Language(pattern, pattern_node(pattern, dialect="ecma", search=True, limits=limits))
 
 
 def shortest_text(node: Node) -> int | None:

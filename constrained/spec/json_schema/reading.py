@@ -236,7 +236,7 @@ def count_of(read: Reading, keyword: str, value: Any) -> int:
 def language_of(read: Reading, pattern: str, *path: str) -> Language:
     """The language of a pattern; errors get the place of the keyword."""
     try:
-        return pattern_language(pattern)
+        return pattern_language(pattern, read.document.limits)
     except UnsupportedSpec as error:
         raise UnsupportedSpec(
             error.feature, error.problem, where=read.where(*path), hint=error.hint

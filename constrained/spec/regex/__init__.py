@@ -13,6 +13,7 @@ from typing import Literal
 
 from constrained.errors import InvalidSpec, UnsatisfiableSpec
 from constrained.grammar import Grammar, Node, Nothing
+from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.regex.compile import compile_tree
 from constrained.spec.regex.ecma_dialect import EcmaParser
 from constrained.spec.regex.parser import Parser
@@ -24,12 +25,15 @@ from constrained.spec.spec import Spec
 __all__ = ["pattern_node", "regex"]
 
 
-def regex(pattern: str | re.Pattern[str], flags: int = 0) -> Spec[str]:
+def regex(
+    pattern: str | re.Pattern[str], flags: int = 0, *, limits: Limits = DEFAULT_LIMITS
+) -> Spec[str]:
     r"""Texts that `re.fullmatch(pattern, text, flags)` matches; they are read as themselves.
 
     Raises `InvalidSpec` for what `re.compile` rejects, `UnsupportedSpec` for what is not regular
     (back-references, conditional groups) or not compiled exactly, `UnsatisfiableSpec` for a pattern
-    that plainly matches nothing. Positions count characters of the pattern from 0.
+    that plainly matches nothing, `LimitExceeded` when assertions or repeats need more than
+    `limits.max_nodes` nodes. Positions count characters of the pattern from 0.
 
     >>> regex(r"Score: ([0-9]|10)")
     regex('Score: ([0-9]|10)')
@@ -41,7 +45,7 @@ def regex(pattern: str | re.Pattern[str], flags: int = 0) -> Spec[str]:
                 hint="give them to re.compile, or pass the pattern's text",
             )
         flags, pattern = pattern.flags & ~int(re.UNICODE), pattern.pattern
-    node = pattern_node(pattern, flags=flags)
+    node = pattern_node(pattern, flags=flags, limits=limits)
     shown = f", {re.RegexFlag(flags)!r}" if flags else ""
     source = f"regex({pattern!r}{shown})"
     if isinstance(node, Nothing):
@@ -60,6 +64,7 @@ def pattern_node(
     search: bool = False,
     flags: int = 0,
     where: str = "",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Node:
     r"""The strings that a pattern matches whole or, with `search`, contains a match of.
 
@@ -88,4 +93,4 @@ def pattern_node(
     tree = parser.parse()
     if parser.references:
         tree = written_out(tree)
-    return compile_tree(tree, search=search, where=where)
+    return compile_tree(tree, search=search, where=where, limits=limits)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from constrained.grammar import EMPTY, Node, cat
+from constrained.limits import Limits
 from constrained.spec.regex.classes import ALL, NEWLINE, negated
 from constrained.spec.regex.languages import ANY_TEXT, Languages, character_set
 from constrained.spec.regex.pieces import Piece
@@ -13,9 +14,9 @@ from constrained.spec.regex.syntax import Anchor, Choice, Look, Sequence, Side, 
 __all__ = ["compile_tree"]
 
 
-def compile_tree(tree: Syntax, *, search: bool, where: str) -> Node:
+def compile_tree(tree: Syntax, *, search: bool, where: str, limits: Limits) -> Node:
     """The strings that the tree matches whole or, with `search`, somewhere."""
-    languages = Languages()
+    languages = Languages(limits)
     reduced = Reducer(languages, where).reduce(tree)
     options = reduced.options if isinstance(reduced, Choice) else (reduced,)
     around = ANY_TEXT if search else EMPTY

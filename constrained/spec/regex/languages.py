@@ -40,7 +40,7 @@ from constrained.grammar import (
 )
 from constrained.grammar.build import ranges_minus, ranges_of
 from constrained.grammar.nodes import Ranges
-from constrained.limits import DEFAULT_LIMITS
+from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.regex.classes import ALL, NEWLINE, disjoint, holds, one_of, within
 
 __all__ = [
@@ -118,17 +118,16 @@ class Languages:
     Raises `LimitExceeded` when one pattern asks for more than `Limits.max_nodes` node visits.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self.visits = 0
+        self._most_visits = limits.max_nodes
         self._sizes: dict[int, tuple[Node, int, int]] = {}
 
     def spend(self, visits: int) -> None:
         """Count work; too much raises `LimitExceeded`."""
         self.visits += visits
-        if self.visits > DEFAULT_LIMITS.max_nodes:
-            raise LimitExceeded(
-                "max_nodes", DEFAULT_LIMITS.max_nodes, "compiling a regular expression"
-            )
+        if self.visits > self._most_visits:
+            raise LimitExceeded("max_nodes", self._most_visits, "compiling a regular expression")
 
     def size(self, node: Node) -> tuple[int, int]:
         """How many nodes there are when written out, and how deep they nest."""
