@@ -153,10 +153,15 @@ def lessons(comparison: Comparison) -> Iterator[str]:
         f"before and {tuned.count(lambda c: c.follows)} of {total} after; the constraint removes "
         f"{removed[0]:.1%} of the probability before and {removed[1]:.1%} after."
     )
+    before, after = comparison.error(base), comparison.error(tuned)
+    lesson = (
+        "Masks make a format certain; training makes a score mean something."
+        if after < before
+        else "So this training taught the format and not the scores: a mask cannot tell you that."
+    )
     yield (
-        f"Meaning: the expected score is {comparison.error(base):.1f} points from the right one on "
-        f"average before, and {comparison.error(tuned):.1f} after. Masks make a format certain; "
-        "training makes a score mean something."
+        f"Meaning: the expected score is {before:.1f} points from the right one on average before, "
+        f"and {after:.1f} after. {lesson}"
     )
 
 
