@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from constrained._core import native
+from constrained.collection import collection_paused
 from constrained.errors import (
     InvalidSpec,
     LimitExceeded,
@@ -22,9 +23,9 @@ from constrained.errors import (
     UnsatisfiableSpec,
     VocabularyError,
 )
-from constrained.grammar.nodes import Grammar
+from constrained.grammar.nodes import Grammar, LaterRules
 from constrained.grammar.passes import restrict
-from constrained.grammar.program import lower
+from constrained.grammar.program import Lowering, lower
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.vocabulary import Vocabulary
 
@@ -85,9 +86,19 @@ class ByteEngine:
     def _tokens(self) -> native.Vocabulary | None:
         return None
 
+    @collection_paused()
     def _load(self) -> native.Core:
         limits = self.limits
-        program = lower(self.grammar, limits)
+        fetch: Callable[[int], native.Program] | None = None
+        rules = self.grammar.rules
+        if isinstance(rules, LaterRules):
+            lowering = Lowering(self.grammar.start, rules, limits)
+            program = lowering.first
+
+            def fetch(key: int) -> native.Program:
+                return native.program(lowering.fetch(key))
+        else:
+            program = lower(self.grammar, limits)
         return self._call(
             native.Core,
             self._tokens(),
@@ -99,6 +110,7 @@ class ByteEngine:
                 limits.max_depth,
                 limits.max_mask_bytes,
             ),
+            fetch,
         )
 
     def _call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -17,11 +17,10 @@ using Code = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::c
 using Row = nb::ndarray<int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-OwnedProgram own(const Code& code, nb::bytes pool, const Code& bodies, int32_t start) {
-  return {{code.data(), code.data() + code.size()},
-          {bodies.data(), bodies.data() + bodies.size()},
-          std::string(pool.c_str(), pool.size()),
-          start};
+std::vector<int32_t> copied(const Code& numbers) { return {numbers.data(), numbers.data() + numbers.size()}; }
+
+OwnedProgram own(const Code& code, nb::bytes pool, const Code& bodies, const Code& keys, int32_t start) {
+  return {copied(code), copied(bodies), copied(keys), std::string(pool.c_str(), pool.size()), start};
 }
 
 constexpr size_t kPiece = 4096;  // bytes
@@ -31,13 +30,24 @@ nb::bytes to_bytes(const std::string& s) { return nb::bytes(s.data(), s.size());
 // One grammar in the masks (or, without a vocabulary, the store) it shares.
 class Core {
  public:
-  Core(std::shared_ptr<Vocabulary> vocabulary, const OwnedProgram& program, const Bounds& bounds)
-      : vocabulary_(std::move(vocabulary)),
+  // `fetch(key) -> Program`: the rules that the program names by key, when they are needed; None
+  // for a program without such rules.
+  Core(std::shared_ptr<Vocabulary> vocabulary, const OwnedProgram& program, const Bounds& bounds, nb::object fetch)
+      : fetch_(std::move(fetch)),
+        vocabulary_(std::move(vocabulary)),
         masks_(vocabulary_ ? vocabulary_->masks() : nullptr),
         own_store_(vocabulary_ ? nullptr : new Store) {
     account_.bounds = bounds;
+    if (!fetch_.is_none()) {
+      later_ = std::make_shared<LaterRules>();
+      later_->fetch = [this](int32_t key) {
+        nb::gil_scoped_acquire acquire;  // never held by one who waits for the store
+        return nb::cast<OwnedProgram>(fetch_(key));
+      };
+    }
+    nb::gil_scoped_release release;
     Call call(account_);
-    start_ = load(store(), program.view(), call);
+    start_ = load(store(), program.view(), call, later_);
   }
 
   TermId start() const { return start_; }
@@ -54,6 +64,8 @@ class Core {
   }
 
  private:
+  nb::object fetch_;
+  std::shared_ptr<LaterRules> later_;
   std::shared_ptr<Vocabulary> vocabulary_;
   std::shared_ptr<Masks> masks_;
   std::unique_ptr<Store> own_store_;
@@ -85,9 +97,9 @@ NB_MODULE(_native, m) {
   });
 
   nb::class_<OwnedProgram>(m, "Program")
-      .def("__init__", [](OwnedProgram* self, Code code, nb::bytes pool, Code bodies, int32_t start) {
-        new (self) OwnedProgram(own(code, pool, bodies, start));
-      }, nb::arg("code"), nb::arg("pool"), nb::arg("bodies"), nb::arg("start"));
+      .def("__init__", [](OwnedProgram* self, Code code, nb::bytes pool, Code bodies, Code keys, int32_t start) {
+        new (self) OwnedProgram(own(code, pool, bodies, keys, start));
+      }, nb::arg("code"), nb::arg("pool"), nb::arg("bodies"), nb::arg("keys"), nb::arg("start"));
 
   nb::class_<Bounds>(m, "Bounds")
       .def("__init__", [](Bounds* self, uint64_t terms, uint64_t steps, uint64_t nodes, uint32_t depth,
@@ -108,11 +120,9 @@ NB_MODULE(_native, m) {
 
   nb::class_<Core>(m, "Core")
       .def("__init__",
-           [](Core* self, std::shared_ptr<Vocabulary> vocabulary, const OwnedProgram& program, const Bounds& bounds) {
-             nb::gil_scoped_release release;
-             new (self) Core(std::move(vocabulary), program, bounds);
-           },
-           nb::arg("vocabulary").none(), nb::arg("program"), nb::arg("bounds"))
+           [](Core* self, std::shared_ptr<Vocabulary> vocabulary, const OwnedProgram& program, const Bounds& bounds,
+              nb::object fetch) { new (self) Core(std::move(vocabulary), program, bounds, std::move(fetch)); },
+           nb::arg("vocabulary").none(), nb::arg("program"), nb::arg("bounds"), nb::arg("fetch").none())
       .def_prop_ro("start", &Core::start)
       .def("accepting", [](Core& c, TermId s) { return c.store()[c.check(s)].nullable; }, nb::arg("state"))
       .def("advance",

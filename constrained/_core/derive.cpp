@@ -108,7 +108,7 @@ auto Store::inside_rule(uint32_t index, Work work, Call& call) {
     explicit Open(Rule& r) : rule(r) { rule.open = true; }
     ~Open() { rule.open = false; }
   } open(rule);
-  return work(normal(rule.body, call));
+  return work(normal(body(index, call), call));
 }
 
 const Partition* Store::partition_of_set(uint32_t id) {

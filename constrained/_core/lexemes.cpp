@@ -231,7 +231,7 @@ void Masks::split(TermId state, Parts& parts, Call& call) {
   } else if (head.kind == Kind::Bytes && is_cat) {
     parts.texts.push_back({state, kEmpty});
   } else if (head.kind == Kind::Call) {
-    split(store.cat(store.normal(store.rules[head.a].body, call), rest, call), parts, call);
+    split(store.cat(store.normal(store.body(head.a, call), call), rest, call), parts, call);
   } else if (head.kind == Kind::Alt) {
     std::vector<TermId> others;
     others.swap(parts.others);

@@ -35,14 +35,6 @@ namespace constrained {
 
 using Words = std::vector<uint32_t>;
 
-// A program that owns its arrays, so that it can be loaded again into a new store.
-struct OwnedProgram {
-  std::vector<int32_t> code, bodies;
-  std::string pool;
-  int32_t start = 0;
-  Program view() const { return {code.data(), code.size(), pool, bodies.data(), bodies.size(), start}; }
-};
-
 // The tokens that consist of plain characters (the last one may be cut short), by length.
 struct PlainTokens {
   OwnedProgram character;          // one plain character

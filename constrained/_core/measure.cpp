@@ -54,7 +54,7 @@ uint32_t Store::distance(TermId t, Call& call) {
       stack.push_back({term.a, false});
     } else if (term.kind == Kind::Call) {
       cyclic = true;
-      stack.push_back({rules[term.a].body, false});
+      stack.push_back({body(term.a, call), false});
     }
   }
   auto of = [&](TermId id) {

@@ -23,5 +23,6 @@ def program(lowered: LoweredProgram) -> Program:
         np.frombuffer(lowered.code, dtype=np.int32),
         lowered.pool,
         np.frombuffer(lowered.bodies, dtype=np.int32),
+        np.frombuffer(lowered.keys, dtype=np.int32),
         lowered.start,
     )

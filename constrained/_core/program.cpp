@@ -7,7 +7,7 @@ namespace constrained {
 
 namespace {
 
-enum Op { Nothing, Empty, Bytes, Literal, Literals, Cat, Alt, Repeat, Ref, And, Not, Lexeme, Chars };
+enum Op { Nothing, Empty, Bytes, Literal, Literals, Cat, Alt, Repeat, Ref, And, Not, Lexeme, Chars, Later };
 
 struct Node {
   Op op;
@@ -31,7 +31,10 @@ struct Loader {
   std::vector<size_t> recursive;  // references that became calls
   uint64_t options = 0;
 
-  Loader(Store& s, const Program& p, Call& c) : store(s), program(p), call(c) {}
+  const std::shared_ptr<LaterRules>& later;
+
+  Loader(Store& s, const Program& p, Call& c, const std::shared_ptr<LaterRules>& l)
+      : store(s), program(p), call(c), later(l) {}
 
   static CoreError malformed() { return CoreError("", "malformed program"); }
 
@@ -72,6 +75,7 @@ struct Loader {
         case Ref:
         case Not:
         case Lexeme:
+        case Later:
           n.args = p;
           n.count = 1;
           p += 1;
@@ -284,8 +288,24 @@ struct Loader {
         return store.lexeme(term[child(node, 0)], call);
       case Ref:
         return kNothing;  // made by `build`
+      case Later:
+        return call_later(node.args[0]);
     }
     return kNothing;
+  }
+
+  TermId call_later(int32_t key) {
+    if (!later || key < 0) throw malformed();
+    later->reach(key);
+    if (later->terms[key] != kNothing) return later->terms[key];
+    if (later->calls[key] < 0) {
+      later->calls[key] = static_cast<int64_t>(store.rules.size());
+      Rule rule;
+      rule.later = later;
+      rule.key = key;
+      store.rules.push_back(std::move(rule));
+    }
+    return store.call_rule(static_cast<uint32_t>(later->calls[key]), call);
   }
 
   // A rule met while it is being built is recursive there and becomes a Call; everywhere else its
@@ -294,7 +314,9 @@ struct Loader {
     if (rule_state[rule] == 2) return rule_term[rule];
     if (rule_index[rule] < 0) {
       rule_index[rule] = static_cast<int>(store.rules.size());
-      store.rules.push_back({kNothing, bool(nullable[program.bodies[rule]])});
+      Rule made;
+      made.nullable = nullable[program.bodies[rule]];
+      store.rules.push_back(std::move(made));
     }
     return store.call_rule(rule_index[rule], call);
   }
@@ -347,8 +369,23 @@ struct Loader {
     }
     return term[root];
   }
+  // Later programs use the rules of this one that were built.
+  void remember_rules() {
+    if (!program.keys) return;
+    for (size_t rule = 0; rule < program.rules; ++rule) {
+      const int32_t key = program.keys[rule];
+      if (key < 0 || rule_state[rule] != 2 || rule_term[rule] == kNothing) continue;
+      if (nullable[program.bodies[rule]]) throw CoreError("", "a rule that is fetched later matches the empty text");
+      later->reach(key);
+      later->terms[key] = rule_term[rule];
+    }
+  }
+
   TermId run() {
     decode();
+    if (program.keys && !later) throw malformed();
+    if (later && (later->nodes += nodes.size()) > call.account.bounds.nodes)
+      throw CoreError("max_nodes", "the grammar is too large");
     const size_t n = nodes.size(), r = program.rules;
     for (size_t i = 0; i < r; ++i)
       if (program.bodies[i] < 0 || size_t(program.bodies[i]) >= n) throw malformed();
@@ -372,7 +409,10 @@ struct Loader {
       built.assign(n, 0);
       TermId start = build(program.start);
       // A Call was promised to be productive; when an intersection proved empty, start over.
-      if (dead == before || recursive.empty()) return start;
+      if (dead == before || recursive.empty()) {
+        remember_rules();
+        return start;
+      }
       recursive.clear();
     }
   }
@@ -380,9 +420,27 @@ struct Loader {
 
 }  // namespace
 
-TermId load(Store& store, const Program& program, Call& call) {
+TermId load(Store& store, const Program& program, Call& call, const std::shared_ptr<LaterRules>& later) {
   std::lock_guard<std::recursive_mutex> lock(store.mutex);
-  return store.normal(Loader(store, program, call).run(), call);
+  return store.normal(Loader(store, program, call, later).run(), call);
+}
+
+TermId Store::body(uint32_t index, Call& call) {
+  std::lock_guard<std::recursive_mutex> lock(mutex);
+  Rule& rule = rules[index];
+  if (rule.body != kNothing || rule.key < 0) return rule.body;
+  const std::shared_ptr<LaterRules> later = rule.later.lock();
+  if (!later) throw CoreError("", "the engine that this state belongs to is gone");
+  TermId body = later->terms[rule.key];
+  if (body == kNothing) {
+    const OwnedProgram program = later->fetch(rule.key);
+    Call loading(call.account);  // work that compiling the whole grammar would have done
+    body = load(*this, program.view(), loading, later);
+    if (body == kNothing || (*this)[body].nullable)
+      throw CoreError("", "a rule that is fetched later must match something, and never the empty text");
+    later->terms[rule.key] = body;
+  }
+  return rule.body = body;
 }
 
 }  // namespace constrained

@@ -106,10 +106,14 @@ struct Term {
   std::atomic<const Edges*> edges{nullptr};
 };
 
+struct LaterRules;  // program.h
+
 struct Rule {
-  TermId body = kNothing;
+  TermId body = kNothing;  // read it through Store::body
   bool nullable = false;
   bool open = false;  // being derived right now: meeting it again means left recursion
+  std::weak_ptr<LaterRules> later = {};  // where the body is fetched from, under this key
+  int32_t key = -1;
 };
 
 class Store {
@@ -145,6 +149,7 @@ class Store {
   TermId everything() const { return everything_; }
 
   std::deque<Rule> rules;
+  TermId body(uint32_t rule, Call& call);  // fetched first if need be (program.cpp)
 
   // derive.cpp
   const Edges* edges(TermId t, Call& call);

@@ -14,6 +14,7 @@ __all__ = [
     "Chars",
     "Empty",
     "Grammar",
+    "LaterRules",
     "Lexeme",
     "Literal",
     "Literals",
@@ -122,6 +123,18 @@ class Lexeme(Node):
     """The same set as `body`, marked as a piece whose masks are shared."""
 
     body: Node
+
+
+class LaterRules(Mapping[str, Node]):
+    """Rules whose bodies are made when they are first looked up.
+
+    An engine looks those that `may_wait` up when it needs them. That is a promise: their bodies
+    match something, and never the empty text.
+    """
+
+    def may_wait(self, name: str) -> bool:  # noqa: ARG002 - what a rule is called may decide
+        """Whether the promise holds for this rule."""
+        return True
 
 
 @dataclass(frozen=True)

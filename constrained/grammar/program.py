@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
+from constrained.collection import collection_paused
 from constrained.errors import InvalidSpec, LimitExceeded
 from constrained.grammar.nodes import (
     Alt,
@@ -15,6 +16,7 @@ from constrained.grammar.nodes import (
     Chars,
     Empty,
     Grammar,
+    LaterRules,
     Lexeme,
     Literal,
     Literals,
@@ -26,30 +28,32 @@ from constrained.grammar.nodes import (
 )
 from constrained.limits import DEFAULT_LIMITS, Limits
 
-__all__ = ["Program", "lower"]
+__all__ = ["AT_ONCE", "Lowering", "Program", "lower"]
 
+AT_ONCE = 400
+"""Nodes that are lowered before the first mask: about a millisecond's worth."""
+
+_TYPICAL = 40  # nodes of a rule
 _LARGEST_COUNT = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A lowered grammar: int32 arrays `code` and `bodies`, the literals' bytes, the start node."""
+    """A lowered grammar: the int32 array `code`, the literals' bytes and the start node.
+
+    `bodies` are the nodes of the rules (int32), `keys` their keys where later programs name them
+    (int32), else empty.
+    """
 
     code: array[int]
     pool: bytes
     bodies: array[int]
     start: int
-
-
-def _children(node: Node) -> Iterator[Node]:
-    if isinstance(node, (Cat, Alt, And)):
-        yield from node.parts
-    elif isinstance(node, (Repeat, Not, Lexeme)):
-        yield node.body
+    keys: array[int] = field(default_factory=lambda: array("i"))
 
 
 def lower(grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> Program:
-    """Number the grammar's nodes in post-order and write them down.
+    """Number the grammar's nodes in post-order and write them down, rules and all.
 
     Only rules that can be reached are lowered. Raises `InvalidSpec` for a `Ref` without a rule and
     `LimitExceeded` for a grammar beyond `limits.max_nodes`.
@@ -58,92 +62,157 @@ def lower(grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> Program:
     >>> lower(Grammar(literal("ab"))).pool
     b'ab'
     """
-    code = array("i")
-    pool = bytearray()
-    number: dict[int, int] = {}  # id(node) -> its number; `keep` holds nodes made on the way
-    by_value: dict[Node, int] = {}  # equal leaves share a number
-    rule_number: dict[str, int] = {}
-    bodies: list[Node] = []
-    count = 0
-    weight = 0
+    return _Writer(grammar.rules, limits, limits.max_nodes).program(grammar.start)
 
-    def write(node: Node) -> int:
-        nonlocal count
-        match node:
-            case Nothing():
-                code.append(0)
-            case Empty():
-                code.append(1)
-            case Bytes(ranges) | Chars(ranges):
-                code.append(2 if isinstance(node, Bytes) else 12)
-                code.append(len(ranges))
-                for low, high in ranges:
-                    code.append(low)
-                    code.append(high)
-            case Literal(data):
-                code.extend((3, len(pool), len(data)))
-                pool.extend(data)
-            case Literals(options):
-                code.extend((4, len(options)))
-                for data in options:
-                    code.extend((len(pool), len(data)))
-                    pool.extend(data)
-            case Cat(parts) | Alt(parts) | And(parts):
-                code.append(5 if isinstance(node, Cat) else 6 if isinstance(node, Alt) else 9)
-                code.append(len(parts))
-                code.extend([number[id(part)] for part in parts])
-            case Repeat(body, least, most):
-                if max(least, most or 0) > _LARGEST_COUNT:
-                    raise LimitExceeded("max_nodes", limits.max_nodes, "counting repetitions")
-                code.extend((7, number[id(body)], least, -1 if most is None else most))
-            case Ref(name):
-                if name not in rule_number:
-                    if name not in grammar.rules:
-                        known = ", ".join(sorted(grammar.rules)[:10]) or "none"
-                        raise InvalidSpec(f"no rule named {name!r}", hint=f"rules: {known}")
-                    rule_number[name] = len(bodies)
-                    bodies.append(grammar.rules[name])
-                code.extend((8, rule_number[name]))
-            case Not(body):
-                code.extend((10, number[id(body)]))
-            case Lexeme(body):
-                code.extend((11, number[id(body)]))
-            case _:
-                raise InvalidSpec(f"{type(node).__name__} is not a grammar node")
-        count += 1
-        return count - 1
 
-    def number_below(root: Node) -> None:
-        nonlocal weight
+class Lowering:
+    """Lowers a grammar with `LaterRules` piece by piece: `first` now, the rest when asked for.
+
+    The first program has the rules nearest to the start, up to `AT_ONCE` nodes; other rules that
+    may wait are named by keys, and `fetch(key)` lowers one of them. Errors are those of `lower`.
+    """
+
+    def __init__(self, start: Node, rules: LaterRules, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._rules = rules
+        self._limits = limits
+        self._keys: dict[str, int] = {}
+        self._names: list[str] = []
+        self.first = _Writer(rules, limits, AT_ONCE, self._key, rules.may_wait).program(start)
+
+    def fetch(self, key: int) -> Program:
+        """The program of the rule with this key; rules that it names are named by key."""
+        with collection_paused():
+            body = self._rules[self._names[key]]
+            writer = _Writer(self._rules, self._limits, 0, self._key, self._rules.may_wait)
+            return writer.program(body)
+
+    def _key(self, name: str) -> int:
+        key = self._keys.get(name)
+        if key is None:
+            key = self._keys[name] = len(self._names)
+            self._names.append(name)
+        return key
+
+
+class _Writer:
+    """Writes one program; `key` names the rules beyond `at_once` nodes (None: all fit)."""
+
+    def __init__(
+        self,
+        rules: Mapping[str, Node],
+        limits: Limits,
+        at_once: int,
+        key: Callable[[str], int] | None = None,
+        waits: Callable[[str], bool] = lambda name: False,  # noqa: ARG005 - as LaterRules.may_wait
+    ) -> None:
+        self.rules = rules
+        self.limits = limits
+        self.at_once = at_once
+        self.key = key
+        self.waits = waits
+        self.code = array("i")
+        self.pool = bytearray()
+        self.number: dict[int, int] = {}  # id(node) -> its number
+        self.by_value: dict[Node, int] = {}  # equal leaves share a number
+        self.rule_number: dict[str, int] = {}
+        self.bodies: list[Node] = []
+        self.count = 0
+        self.weight = 0
+        self.done = 0
+
+    def program(self, start: Node) -> Program:
+        self.below(start)
+        while self.done < len(self.bodies):  # lowering a body may reach further rules
+            body = self.bodies[self.done]
+            self.done += 1
+            self.below(body)
+        keys = array("i")
+        if self.key is not None:
+            keys.extend([self.key(name) if self.waits(name) else -1 for name in self.rule_number])
+        return Program(
+            self.code,
+            bytes(self.pool),
+            array("i", [self.number[id(body)] for body in self.bodies]),
+            self.number[id(start)],
+            keys,
+        )
+
+    def below(self, root: Node) -> None:
+        number, by_value, write = self.number, self.by_value, self.write
         stack: list[tuple[Node, bool]] = [(root, False)]
         while stack:
             node, ready = stack.pop()
             if id(node) in number:
                 continue
-            inner = isinstance(node, (Cat, Alt, And, Repeat, Not, Lexeme))
-            if inner and not ready:
-                stack.append((node, True))
-                stack.extend((child, False) for child in _children(node) if id(child) not in number)
-                continue
-            if inner:
+            if isinstance(node, (Cat, Alt, And, Repeat, Not, Lexeme)):
+                if not ready:
+                    stack.append((node, True))
+                    if isinstance(node, (Cat, Alt, And)):
+                        stack.extend([(p, False) for p in node.parts if id(p) not in number])
+                    else:
+                        stack.append((node.body, False))
+                    continue
                 number[id(node)] = write(node)
             else:
                 known = by_value.get(node)
                 if known is None:
                     by_value[node] = known = write(node)
                 number[id(node)] = known
-            weight += len(node.options) if isinstance(node, Literals) else 1
-            if weight > limits.max_nodes:
-                raise LimitExceeded("max_nodes", limits.max_nodes, "compiling the spec")
+            self.weight += len(node.options) if isinstance(node, Literals) else 1
+            if self.weight > self.limits.max_nodes:
+                raise LimitExceeded("max_nodes", self.limits.max_nodes, "compiling the spec")
 
-    number_below(grammar.start)
-    done = 0
-    while done < len(bodies):  # lowering a body may reach further rules
-        number_below(bodies[done])
-        done += 1
-    return Program(
-        code,
-        bytes(pool),
-        array("i", [number[id(body)] for body in bodies]),
-        number[id(grammar.start)],
-    )
+    def write(self, node: Node) -> int:
+        code, pool, number = self.code, self.pool, self.number
+        match node:
+            case Cat(parts) | Alt(parts) | And(parts):
+                code.append(5 if isinstance(node, Cat) else 6 if isinstance(node, Alt) else 9)
+                code.append(len(parts))
+                code.extend([number[id(part)] for part in parts])
+            case Literal(data):
+                code.extend((3, len(pool), len(data)))
+                pool.extend(data)
+            case Ref(name):
+                self.refer(name)
+            case Lexeme(body):
+                code.extend((11, number[id(body)]))
+            case Repeat(body, least, most):
+                if max(least, most or 0) > _LARGEST_COUNT:
+                    raise LimitExceeded("max_nodes", self.limits.max_nodes, "counting repetitions")
+                code.extend((7, number[id(body)], least, -1 if most is None else most))
+            case Bytes(ranges) | Chars(ranges):
+                code.append(2 if isinstance(node, Bytes) else 12)
+                code.append(len(ranges))
+                for low, high in ranges:
+                    code.append(low)
+                    code.append(high)
+            case Literals(options):
+                code.extend((4, len(options)))
+                for data in options:
+                    code.extend((len(pool), len(data)))
+                    pool.extend(data)
+            case Nothing():
+                code.append(0)
+            case Empty():
+                code.append(1)
+            case Not(body):
+                code.extend((10, number[id(body)]))
+            case _:
+                raise InvalidSpec(f"{type(node).__name__} is not a grammar node")
+        self.count += 1
+        return self.count - 1
+
+    def refer(self, name: str) -> None:
+        rule = self.rule_number.get(name)
+        if rule is None:
+            waiting = len(self.bodies) - self.done
+            enough = self.weight + waiting * _TYPICAL >= self.at_once
+            if enough and self.key is not None and self.waits(name):
+                self.code.extend((13, self.key(name)))
+                return
+            if name not in self.rules:
+                known = ", ".join(sorted(self.rules)[:10]) or "none"
+                raise InvalidSpec(f"no rule named {name!r}", hint=f"rules: {known}")
+            rule = self.rule_number[name] = len(self.bodies)
+            self.bodies.append(self.rules[name])
+        self.code.extend((8, rule))

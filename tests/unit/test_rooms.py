@@ -16,7 +16,7 @@ import constrained
 ROOT = Path(constrained.__file__).parent
 
 ROOMS = [
-    {"errors", "limits"},
+    {"errors", "limits", "collection"},
     {"grammar"},
     {"_core"},
     {"tokenizers", "vocabulary"},

@@ -23,6 +23,7 @@ from json import loads
 from typing import Any
 from typing import Literal as OneOf
 
+from constrained.collection import collection_paused
 from constrained.errors import InvalidSpec, TextRejected
 from constrained.grammar import Grammar
 from constrained.limits import DEFAULT_LIMITS, Limits
@@ -98,6 +99,7 @@ def json(
     return Spec(source, grammar, read, read_so_far=json_so_far)
 
 
+@collection_paused()
 def schema_grammar(
     schema: dict[str, Any] | bool,
     *,

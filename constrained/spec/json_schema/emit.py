@@ -7,13 +7,14 @@ that is known to be alive (see `liveness`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from threading import RLock
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from constrained.errors import LimitExceeded
 from constrained.grammar import (
     NOTHING,
+    LaterRules,
     Node,
     Nothing,
     Ref,
@@ -48,7 +49,7 @@ SHARED_ITEMS = 8
 ATOMS = ((NULL, "null"), (FALSE, "false"), (TRUE, "true"))
 
 
-class Rules(Mapping[str, Node]):
+class Rules(LaterRules):
     """Rules by name, each built when first looked up; iterating builds all that can be reached."""
 
     def __init__(self, emission: Emission) -> None:
@@ -56,6 +57,10 @@ class Rules(Mapping[str, Node]):
 
     def __getitem__(self, name: str) -> Node:
         return self._emission.rule(name)
+
+    def may_wait(self, name: str) -> bool:
+        """Whether it is a rule of values: those of numbers are automata, with empty texts."""
+        return self._emission.is_value(name)
 
     def __contains__(self, name: object) -> bool:
         return self._emission.has_rule(name)
@@ -67,6 +72,37 @@ class Rules(Mapping[str, Node]):
         return len(self._emission.all_rules())
 
 
+class _Items(NamedTuple):
+    """A tuple that is being written: its items, then `more` (item with comma, how many at most)."""
+
+    name: str
+    items: tuple[Node, ...]
+    least: int
+    more: tuple[Node, int | None]
+    comma: Node
+    closing: Node
+
+
+class _Members(NamedTuple):
+    """Members that may follow, `first` the first one required, and what follows that one."""
+
+    name: str
+    tail: tuple[Node, ...]
+    first: int
+    last: Node
+
+
+class _States(NamedTuple):
+    """A machine that is being written, one rule per state."""
+
+    name: str
+    machine: Machine[Any]
+    write: Callable[[Emission, Any, int], Node]
+    comma: Node
+    closing: Node
+    depth: int
+
+
 class Emission:
     """The grammar of one schema document in one whitespace style."""
 
@@ -76,9 +112,10 @@ class Emission:
         self.live = Liveness(meaning)
         self.alive = self.live.alive
         self.style = style
-        self.rules = Rules(self)
         self._built: dict[str, Node] = {}
-        self._pending: dict[str, Callable[[], Node]] = {}
+        # Functions of an emission, none of which holds this one: a cycle would keep grammars that
+        # are no longer used until the collector comes.
+        self._pending: dict[str, Callable[[Emission], Node]] = {}
         self._promised: set[str] = set()
         self._building = RLock()
         self._colon = style.after_key()
@@ -99,11 +136,15 @@ class Emission:
             if name in self._built:
                 return self._built[name]
             build = self._pending.pop(name)
-            body = self._built[name] = build()
+            body = self._built[name] = build(self)
             if len(self._built) > self.document.limits.max_nodes:
                 limit = self.document.limits.max_nodes
                 raise LimitExceeded("max_nodes", limit, "writing the rules of a JSON Schema")
         return body
+
+    def is_value(self, name: str) -> bool:
+        """Whether the rule was promised by `later`."""
+        return name in self._promised
 
     def has_rule(self, name: object) -> bool:
         """Whether the rule is known so far."""
@@ -115,7 +156,12 @@ class Emission:
             self.rule(next(iter(self._pending)))
         return self._built
 
-    def later(self, name: str, build: Callable[[], Node]) -> Ref:
+    @property
+    def rules(self) -> Rules:
+        """All rules, built on demand."""
+        return Rules(self)
+
+    def later(self, name: str, build: Callable[[Emission], Node]) -> Ref:
         """A reference to a rule to be built on demand."""
         if name not in self._promised:
             self._promised.add(name)
@@ -162,13 +208,14 @@ class Emission:
             shape = self.meaning.shape(demand)
             if shape.arrays or shape.objects:
                 name = self._name(demand, depth)
-                node = self.later(name, lambda: self._body(demand, depth))
+                node = self.later(name, lambda emission: emission.body(demand, depth))
             else:
                 node = self._scalars(shape)
             self._values[key] = node
         return node
 
-    def _body(self, demand: Demand, depth: int) -> Node:
+    def body(self, demand: Demand, depth: int) -> Node:
+        """The body of a rule of values."""
         name = self._name(demand, depth)
         parts = [self._scalars(self.meaning.shape(demand))]
         parts += [
@@ -197,7 +244,7 @@ class Emission:
 
     def _array(self, record: Array, depth: int, name: str) -> Node:
         if is_counted(record):
-            return self._run(self.live.array_machine(record), self._item, name, "[]", depth)
+            return self._run(self.live.array_machine(record), Emission._item, name, "[]", depth)
         opening, closing, comma = self._brackets("[]", depth)
         inner = self.style.level(depth + 1)
         most = record.most
@@ -219,16 +266,22 @@ class Emission:
                 return empty
             return alt(empty, cat(opening, rest, repeat(cat(comma, rest), low, high), closing))
 
-        def after(index: int) -> Node:
-            """What follows `index` items."""
-            if index == len(items):
-                return cat(repeat(cat(comma, rest), max(0, least - index), more), closing)
-            ends = closing if index >= least else NOTHING
-            far = index % SHARED_ITEMS == 0
-            later = self.later(f"{name} from {index}", lambda: after(index + 1)) if far else None
-            return alt(ends, cat(comma, items[index], later or after(index + 1)))
+        more_items = cat(comma, rest), more
+        tuple_ = _Items(name, tuple(items), least, more_items, comma, closing)
+        return alt(empty, cat(opening, items[0], self.after_items(tuple_, 1)))
 
-        return alt(empty, cat(opening, items[0], after(1)))
+    def after_items(self, items: _Items, index: int) -> Node:
+        """What follows `index` items of a tuple."""
+        if index == len(items.items):
+            item, most = items.more
+            return cat(repeat(item, max(0, items.least - index), most), items.closing)
+        ends = items.closing if index >= items.least else NOTHING
+        if index % SHARED_ITEMS == 0:
+            name = f"{items.name} from {index}"
+            after: Node = self.later(name, lambda emission: emission.after_items(items, index + 1))
+        else:
+            after = self.after_items(items, index + 1)
+        return alt(ends, cat(items.comma, items.items[index], after))
 
     def _item(self, demand: Demand, depth: int) -> Node:
         return self.value(demand, self.style.level(depth + 1))
@@ -249,7 +302,7 @@ class Emission:
 
     def _object(self, record: Object, depth: int, name: str) -> Node:
         if not is_simple(record):
-            return self._run(self.live.object_machine(record), self._entry, name, "{}", depth)
+            return self._run(self.live.object_machine(record), Emission._entry, name, "{}", depth)
         opening, closing, comma = self._brackets("{}", depth)
         members = [
             (key in record.required, *self._member(key, demand, depth))
@@ -265,29 +318,27 @@ class Emission:
         end = cat(repeat(cat(comma, others)), closing)
         if first == 0 and members:
             return cat(opening, *members[0][1:], *tail[1:], end)
-        rest = self._rest(tail, first, end, name)
+        rest = _Members(name, tuple(tail), first, cat(*tail[first + 1 :], end))
         starts = [
-            cat(key, value, rest(i + 1)) for i, (_, key, value) in enumerate(members[: first + 1])
+            cat(key, value, self.after_members(rest, i + 1))
+            for i, (_, key, value) in enumerate(members[: first + 1])
         ]
         if first < len(members):
             return cat(opening, alt(*starts))
         return alt(literal("{}"), cat(opening, alt(*starts, cat(others, end))))
 
-    def _rest(self, tail: list[Node], first: int, end: Node, name: str) -> Callable[[int], Node]:
-        """What follows once something is written: shared rules while many starts lead there."""
-        last = cat(*tail[first + 1 :], end)
-
-        def after(index: int) -> Node:
-            if index > first or index >= len(tail):
-                return last
-            stop = min((index // SHARED_TAIL + 1) * SHARED_TAIL, first + 1, len(tail))
-            here = tail[index:stop]
-            return cat(*here, last if stop > first or stop == len(tail) else shared(stop))
-
-        def shared(index: int) -> Node:
-            return self.later(f"{name} from {index}", lambda: after(index))
-
-        return after
+    def after_members(self, rest: _Members, index: int) -> Node:
+        """What follows once `index` members are passed: shared rules where many starts lead."""
+        tail, first = rest.tail, rest.first
+        if index > first or index >= len(tail):
+            return rest.last
+        stop = min((index // SHARED_TAIL + 1) * SHARED_TAIL, first + 1, len(tail))
+        after = rest.last
+        if stop <= first and stop < len(tail):
+            after = self.later(
+                f"{rest.name} from {stop}", lambda emission: emission.after_members(rest, stop)
+            )
+        return cat(*tail[index:stop], after)
 
     def _regions(self, record: Object) -> list[Region]:
         return unnamed_regions(record, self.alive, self.meaning)
@@ -316,7 +367,7 @@ class Emission:
     def _run(
         self,
         machine: Machine[Label],
-        write: Callable[[Label, int], Node],
+        write: Callable[[Emission, Label, int], Node],
         name: str,
         brackets: str,
         depth: int,
@@ -324,14 +375,20 @@ class Emission:
         """A machine's accepted member lists between brackets, one rule per state."""
         opening, closing, comma = self._brackets(brackets, depth)
         empty = literal(brackets) if 0 in machine.accepting else NOTHING
+        states = _States(name, machine, write, comma, closing, depth)
+        return alt(empty, *(self._step(states, edge, opening) for edge in machine.edges[0]))
 
-        def state(number: int) -> Node:
-            ends = closing if number in machine.accepting else NOTHING
-            return alt(ends, *(step(edge, comma) for edge in machine.edges[number]))
+    def state(self, states: _States, number: int) -> Node:
+        """What may follow in a state of a machine."""
+        machine = states.machine
+        ends = states.closing if number in machine.accepting else NOTHING
+        return alt(
+            ends, *(self._step(states, edge, states.comma) for edge in machine.edges[number])
+        )
 
-        def step(edge: tuple[Label, int], before: Node) -> Node:
-            label, to = edge
-            follow = self.later(f"{name} state {to}", lambda: state(to))
-            return cat(before, write(label, depth), follow)
-
-        return alt(empty, *(step(edge, opening) for edge in machine.edges[0]))
+    def _step(self, states: _States, edge: tuple[Any, int], before: Node) -> Node:
+        label, to = edge
+        follow = self.later(
+            f"{states.name} state {to}", lambda emission: emission.state(states, to)
+        )
+        return cat(before, states.write(self, label, states.depth), follow)
