@@ -175,8 +175,11 @@ def unfinished(left: int, run: Run, name: str) -> GateResult:
     from constrained.consistency.analysis import Gate, GateResult
     from constrained.consistency.statistics import unknown
 
-    again = command("run", name) if run.plan is not None else "the run that made the store, again"
-    reason = f"the run is not complete: {left:,} cells of the plan are not stored (do {again})"
+    again = command("run", name) if run.plan is not None else "run the plan again"
+    reason = (
+        f"the run is not complete: {left:,} cells of the plan are not in {run.path} "
+        f"({again}, or pass --partial)"
+    )
     return GateResult(Gate("max_missing", 0.0), "", "not enough data", unknown(reason), reason)
 
 

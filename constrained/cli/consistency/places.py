@@ -84,9 +84,13 @@ class Run:
             return analyse(store, **{**self._asked(), **settings})
 
     def left(self) -> int:
-        """How many cells of the plan are not stored yet; 0 for imported scores and JSON."""
+        """How many cells of the plan are not stored yet; 0 for imported scores.
+
+        An analysis in JSON does not say why a cell is missing, so every missing one counts.
+        """
         if self.is_json:
-            return 0
+            judges = self.analysis({}).judges
+            return sum(judge.quality.planned - judge.quality.present for judge in judges)
         with self._opened() as store:
             plan = self.plan or store.plan()
             if plan is None or plan.scoring.kind == "imported":

@@ -66,7 +66,7 @@ def rest(progress: RunProgress) -> str:
 
     >>> from constrained.consistency.run import RunProgress
     >>> rest(RunProgress(cells=100, cached=20, scored=40, failed=1, seconds=60.0))
-    '20 stored before, 1 failed, 1 min left'
+    '20 stored before, 1 failed, 1.0 min left'
     """
     from constrained.consistency.report.terms import duration
 

@@ -102,7 +102,7 @@ def report(
 def note_left(left: int, path: Path) -> None:
     """Say on stderr that a run is not complete."""
     if left:
-        screen.log(f"note: {left:,} cells of the plan are not stored yet in {path}")
+        screen.log(f"note: {left:,} cells of the plan are not in {path} yet")
 
 
 def save(path: Path, text: str) -> None:

@@ -98,19 +98,15 @@ def run(
     if dry_run:
         preview(asked if part is None else asked.shard(*part), place, measure=measure, json=json)
         return
-    options = {
-        "--store": store,
-        "--limit": limit,
-        "--executor": executor if executor != "local" else None,
-    }
-    words = [
-        plan,
-        *(w for name, value in options.items() if value is not None for w in (name, value)),
-    ]
-    again = command("run", *words, *(("--shard", shard) if shard is not None else ()))
+    said = {"--store": store, "--limit": limit, "--device": device}
+    said["--executor"] = None if executor == "local" else executor
+    words = [str(word) for pair in said.items() if pair[1] is not None for word in pair]
+    more = [str(word) for pair in (("--reuse", one) for one in reuse or ()) for word in pair]
+    more += ["--shard", shard] if shard is not None else []
+    again = command("run", plan, *words, *more)
     check_contents(asked, place)
     place.parent.mkdir(parents=True, exist_ok=True)
-    summary = score(asked, place, part, executor, reuse or [], command("run", *words), again)
+    summary = score(asked, place, part, executor, reuse or [], command("run", plan, *words), again)
     tell(summary, str(plan), part, again, json=json)
 
 
