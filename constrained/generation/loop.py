@@ -14,10 +14,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from constrained.generation.branches import BranchRows
 from constrained.generation.guide import ENDED, Guide
 from constrained.generation.model import LanguageModel
 from constrained.generation.result import FinishReason
-from constrained.generation.rows import ModelRows, Tree, parts_of
+from constrained.generation.rows import SHARE_FROM, ModelRows, Tree, parts_of
 from constrained.generation.sampling import Sampling
 from constrained.vocabulary import Vocabulary
 
@@ -26,6 +27,10 @@ __all__ = ["Row", "decode"]
 
 LOOK_AHEAD = 16
 """The first pass may look ahead by one token for this many tokens of the prompt."""
+
+MOST_BRANCHES = 32
+"""Rows after one prompt up to which they share one row of the model: each sees the others' slots,
+masked, so many long rows would cost more than copies."""
 
 Scored = tuple[NDArray[np.float32], list[float]]
 """Logits, shape (n, width), and the log of the sum of exponentials of each row."""
@@ -204,7 +209,7 @@ def decode(
     yield
     live = [row for row in rows if row.finish_reason is None]
     for group in _alike(live) if apart else [live] if live else []:
-        batch, going = _first_pass(model, group)
+        batch, going = _first_pass(model, group, apart=apart)
         yield
         if apart:
             for place, row in enumerate(going):
@@ -244,7 +249,9 @@ def _chunks(model: LanguageModel, live: Sequence[Row]) -> list[list[int]]:
     return waiting
 
 
-def _first_pass(model: LanguageModel, live: list[Row]) -> tuple[ModelRows, list[Row]]:
+def _first_pass(
+    model: LanguageModel, live: list[Row], *, apart: bool
+) -> tuple[ModelRows, list[Row]]:
     """The prompts with what is certain after them, and the choices that may come soon."""
     heads = _chunks(model, live)
     most = [max(1, len(row.prompt) // LOOK_AHEAD) for row in live]
@@ -277,9 +284,16 @@ def _first_pass(model: LanguageModel, live: list[Row]) -> tuple[ModelRows, list[
     going = [i for i, row in enumerate(live) if row.finish_reason is None]
     if not going:
         return batches[0], []
+    if len(asked) == 1 and not apart and _branches(model, asked[0][0], len(going)):
+        return BranchRows(batches[0], len(going)), [live[i] for i in going]
     batch = ModelRows.joined(batches)
     batch.select([at[index[i]] for i in going])
     return batch, [live[i] for i in going]
+
+
+def _branches(model: LanguageModel, prompt: Sequence[int], rows: int) -> bool:
+    """Whether rows after one prompt are better kept in one row of the model than copied."""
+    return model.takes_trees and 1 < rows <= MOST_BRANCHES and len(prompt) >= SHARE_FROM
 
 
 def _begin(

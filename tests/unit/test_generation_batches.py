@@ -152,6 +152,22 @@ def test_samples_share_a_prefill_when_rows_are_kept_apart() -> None:
     assert [r.token_ids for r in batched] == [r.token_ids for r in results]
 
 
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("spec", [REASON, None], ids=["reason", "free"])
+def test_samples_of_a_long_prompt_are_branches_of_one_row(kind: str, spec: Any) -> None:
+    generator, apart = generator_of(kind), generator_of(kind, batch_invariant=True)
+    settings_: dict[str, Any] = {"temperature": 1.0, "seed": 3, "max_new_tokens": 20}
+    with shapes_of(generator) as shapes:
+        results = generator(HEAD, spec, samples=7, **settings_)
+    assert {rows for rows, _ in shapes} == {1}
+    assert max(tokens for _, tokens in shapes[1:]) >= 7
+    expected = apart(HEAD, spec, samples=7, **settings_)
+    assert [r.token_ids for r in results] == [r.token_ids for r in expected]
+    for found, one in zip(results, expected, strict=True):
+        assert found.logprob == pytest.approx(one.logprob, abs=1e-3)
+        assert found.forward_passes == one.forward_passes
+
+
 def test_every_prompt_may_have_its_own_seed() -> None:
     generator = generator_of("llama")
     settings_: dict[str, Any] = {"temperature": 1.0, "max_new_tokens": 20}
