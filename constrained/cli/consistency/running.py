@@ -145,7 +145,9 @@ def score(
 
     with watching() as watch:
         try:
-            where = local(plan, watch, said) if executor == "local" else executor
+            where = (
+                local(plan, watch, said) if executor == "local" else elsewhere(plan, executor, said)
+            )
             return run_plan(plan, place, executor=where, shard=part, progress=watch, reuse=reuse)
         except KeyboardInterrupt:
             stopped = watch.last
@@ -164,6 +166,15 @@ def local(plan: Plan, watch: Watch, said: str) -> Executor:
 
     scorers = EndpointScorers(plan, others=LoadedModels(plan, watch.doing))
     return Noted(LocalExecutor(plan, told(scorers, watch.doing)), {"command": said})
+
+
+def elsewhere(plan: Plan, executor: str, said: str) -> Executor:
+    """The executor of a name: ``ray``; `InvalidSpec` for others."""
+    from constrained.adapters.ray import RayExecutor
+
+    if executor != "ray":
+        raise InvalidSpec(f"there is no executor {executor!r}", hint="write local or ray")
+    return Noted(RayExecutor(plan), {"command": said})
 
 
 def told(scorers: Scorers, doing: Callable[[str], None]) -> Scorers:
