@@ -239,7 +239,7 @@ def _message(analysis: Analysis, report: GateReport, written: str, store: Path) 
         lines += ["", "Items that another room moves most:"]
     for item in judge.flakiest[:MOST_ITEMS]:
         lines.append(
-            f"  {item.item}: by {item.move:.2g} points, from {item.low:.2f} ({item.low_room}) "
+            f"  {item.item}: by {item.move:.1f} points, from {item.low:.2f} ({item.low_room}) "
             f"to {item.high:.2f} ({item.high_room})"
         )
     if report.verdict != "fail":
