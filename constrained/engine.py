@@ -26,6 +26,7 @@ from constrained.errors import (
 from constrained.grammar.nodes import Grammar, LaterRules
 from constrained.grammar.passes import restrict
 from constrained.grammar.program import Lowering, lower
+from constrained.grammar.stored import StoredGrammar
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.vocabulary import Vocabulary
 
@@ -90,8 +91,9 @@ class ByteEngine:
     def _load(self) -> native.Core:
         limits = self.limits
         fetch: Callable[[int], native.Program] | None = None
-        rules = self.grammar.rules
-        if isinstance(rules, LaterRules):
+        if isinstance(self.grammar, StoredGrammar):
+            program = self.grammar.program
+        elif isinstance(rules := self.grammar.rules, LaterRules):
             lowering = Lowering(self.grammar.start, rules, limits)
             program = lowering.first
 

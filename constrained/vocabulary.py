@@ -8,7 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from constrained._core import native
-from constrained._core.tokens import native_vocabulary
+from constrained._core.tokens import STORE_BYTES, native_vocabulary
 from constrained.errors import VocabularyError
 from constrained.tokenizers import check_spelling, token_bytes, tokenizer_name
 
@@ -27,6 +27,10 @@ class Vocabulary:
     ids), ids below it without a token are padding of the embedding and never allowed. Equality is
     identity.
 
+    Engines of one vocabulary share their states and masks. Once these take more than `store_bytes`
+    (a bound on when sharing stops, not on what one engine may take: see `Limits`), engines made
+    from then on share new ones; the old ones are freed with the last engine that uses them.
+
     Raises `VocabularyError` when there is no end id, or one that is outside the width.
 
     >>> from constrained.vocabulary import Vocabulary
@@ -41,7 +45,9 @@ class Vocabulary:
         *,
         end_ids: Iterable[int],
         width: int | None = None,
+        store_bytes: int = STORE_BYTES,
     ) -> None:
+        self.store_bytes = store_bytes
         self.end_ids = frozenset(int(i) for i in end_ids)
         self.width = len(tokens) if width is None else int(width)
         if not self.end_ids:
@@ -91,7 +97,7 @@ class Vocabulary:
     @cached_property
     def native(self) -> native.Vocabulary:
         """The same for the engine's core: built once (about 0.2 s for 128,000 tokens)."""
-        return native_vocabulary(self.tokens, self.end_ids, self.width)
+        return native_vocabulary(self.tokens, self.end_ids, self.width, self.store_bytes)
 
     def spell(self, ids: Iterable[int]) -> bytes:
         """The bytes that ids append one after another; special ids append nothing.
@@ -104,7 +110,12 @@ class Vocabulary:
 
     @classmethod
     def from_tokenizer(
-        cls, tokenizer: Any, *, width: int | None = None, end_ids: Iterable[int] = ()
+        cls,
+        tokenizer: Any,
+        *,
+        width: int | None = None,
+        end_ids: Iterable[int] = (),
+        store_bytes: int = STORE_BYTES,
     ) -> Vocabulary:
         """The vocabulary of a Hugging Face tokenizer (or a `tiktoken.Encoding`).
 
@@ -127,10 +138,10 @@ class Vocabulary:
         tokens = _tokens_of(tokenizer)
         if width is None:
             width = max(len(tokens), max(ends) + 1)
-        key = (len(tokens), width, frozenset(ends))
+        key = (len(tokens), width, frozenset(ends), store_bytes)
         known = _VOCABULARIES.setdefault(tokenizer, {})
         if key not in known:
-            known[key] = cls(tokens, end_ids=ends, width=width)
+            known[key] = cls(tokens, end_ids=ends, width=width, store_bytes=store_bytes)
         return known[key]
 
 

@@ -47,6 +47,7 @@ struct Loader {
         if (p >= end) throw malformed();
         n.count = *p++;
         n.args = p;
+        if (n.count < 0 || n.count > (end - p) / width) throw malformed();
         p += static_cast<ptrdiff_t>(n.count) * width;
       };
       switch (n.op) {
@@ -84,12 +85,26 @@ struct Loader {
           throw malformed();
       }
       if (p > end || n.count < 0) throw malformed();
+      check(n);
       nodes.push_back(n);
       if (nodes.size() > call.account.bounds.nodes) throw CoreError("max_nodes", "the grammar is too large");
       const size_t weight = n.op == Literals ? n.count : 0;
       options += weight;
       if (options > call.account.bounds.nodes) throw CoreError("max_nodes", "the grammar is too large");
     }
+  }
+  // Programs may come from a file: nothing in them may lead outside of anything.
+  void check(const Node& n) const {
+    if (n.op == Bytes || n.op == Chars)
+      for (int k = 0; k < n.count; ++k) {
+        const int32_t low = n.args[2 * k], high = n.args[2 * k + 1];
+        if (low < 0 || high < low || high > (n.op == Bytes ? 0xFF : 0x10FFFF)) throw malformed();
+      }
+    if (n.op == Literals)
+      for (int k = 1; k < n.count; ++k)
+        if (text(n.args + 2 * k - 2) >= text(n.args + 2 * k)) throw malformed();
+    if (n.op == Repeat && (n.args[1] < 0 || (n.args[2] >= 0 && n.args[2] < n.args[1]))) throw malformed();
+    if (n.op == Later && (n.args[0] < 0 || static_cast<uint32_t>(n.args[0]) > (1u << 24))) throw malformed();
   }
   size_t child(const Node& n, int i) const { return static_cast<size_t>(n.args[i]); }
   bool has_children(const Node& n) const {

@@ -9,7 +9,7 @@ from constrained.grammar.build import char_class, ranges_minus, ranges_of
 from constrained.grammar.nodes import Grammar
 from constrained.grammar.program import lower
 
-__all__ = ["PLAIN", "native_vocabulary"]
+__all__ = ["PLAIN", "STORE_BYTES", "native_vocabulary"]
 
 PLAIN = char_class(
     *ranges_minus(((0x20, 0x10FFFF),), ranges_of([(0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F)]))
@@ -17,14 +17,16 @@ PLAIN = char_class(
 """Characters that stand for themselves in JSON strings and most other text."""
 
 STORE_BYTES = 512 * 2**20
-"""Beyond this much memory for terms and masks, engines made from then on share a new store; the
-old one lives as long as its engines."""
+"""Memory for terms and masks beyond which engines made from then on share a new store."""
 
 
 def native_vocabulary(
-    tokens: Sequence[bytes | None], end_ids: Iterable[int], width: int
+    tokens: Sequence[bytes | None],
+    end_ids: Iterable[int],
+    width: int,
+    store_bytes: int = STORE_BYTES,
 ) -> native.Vocabulary:
     """The core's form of a vocabulary: a trie of the tokens, plain ones known by length."""
     plain = native.program(lower(Grammar(PLAIN)))
     texts = [token or b"" for token in tokens]
-    return native.Vocabulary(texts, sorted(end_ids), width, plain, STORE_BYTES)
+    return native.Vocabulary(texts, sorted(end_ids), width, plain, store_bytes)

@@ -129,6 +129,32 @@ class Spec(Generic[T_co]):
 
         return summarise(self, vocabulary, limits)
 
+    def to_bytes(self, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
+        """The compiled spec as bytes, with all its rules, to be loaded by `from_bytes`.
+
+        Versioned, no pickle. Raises `LimitExceeded` for a grammar beyond `limits.max_nodes`.
+
+        >>> from constrained.spec import json
+        >>> Spec.from_bytes(json({"const": [1]}).to_bytes()).parse("[1]")
+        [1]
+        """
+        from constrained.spec.stored import spec_bytes
+
+        return spec_bytes(self, limits)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, *, read: Callable[[str], Any] | None = None) -> Spec[Any]:
+        """The spec that `to_bytes` wrote: the same outputs, without compiling anything.
+
+        Values of JSON Schemas are read as JSON. Other specs have readers of their own, which bytes
+        cannot hold: pass `read`, a function from a text that matches to its value. Parts and
+        alternatives are not kept. Raises `InvalidSpec` for bytes that are damaged, of another
+        version or without a reader.
+        """
+        from constrained.spec.stored import spec_from_bytes
+
+        return spec_from_bytes(data, read)
+
     def _rejected_at(self, text: str) -> tuple[int, str] | None:
         """Where `text` stops matching and what was expected there; None when it matches."""
         engine = self.engine

@@ -40,6 +40,7 @@ from constrained.spec.spec import Spec
 __all__ = ["JsonStyle", "json", "schema_grammar"]
 
 Formats = OneOf["exact", "annotation"]
+Order = OneOf["schema", "any"]
 
 
 def json(
@@ -47,6 +48,7 @@ def json(
     *,
     whitespace: str | JsonStyle = "flexible",
     formats: Formats = "exact",
+    order: Order = "schema",
     limits: Limits = DEFAULT_LIMITS,
 ) -> Spec[Any]:
     """JSON that satisfies a schema or is a value of a type.
@@ -59,7 +61,8 @@ def json(
 
     `whitespace` is ``flexible`` (what `json.dumps` writes by default, with
     ``separators=(",", ":")``, and with any indent), ``compact``, ``spaced``, ``indented``, or a
-    `JsonStyle`. `formats` says whether `format` is enforced or an annotation.
+    `JsonStyle`. `formats` says whether `format` is enforced or an annotation. With `order` ``any``
+    members may come in any order; objects with more than 10 properties are refused then.
 
     Raises `InvalidSpec` for a malformed schema, `UnsupportedSpec` for what cannot be enforced
     exactly, `UnsatisfiableSpec` when nothing matches, each with a JSON pointer; `LimitExceeded`
@@ -75,6 +78,7 @@ def json(
     options: dict[str, tuple[object, object]] = {
         "whitespace": (whitespace, "flexible"),
         "formats": (formats, "exact"),
+        "order": (order, "schema"),
     }
     if isinstance(schema, str):
         raise InvalidSpec(
@@ -95,7 +99,9 @@ def json(
         source = call_source("json", [_type_name(schema)], options)
         read = TypeReader(schema, source)
         schema = type_schema(read.adapter)
-    grammar = schema_grammar(schema, whitespace=whitespace, formats=formats, limits=limits)
+    grammar = schema_grammar(
+        schema, whitespace=whitespace, formats=formats, order=order, limits=limits
+    )
     return Spec(source, grammar, read, read_so_far=json_so_far)
 
 
@@ -105,19 +111,22 @@ def schema_grammar(
     *,
     whitespace: str | JsonStyle = "flexible",
     formats: Formats = "exact",
+    order: Order = "schema",
     limits: Limits = DEFAULT_LIMITS,
 ) -> Grammar:
     """The grammar of the JSON texts that satisfy a schema; arguments and errors as for `json`.
 
-    Its rules are built when first looked up, unless the schema uses keywords that may have to be
-    refused: then all of them are built here.
+    Its rules are built when first looked up, unless something in the schema may have to be refused:
+    then all of them are built here.
     """
     if formats not in ("exact", "annotation"):
         raise InvalidSpec(f"formats is {formats!r}", hint="use 'exact' or 'annotation'")
+    if order not in ("schema", "any"):
+        raise InvalidSpec(f"order is {order!r}", hint="use 'schema' or 'any'")
     style = style_named(whitespace)
     document = Document(schema, limits)
-    meaning = Meaning(document, formats == "exact")
-    may_refuse = meaning.read_all()
+    meaning = Meaning(document, formats == "exact", order == "any")
+    may_refuse = meaning.read_all() or meaning.any_order
     emission = Emission(meaning, style)
     root = demand_of(document.root)
     if not emission.alive(root):

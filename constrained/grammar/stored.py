@@ -1,0 +1,161 @@
+"""`StoredGrammar`: a grammar as the core reads it, kept in bytes; nodes are made when asked for."""
+
+from __future__ import annotations
+
+import sys
+import zlib
+from array import array
+from collections.abc import Iterator
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from constrained.errors import InvalidSpec
+from constrained.grammar.nodes import (
+    Alt,
+    And,
+    Bytes,
+    Cat,
+    Chars,
+    Empty,
+    Grammar,
+    Lexeme,
+    Literal,
+    Literals,
+    Node,
+    Not,
+    Nothing,
+    Ref,
+    Repeat,
+)
+from constrained.grammar.program import Program, lower
+from constrained.limits import DEFAULT_LIMITS, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["StoredGrammar", "grammar_bytes", "grammar_from_bytes"]
+
+_SIZES = 4  # int32 numbers before the arrays: lengths of code, bodies and pool, and the start
+
+
+class StoredGrammar(Grammar):
+    """A grammar that was lowered before: engines load its `program` as it is.
+
+    `start` and `rules` are made from the program when they are first looked at.
+    """
+
+    program: Program
+
+    def __init__(self, program: Program) -> None:
+        object.__setattr__(self, "program", program)
+
+    @cached_property
+    def _nodes(self) -> list[Node]:
+        return list(_raised(self.program))
+
+    @cached_property
+    def start(self) -> Node:
+        """The start node."""
+        return self._nodes[self.program.start]
+
+    @cached_property
+    def rules(self) -> Mapping[str, Node]:
+        """The rules, named by number."""
+        bodies = self.program.bodies
+        return MappingProxyType({str(i): self._nodes[body] for i, body in enumerate(bodies)})
+
+
+def grammar_bytes(grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """The grammar, lowered with all its rules, as bytes; errors as for `lower`.
+
+    Little-endian int32 numbers (lengths of code, bodies and pool, the start node, the code, the
+    bodies), then the pool; compressed with zlib at its fastest.
+
+    >>> from constrained.grammar import literal
+    >>> grammar_from_bytes(grammar_bytes(Grammar(literal("yes")))).start
+    Literal(data=b'yes')
+    """
+    program = grammar.program if isinstance(grammar, StoredGrammar) else lower(grammar, limits)
+    numbers = array("i", [len(program.code), len(program.bodies), len(program.pool), program.start])
+    numbers.extend(program.code)
+    numbers.extend(program.bodies)
+    return zlib.compress(_little_endian(numbers).tobytes() + program.pool, 1)
+
+
+def grammar_from_bytes(data: bytes) -> StoredGrammar:
+    """What `grammar_bytes` wrote. Raises `InvalidSpec` for other bytes."""
+    try:
+        raw = zlib.decompress(data)
+        sizes = _little_endian(array("i", raw[: 4 * _SIZES]))
+        code, bodies, pool, start = sizes
+        end = 4 * (_SIZES + code + bodies)
+        if min(code, bodies, pool) < 0 or len(raw) != end + pool:
+            raise ValueError
+    except (zlib.error, ValueError):
+        raise InvalidSpec("these bytes hold no grammar, or are damaged") from None
+    numbers = _little_endian(array("i", raw[4 * _SIZES : end]))
+    return StoredGrammar(Program(numbers[:code], raw[end:], numbers[code:], start))
+
+
+def _little_endian(numbers: array[int]) -> array[int]:
+    if sys.byteorder == "big":
+        numbers = array("i", numbers)
+        numbers.byteswap()
+    return numbers
+
+
+def _raised(program: Program) -> Iterator[Node]:
+    """The nodes of a program in its order: the inverse of lowering."""
+    nodes: list[Node] = []
+    numbers = iter(program.code)
+
+    def take(count: int) -> list[int]:
+        return [next(numbers) for _ in range(count)]
+
+    def texts(count: int) -> list[bytes]:
+        places = take(2 * count)
+        pairs = zip(places[::2], places[1::2], strict=True)
+        return [program.pool[offset : offset + length] for offset, length in pairs]
+
+    def pairs(count: int) -> tuple[tuple[int, int], ...]:
+        bounds = take(2 * count)
+        return tuple(zip(bounds[::2], bounds[1::2], strict=True))
+
+    def parts() -> tuple[Node, ...]:
+        return tuple(nodes[i] for i in take(next(numbers)))
+
+    def made(operation: int) -> Node:
+        match operation:
+            case 0:
+                return Nothing()
+            case 1:
+                return Empty()
+            case 2:
+                return Bytes(pairs(next(numbers)))
+            case 3:
+                return Literal(texts(1)[0])
+            case 4:
+                return Literals(tuple(texts(next(numbers))))
+            case 5:
+                return Cat(parts())
+            case 6:
+                return Alt(parts())
+            case 7:
+                body, least, most = take(3)
+                return Repeat(nodes[body], least, None if most < 0 else most)
+            case 8:
+                return Ref(str(next(numbers)))
+            case 9:
+                return And(parts())
+            case 10:
+                return Not(nodes[next(numbers)])
+            case 11:
+                return Lexeme(nodes[next(numbers)])
+            case 12:
+                return Chars(pairs(next(numbers)))
+        raise InvalidSpec("these bytes hold no grammar, or are damaged")
+
+    for operation in numbers:
+        nodes.append(made(operation))
+        yield nodes[-1]

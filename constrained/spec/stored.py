@@ -1,0 +1,67 @@
+"""Compiled specs as bytes: for caches on disk, other processes and other machines."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from constrained.errors import InvalidSpec
+from constrained.grammar.stored import grammar_bytes, grammar_from_bytes
+from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.spec.json_schema import read_json
+from constrained.spec.so_far import json_so_far
+from constrained.spec.spec import Spec
+
+__all__ = ["FORMAT", "spec_bytes", "spec_from_bytes"]
+
+FORMAT = 1
+"""Version of the format of `spec_bytes`; another one is refused by name."""
+
+_MAGIC = b"constrained spec\n"
+_CUSTOM = "custom"
+
+
+def spec_bytes(spec: Spec[Any], limits: Limits = DEFAULT_LIMITS) -> bytes:
+    """The compiled spec as bytes: a header line of JSON, then the grammar with all its rules.
+
+    Not a pickle: reading runs no code. See `Spec.to_bytes`.
+    """
+    body = grammar_bytes(spec.grammar, limits)
+    header = {
+        "format": FORMAT,
+        "source": spec.source,
+        "reads": "json" if spec.read is read_json else _CUSTOM,
+        "crc": zlib.crc32(body),
+    }
+    return _MAGIC + json.dumps(header).encode() + b"\n" + body
+
+
+def spec_from_bytes(data: bytes, read: Callable[[str], Any] | None = None) -> Spec[Any]:
+    """The spec that `spec_bytes` wrote; see `Spec.from_bytes`."""
+    if not data.startswith(_MAGIC):
+        raise InvalidSpec("these bytes are not a compiled spec", hint="write them with to_bytes()")
+    line, _, body = data[len(_MAGIC) :].partition(b"\n")
+    try:
+        header = json.loads(line)
+        version, source, reads, crc = (header[k] for k in ("format", "source", "reads", "crc"))
+    except (ValueError, KeyError, TypeError):
+        raise InvalidSpec("this compiled spec is damaged", hint="compile it again") from None
+    if version != FORMAT:
+        raise InvalidSpec(
+            f"this compiled spec has format {version}, and this version reads format {FORMAT}",
+            hint="compile it again with this version",
+        )
+    if zlib.crc32(body) != crc:
+        raise InvalidSpec("this compiled spec is damaged", hint="compile it again")
+    so_far = None
+    if read is None:
+        if reads == _CUSTOM:
+            raise InvalidSpec(
+                f"{source} has a reader of its own, and bytes hold no code",
+                hint="pass read=, a function from a text that matches to its value "
+                "(read=str for the text itself)",
+            )
+        read, so_far = read_json, json_so_far
+    return Spec(source, grammar_from_bytes(body), read, read_so_far=so_far)
