@@ -37,7 +37,7 @@ from constrained.spec.so_far import json_so_far
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
 
-__all__ = ["JsonStyle", "json", "schema_grammar"]
+__all__ = ["JsonStyle", "json", "read_json", "schema_grammar"]
 
 Formats = OneOf["exact", "annotation"]
 Order = OneOf["schema", "any"]
@@ -90,7 +90,7 @@ def json(
             f"the function {schema.__name__} is neither a JSON Schema nor a type",
             hint="pass a type that describes its arguments",
         )
-    read: Any = _read
+    read: Any = read_json
     if isinstance(schema, (dict, bool)):
         source = call_source("json", [_short(schema)], options)
     else:
@@ -137,7 +137,8 @@ def schema_grammar(
     return Grammar(start, emission.rules)
 
 
-def _read(text: str) -> Any:
+def read_json(text: str) -> Any:
+    """The value of a JSON text. Raises `TextRejected` for what Python's reader refuses."""
     try:
         return loads(text)
     except ValueError as error:  # Python refuses to read integers of thousands of digits
