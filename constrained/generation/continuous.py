@@ -24,9 +24,14 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
 from constrained.errors import GenerationError, TokenRejected, Truncated
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import ENDED, Guide
-from constrained.generation.masking import check_width, mask_rows
+from constrained.generation.masking import (
+    check_width,
+    fill_masks,
+    mask_key,
+    mask_rows,
+    mask_words,
+)
 from constrained.generation.policy import Spellings, guide_of
-from constrained.generation.processor import fill_row
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.coerce import as_spec
 from constrained.vocabulary import Vocabulary
@@ -82,7 +87,8 @@ class ContinuousMask(ContinuousBatchingLogitsProcessor):
                 continue
             known = self._written(state, guide)
             left = None if known.budget is None else known.budget - (known.read - known.prompt)
-            fill_row(guide, known.node, self._words[place], self.vocabulary, left)
+            key = mask_key(guide, known.node, left)
+            fill_masks(self.vocabulary, [key], self._words[place : place + 1])
             places.append(place)
         return torch.tensor(places, dtype=torch.int32)
 
@@ -95,7 +101,7 @@ class ContinuousMask(ContinuousBatchingLogitsProcessor):
         return mask_rows(scores, self._words, [None if p == FREE else p for p in places])
 
     def _rows(self, count: int) -> NDArray[np.int32]:
-        return np.zeros((count, (self.vocabulary.width + 31) // 32), dtype=np.int32)
+        return np.zeros((count, mask_words(self.vocabulary)), dtype=np.int32)
 
     def _written(self, state: Any, guide: Guide) -> _Written:
         """The request as it stands; evicted ones come back with their answer in the prompt."""

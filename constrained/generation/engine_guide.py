@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
@@ -79,6 +80,17 @@ class EngineGuide(Spelled):
             self.engine.fill_mask(self._nodes[node][0], row)
         else:
             self.engine.fill_mask_within(self._nodes[node][0], row, budget)
+
+    def fill_many(self, nodes: Sequence[int], rows: Ids) -> None:
+        open_ = [
+            place for place, node in enumerate(nodes) if node != ENDED and not self.forced(node)
+        ]
+        for place in sorted(set(range(len(nodes))) - set(open_)):
+            self.fill(nodes[place], rows[place])
+        if open_:
+            masks = np.empty((len(open_), rows.shape[1]), dtype=np.int32)
+            self.engine.fill_masks([self._nodes[nodes[place]][0] for place in open_], masks)
+            rows[open_] = masks
 
     def forced(self, node: int, budget: int | None = None) -> tuple[int, ...]:
         if node == ENDED:

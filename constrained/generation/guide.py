@@ -42,6 +42,9 @@ class Guide(Protocol):
     def fill(self, node: int, row: Ids, budget: int | None = None) -> None:
         """`allowed` as bits: `row` is int32, shape (ceil(width / 32),), overwritten."""
 
+    def fill_many(self, nodes: Sequence[int], rows: Ids) -> None:
+        """`fill` for several nodes: int32, shape (nodes, ceil(width / 32)), overwritten."""
+
     def forced(self, node: int, budget: int | None = None) -> tuple[int, ...]:
         """Tokens that are certain to come next, in canonical spelling."""
 

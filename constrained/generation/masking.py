@@ -1,16 +1,60 @@
-"""Masks applied to logits: packed rows of bits in, ``-inf`` at everything they leave out."""
+"""Masks as packed rows of bits: which one a row needs, how it is made, how logits get it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from constrained.errors import VocabularyError
+from constrained.generation.bits import pack
+from constrained.generation.guide import ENDED, Guide
+from constrained.vocabulary import Vocabulary
 
-__all__ = ["check_width", "mask_rows"]
+__all__ = ["MaskKey", "check_width", "fill_masks", "mask_key", "mask_rows", "mask_words"]
+
+
+class MaskKey(NamedTuple):
+    """What decides a mask. Without a guide, only the ends are allowed."""
+
+    guide: Guide | None
+    node: int
+    budget: int | None = None
+
+
+def mask_key(guide: Guide, node: int, left: int | None) -> MaskKey:
+    """The mask of a node; with `left` tokens to go, of those that can be completed in time.
+
+    Where that is too late anyway, every token that the spec allows.
+    """
+    if node == ENDED:
+        return MaskKey(None, ENDED)
+    in_time = left is not None and guide.cost(node) <= left
+    return MaskKey(guide, node, left if in_time else None)
+
+
+def mask_words(vocabulary: Vocabulary) -> int:
+    """int32 words of a mask."""
+    return (vocabulary.width + 31) // 32
+
+
+def fill_masks(vocabulary: Vocabulary, keys: Sequence[MaskKey], rows: NDArray[np.int32]) -> None:
+    """Make the mask of every key: `rows` is int32, shape (keys, `mask_words`), overwritten."""
+    alike: dict[Guide, list[int]] = {}
+    for place, (guide, node, budget) in enumerate(keys):
+        if guide is None:
+            pack(np.array(sorted(vocabulary.end_ids), dtype=np.int32), rows[place])
+        elif budget is not None:
+            guide.fill(node, rows[place], budget)
+        else:
+            alike.setdefault(guide, []).append(place)
+    for guide, places in alike.items():
+        masks = np.zeros((len(places), rows.shape[1]), dtype=np.int32)
+        guide.fill_many([keys[place].node for place in places], masks)
+        rows[places] = masks
 
 
 def check_width(logits: int, width: int) -> None:

@@ -10,7 +10,8 @@ to it. A call runs in one thread, so threads never see each other's calls.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from hashlib import blake2b
 from threading import Lock, local
 from typing import Any
@@ -23,13 +24,21 @@ from transformers import LogitsProcessor
 from constrained.errors import GenerationError, TokenRejected, Truncated
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import ENDED, Guide
-from constrained.generation.masking import check_width, mask_rows
+from constrained.generation.mask_table import MaskTable, host_rows, upload
+from constrained.generation.masking import (
+    MaskKey,
+    check_width,
+    fill_masks,
+    mask_key,
+    mask_rows,
+    mask_words,
+)
 from constrained.generation.policy import Spellings, guide_of
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.coerce import as_spec
 from constrained.vocabulary import Vocabulary
 
-__all__ = ["LogitsMask", "fill_row"]
+__all__ = ["LogitsMask"]
 
 Tokens = NDArray[np.int64]
 
@@ -48,19 +57,24 @@ class _Session:
     def __init__(self, prompts: Tokens, guides: list[Guide | None], ends: frozenset[int]) -> None:
         self.prompts = prompts
         self.guides = guides
+        self.dead: torch.Tensor | None = None
+        """Rows with nothing left to choose, known when the next tokens are; bool, on the CPU."""
         self._ends = ends
         self._known: OrderedDict[tuple[int, bytes], int] = OrderedDict()
+
+    def begins(self, rows: Tokens) -> bool:
+        """Whether the rows begin with the prompts."""
+        same = rows.shape[0] == self.prompts.shape[0]
+        return same and np.array_equal(rows[:, : self.prompts.shape[1]], self.prompts)
 
     def nodes(self, rows: Tokens) -> list[int] | None:
         """The node of every row; None when the rows are not of this call.
 
         They are when they begin with its prompts and at least one of them is still being written.
         """
+        if not self.begins(rows):
+            return None
         start = self.prompts.shape[1]
-        if rows.shape[0] != self.prompts.shape[0] or rows.shape[1] < start:
-            return None
-        if not np.array_equal(rows[:, :start], self.prompts):
-            return None
         nodes = [self._node(i, row[start:]) for i, row in enumerate(rows)]
         return nodes if any(node not in (ENDED, DEAD) for node in nodes) else None
 
@@ -100,38 +114,12 @@ class _Session:
         return (0 if guide is None else id(guide), digest)
 
 
-def _check_alive(masked: torch.Tensor, nodes: list[int]) -> None:
-    """Refuse a row in which other processors have forbidden everything that its spec allows."""
-    writing = [row for row, node in enumerate(nodes) if node not in (FREE, DEAD, ENDED)]
-    if not writing:
-        return
-    best = masked[torch.tensor(writing, device=masked.device)].amax(dim=-1)
-    if bool(torch.isneginf(best).any()):
-        raise GenerationError(
-            "every token that the spec allows is forbidden by another setting of generate, such as "
-            "no_repeat_ngram_size, min_new_tokens, bad_words_ids or suppress_tokens; leave it out"
-        )
-
-
-def fill_row(
-    guide: Guide | None,
-    node: int,
-    row: NDArray[np.int32],
-    vocabulary: Vocabulary,
-    left: int | None,
-) -> None:
-    """The mask of a node: an ended or dead row may only end.
-
-    `row`: int32, shape (ceil(width / 32),), zero. With `left` tokens to go, only those after which
-    the output can be completed in time, if it still can be.
-    """
-    if guide is None or node in (ENDED, DEAD):
-        for token in vocabulary.end_ids:
-            row.view(np.uint32)[token >> 5] |= np.uint32(1 << (token & 31))
-    elif left is not None and guide.cost(node) <= left:
-        guide.fill(node, row, left)
-    else:
-        guide.fill(node, row)
+def _forbidden() -> GenerationError:
+    """What to say of a row in which other processors left nothing that its spec allows."""
+    return GenerationError(
+        "every token that the spec allows is forbidden by another setting of generate, such as "
+        "no_repeat_ngram_size, min_new_tokens, bad_words_ids or suppress_tokens; leave it out"
+    )
 
 
 class _Calls(local):
@@ -153,6 +141,9 @@ class LogitsMask(LogitsProcessor):
 
     With `foreign_assistant`, logits of another width than the model's pass unmasked: those of an
     assistant with a vocabulary of its own, whose drafts the model's masks judge anyway.
+
+    On a CUDA device the masks stay there in a table, and a step uploads one number per row;
+    `device_masks` says so, or not, for any device.
 
     One object serves any number of calls, also in several threads at the same time. Where a call
     begins is settled from the rows: one that continues the tokens of an earlier call of the same
@@ -178,6 +169,7 @@ class LogitsMask(LogitsProcessor):
         max_new_tokens: int | None = None,
         spellings: Spellings = "auto",
         foreign_assistant: bool = False,
+        device_masks: bool | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         several = isinstance(specs, list)
@@ -191,6 +183,9 @@ class LogitsMask(LogitsProcessor):
             self._speller = Speller(tokenizer, self.vocabulary)
         self.max_new_tokens = max_new_tokens
         self._foreign_assistant = foreign_assistant
+        self._device_masks = device_masks
+        self._tables: dict[torch.device, MaskTable[MaskKey]] = {}
+        self._no_end = min(set(range(len(self.vocabulary.end_ids) + 1)) - self.vocabulary.end_ids)
         self._spellings: Spellings = spellings
         self._limits = limits
         self._guides: dict[tuple[int, bool], Guide | None] = {}
@@ -223,25 +218,81 @@ class LogitsMask(LogitsProcessor):
                 "of each request: use constrained.generation.continuous.generate_batch"
             )
         rows: Tokens = input_ids.detach().cpu().numpy().astype(np.int64, copy=False)
+        self._check_alive(rows)
         with self._lock:
             session, nodes = self._locate(rows)
-        places: dict[tuple[int, int], int] = {}
-        masks = [
-            None if node == FREE else places.setdefault((id(guide), node), len(places))
-            for guide, node in zip(session.guides, nodes, strict=True)
-        ]
-        if not places:
-            return scores
-        guides = {id(guide): guide for guide in session.guides}
-        words = np.zeros((len(places), (self.vocabulary.width + 31) // 32), dtype=np.int32)
         left = self.max_new_tokens
         if left is not None:
             left -= rows.shape[1] - session.prompts.shape[1]
-        for (guide, node), place in places.items():
-            fill_row(guides[guide], node, words[place], self.vocabulary, left)
-        masked = mask_rows(scores, words, masks)
-        _check_alive(masked, nodes)
+        keys = [
+            self._mask_key(guide, node, left)
+            for guide, node in zip(session.guides, nodes, strict=True)
+        ]
+        if not any(keys):
+            return scores
+        writing = [node not in (FREE, DEAD, ENDED) for node in nodes]
+        if self._device_masks or (self._device_masks is None and scores.is_cuda):
+            return self._mask_there(scores, keys, writing, session, last=left == 1)
+        return self._mask_here(scores, keys, writing)
+
+    def _mask_key(self, guide: Guide | None, node: int, left: int | None) -> MaskKey | None:
+        """An ended or dead row may only end; None for a free row."""
+        if node in (ENDED, DEAD):
+            return MaskKey(None, ENDED)
+        return None if guide is None else mask_key(guide, node, left)
+
+    def _mask_here(
+        self, scores: torch.Tensor, keys: Sequence[MaskKey | None], writing: Sequence[bool]
+    ) -> torch.Tensor:
+        """Masks made for this step alone."""
+        places = {key: place for place, key in enumerate(dict.fromkeys(filter(None, keys)))}
+        words = np.zeros((len(places), mask_words(self.vocabulary)), dtype=np.int32)
+        fill_masks(self.vocabulary, list(places), words)
+        masked = mask_rows(scores, words, [None if key is None else places[key] for key in keys])
+        best = masked[torch.tensor(writing, device=masked.device)].amax(dim=-1)
+        if bool(torch.isneginf(best).any()):
+            raise _forbidden()
         return masked
+
+    def _mask_there(
+        self,
+        scores: torch.Tensor,
+        keys: Sequence[MaskKey | None],
+        writing: Sequence[bool],
+        session: _Session,
+        *,
+        last: bool,
+    ) -> torch.Tensor:
+        """Masks from a table on the device of the logits, which nothing waits for.
+
+        Whether a row has anything left to choose is therefore asked at the next step, when its
+        tokens have been waited for anyway. Until then such a row goes on: it gets a token that
+        ends nothing, so that there is a next step.
+        """
+        with self._lock:
+            table = self._tables.get(scores.device)
+            if table is None:
+                fill = partial(fill_masks, self.vocabulary)
+                words = mask_words(self.vocabulary)
+                table = self._tables[scores.device] = MaskTable(words, scores.device, fill)
+        with torch.inference_mode(scores.is_inference()):
+            masked = table.block_(scores.clone(), keys)
+            dead = torch.isneginf(masked.amax(dim=-1)) & upload(writing, torch.bool, scores.device)
+            column = masked[:, self._no_end]
+            column.copy_(torch.where(dead, 0.0, column))
+        session.dead = host_rows(dead.shape, torch.bool, scores.device)
+        session.dead.copy_(dead, non_blocking=True)
+        if last and bool(dead.any()):
+            raise _forbidden()
+        return masked
+
+    def _check_alive(self, rows: Tokens) -> None:
+        """Refuse to go on with a row that had nothing to choose at the step before."""
+        for session in self._calls.sessions[:1]:
+            goes_on = session.begins(rows) and rows.shape[1] > session.prompts.shape[1]
+            if session.dead is not None and goes_on and bool(session.dead.any()):
+                self.restart()
+                raise _forbidden()
 
     def _locate(self, rows: Tokens) -> tuple[_Session, list[int]]:
         """The call that these rows belong to, and their nodes; a new call when there is none.

@@ -72,6 +72,10 @@ class TrieGuide(Spelled):
     def fill(self, node: int, row: Ids, budget: int | None = None) -> None:
         pack(self.allowed(node, budget), row)
 
+    def fill_many(self, nodes: Sequence[int], rows: Ids) -> None:
+        for node, row in zip(nodes, rows, strict=True):
+            self.fill(node, row)
+
     def _ids(self, node: int, tokens: Iterable[int]) -> Ids:
         ends = self.ends if self._ending[node] else ()
         return np.array(sorted({*tokens, *(int(i) for i in ends)}), dtype=np.int32)
