@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as std_json
 import warnings
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.property.json_schema_fuzz import (
     walk,
     writable,
 )
+from tests.property.json_schemas import orderings
 from tests.property.realistic_schemas import REALISTIC
 from tests.property.reference_validator import NoReference, is_valid, reading
 
@@ -163,7 +165,7 @@ def test_a_schema_that_allows_too_much_or_too_little_is_found_out(
         ({"type": "integer"}, {"type": "number"}),
         ({"enum": [1, 2]}, {"const": 1}),
     ):
-        monkeypatch.setattr(fuzz, "compiled", lambda _, formats, o=other: right(o, formats))
+        monkeypatch.setattr(fuzz, "compiled", lambda _, order, o=other: right(o, order))
         assert list(disagreements(schema, [1, 2, 0.5], Random(0)))
 
 
@@ -195,3 +197,13 @@ def test_mutations_leave_the_schema_as_it_was(name: str, pick: Random) -> None:
     changed = mutated(schema, pick)
     assume(changed != schema)
     assert std_json.dumps([schema, LEAVES]) == before
+
+
+@pytest.mark.parametrize("name", REALISTIC)
+def test_with_any_order_the_members_of_a_realistic_value_may_come_in_every_order(
+    name: str,
+) -> None:
+    schema, value = REALISTIC[name]
+    spec = json(schema, order="any")
+    for ordered in islice(orderings(value), 120):
+        assert spec.matches(std_json.dumps(ordered))

@@ -76,6 +76,38 @@ def test_members_come_in_the_order_of_the_schema() -> None:
     assert not spec.matches('{"z":3,"a":2}')
 
 
+def test_members_come_in_any_order_when_asked_to_and_no_key_twice() -> None:
+    schema = {
+        "type": "object",
+        "properties": {"b": {"type": "integer"}, "a": {"enum": [{"x": 1, "y": 2}]}, "c": False},
+        "required": ["b"],
+        "additionalProperties": {"type": "null"},
+    }
+    spec = json(schema, order="any", whitespace="compact")
+    assert spec.matches('{"a":{"y":2,"x":1},"z":null,"b":1}')
+    assert not spec.matches('{"b":1,"a":{"x":1,"y":2},"b":2}')
+    assert not spec.matches('{"a":{"x":1,"y":2}}')
+    assert repr(json(True, order="any")) == "json(True, order='any')"
+    members = {name: {"type": "integer"} for name in "abcdefghij"}
+    closed = {"type": "object", "properties": members, "additionalProperties": False}
+    assert json({**closed, "minProperties": 10}, order="any").matches(
+        std_json.dumps(dict.fromkeys("jihgfedcba", 1))
+    )
+
+
+def test_more_members_in_any_order_than_states_can_be_made_for_are_refused() -> None:
+    members = {name: {"type": "integer"} for name in "abcdefghijk"}
+    with pytest.raises(UnsupportedSpec) as caught:
+        json({"properties": {"in": {"properties": members}}}, order="any")
+    assert caught.value.feature == "order"
+    assert str(caught.value) == (
+        "at #/properties/in: 11 properties in any order, and the most that can be kept is 10 "
+        "(use order='schema', or nest some of the properties in an object)"
+    )
+    with pytest.raises(InvalidSpec, match=r"^order is 'free' \(use 'schema' or 'any'\)$"):
+        json({}, order="free")  # type: ignore[arg-type]
+
+
 def test_rules_are_built_when_first_looked_up() -> None:
     schema = {
         "type": "object",

@@ -301,7 +301,7 @@ class Emission:
     # -------------------------------------------------------------- objects
 
     def _object(self, record: Object, depth: int, name: str) -> Node:
-        if not is_simple(record):
+        if not is_simple(record, self.meaning.any_order):
             return self._run(self.live.object_machine(record), Emission._entry, name, "{}", depth)
         opening, closing, comma = self._brackets("{}", depth)
         members = [

@@ -144,7 +144,7 @@ class Liveness:
         return all(found)
 
     def _object_alive(self, record: Object, ask: Ask) -> bool:
-        if is_simple(record):
+        if is_simple(record, self.meaning.any_order):
             found = [ask(demand_for(record, name)) for name in record.required]
             return all(found)
         if ask == self.alive:
@@ -152,10 +152,11 @@ class Liveness:
         return object_machine(self.meaning, record, ask).alive
 
 
-def is_simple(record: Object) -> bool:
+def is_simple(record: Object, any_order: bool) -> bool:
     """Whether the object needs no machine: its members are independent of each other."""
     return (
-        not (record.some or record.either)
+        not (any_order and record.named)
+        and not (record.some or record.either)
         and record.most is None
         and record.least <= len(record.required)
         and record.required.keys() <= record.named.keys()

@@ -36,9 +36,10 @@ LOOKAHEAD = 6
 class Meaning:
     """Shapes of the nodes of one document."""
 
-    def __init__(self, document: Document, exact_formats: bool) -> None:
+    def __init__(self, document: Document, exact_formats: bool, any_order: bool = False) -> None:
         self.document = document
         self.exact_formats = exact_formats
+        self.any_order = any_order
         self.readings: dict[int, Reading] = {}
         self.conjunctions: dict[int, Demand] = {}
         self.records = 0

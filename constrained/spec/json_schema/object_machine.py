@@ -6,7 +6,7 @@ hold counts up to where they stop mattering.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from constrained.errors import LimitExceeded, UnsupportedSpec
@@ -36,6 +36,9 @@ FEW_KEYS = 8
 FEW_LATER = 8
 """So many keys that matter without being in `properties` may stand anywhere among the others."""
 
+MOST_IN_ANY_ORDER = 10
+"""Properties that may come in any order: the states are the sets of those written."""
+
 MOST_WAYS = 512
 """Ways to write one key, by which wishes its value fulfils."""
 
@@ -50,8 +53,8 @@ class Entry(NamedTuple):
 def object_machine(meaning: Meaning, record: Object, ask: Ask) -> Machine[Entry]:
     """The member lists of a record.
 
-    Properties come in the schema's order; other keys follow in any order, with required ones and
-    the keys of small finite sets among them.
+    Properties come in the schema's order, or any; other keys follow in any order, with required
+    ones and the keys of small finite sets among them.
 
     A JSON text may repeat a key, and the last value counts. Named keys are never repeated, and
     neither are those of a small finite key set. Of all other keys only one is sure to be a new
@@ -131,10 +134,14 @@ class _ObjectMachine:
         later = dict.fromkeys(name for name in record.required if name not in named)
         for wish in self.wishes:
             later |= dict.fromkeys(name for name in wish.names if name not in named)
-        if len(later) + len(self.wishes) > FEW_LATER:
+        if meaning.any_order:
+            named, later = {}, dict.fromkeys((*named, *later))
+        elif len(later) + len(self.wishes) > FEW_LATER:
             named |= {name: demand_for(record, name) for name in later}
             later = {}
         known = {**named, **{name: demand_for(record, name) for name in later}}
+        if meaning.any_order:
+            self._check_count(known)
         self.record = record = record._replace(named=known)
         self.needed = [name in record.required for name in named]
         self.named = [self._named(name, demand) for name, demand in named.items()]
@@ -142,10 +149,11 @@ class _ObjectMachine:
         self.loose: list[_Loose] = []
         for name in later:
             self._add_loose(name, known[name], name in record.required)
+        most_loose = FEW_KEYS + (len(later) if meaning.any_order else 0)
         self.others: list[tuple[int, int, Entry]] = []
         for region in unnamed_regions(record, ask, meaning):
             texts = few_texts(region.keys, FEW_KEYS)
-            if texts is None or len(texts) + len(self.loose) > FEW_KEYS:
+            if texts is None or len(texts) + len(self.loose) > most_loose:
                 self.others += self._unnamed(region)
                 continue
             for text in texts:
@@ -158,6 +166,17 @@ class _ObjectMachine:
                 hint="name the properties, or limit the keys with propertyNames and an enum",
             )
         self.hopes = self._hopes()
+
+    def _check_count(self, names: Mapping[str, Demand]) -> None:
+        """Refuse more members in any order than states can be made for."""
+        count = sum(not self.meaning.dead(demand) for demand in names.values())
+        if count > MOST_IN_ANY_ORDER:
+            raise UnsupportedSpec(
+                "order",
+                f"{count} properties in any order, and the most that can be kept is "
+                f"{MOST_IN_ANY_ORDER}",
+                hint="use order='schema', or nest some of the properties in an object",
+            )
 
     def _add_loose(self, name: str, demand: Demand, needed: bool) -> None:
         bit = 2 << len(self.loose)
