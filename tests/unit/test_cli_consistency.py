@@ -224,7 +224,7 @@ def test_when_every_cell_fails_the_run_fails(command, tmp_path, model):
     assert err == "note: failed cells are stored with the reason, which the report counts\n"
 
 
-def test_a_model_that_was_trained_again_needs_another_store(command, tmp_path, model, capsys):
+def test_a_model_that_was_trained_again_needs_another_store(command, tmp_path, model):
     folder = tmp_path / "model"
     folder.mkdir()
     for file in Path(model).iterdir():
@@ -233,13 +233,10 @@ def test_a_model_that_was_trained_again_needs_another_store(command, tmp_path, m
     assert command("run", plan)[0] == 0
     tiny.model("llama", len(tiny.byte_level()), seed=1).save_pretrained(folder)
     store = plan.with_suffix(".db")
-    capsys.readouterr()
-    assert command("run", plan) == (
-        2,
-        "",
-        f"error: {store}: {folder} has changed since its cells were stored; run into another store "
-        f"(--store), with --reuse {store} for the cells that are the same\n",
-    )
+    code, _, err = command("run", plan)
+    assert code == 2
+    assert f"error: {store}: 6 of the cells to score are stored already" in err
+    assert f"but {folder} changed since, so they would get other values now" in err
     out = command("run", plan, "--store", tmp_path / "new.db", "--reuse", store)[1]
     assert re.match(r"6 cells: 6 scored in [0-9.]+ s, 0 stored before\n", out)
 
@@ -251,6 +248,7 @@ BAD_RUNS = [
         ["--limit", "0x2"],
         "at --limit: '0x2' is not two numbers (write items x prompts, for example 5x2)",
     ),
+    (["--executor", "slurm"], "there is no executor 'slurm' (write local or ray)"),
     (["--measure"], "--measure goes with --dry-run (add --dry-run)"),
     (
         ["--reuse", "no.db"],

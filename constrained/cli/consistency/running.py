@@ -15,7 +15,7 @@ from constrained.cli.consistency.options import two_numbers
 from constrained.cli.consistency.places import command, store_of
 from constrained.cli.consistency.planning import limited, preview
 from constrained.cli.consistency.progress import Watch, watching
-from constrained.errors import InvalidSpec, RecordError
+from constrained.errors import InvalidSpec
 
 if TYPE_CHECKING:
     from constrained.consistency.plan import Plan, Variant
@@ -104,31 +104,9 @@ def run(
     more = [str(word) for pair in (("--reuse", one) for one in reuse or ()) for word in pair]
     more += ["--shard", shard] if shard is not None else []
     again = command("run", plan, *words, *more)
-    check_contents(asked, place)
     place.parent.mkdir(parents=True, exist_ok=True)
     summary = score(asked, place, part, executor, reuse or [], command("run", plan, *words), again)
     tell(summary, str(plan), part, again, json=json)
-
-
-def check_contents(plan: Plan, place: Path) -> None:
-    """Refuse a store whose cells another content of the same model scored.
-
-    They have other keys, so a run would put a second record beside each of them.
-    """
-    if not place.exists():
-        return
-    from constrained.consistency.plan import content_hashes
-    from constrained.consistency.store import Store
-
-    with Store(place, create=False) as store:
-        before = store.environment().get("hashes", {}) if len(store) else {}
-    now = content_hashes(plan) if before else {}
-    for name, found in now.items():
-        if before.get(name, found) != found:
-            raise RecordError(
-                f"{place}: {name} has changed since its cells were stored; run into another store "
-                f"(--store), with --reuse {place} for the cells that are the same"
-            )
 
 
 def score(
@@ -145,9 +123,8 @@ def score(
 
     with watching() as watch:
         try:
-            where = (
-                local(plan, watch, said) if executor == "local" else elsewhere(plan, executor, said)
-            )
+            make = local if executor == "local" else elsewhere(executor)
+            where = Noted(make(plan, watch), {"command": said})
             return run_plan(plan, place, executor=where, shard=part, progress=watch, reuse=reuse)
         except KeyboardInterrupt:
             stopped = watch.last
@@ -158,23 +135,29 @@ def score(
     raise typer.Exit(INTERRUPTED)
 
 
-def local(plan: Plan, watch: Watch, said: str) -> Executor:
+def local(plan: Plan, watch: Watch) -> Executor:
     """The executor of this process, which tells the watch what it is doing."""
     from constrained.consistency.endpoint import EndpointScorers
     from constrained.consistency.run import LocalExecutor
     from constrained.consistency.scoring import LoadedModels
 
     scorers = EndpointScorers(plan, others=LoadedModels(plan, watch.doing))
-    return Noted(LocalExecutor(plan, told(scorers, watch.doing)), {"command": said})
+    return LocalExecutor(plan, told(scorers, watch.doing))
 
 
-def elsewhere(plan: Plan, executor: str, said: str) -> Executor:
-    """The executor of a name: ``ray``; `InvalidSpec` for others."""
+def on_ray(plan: Plan, watch: Watch) -> Executor:
+    """The executor of a Ray cluster: the one that RAY_ADDRESS names, else one started here."""
     from constrained.adapters.ray import RayExecutor
 
+    watch.doing("on Ray")
+    return RayExecutor(plan)
+
+
+def elsewhere(executor: str) -> Callable[[Plan, Watch], Executor]:
+    """What makes the executor of a name: ``ray``; `InvalidSpec` for others."""
     if executor != "ray":
         raise InvalidSpec(f"there is no executor {executor!r}", hint="write local or ray")
-    return Noted(RayExecutor(plan), {"command": said})
+    return on_ray
 
 
 def told(scorers: Scorers, doing: Callable[[str], None]) -> Scorers:
@@ -213,12 +196,11 @@ def tell(
     from constrained.consistency.report.terms import duration
 
     whole = part is None or part[1] == 1
-    shards = store_of(plan, summary.store.parent, "*-of-*")
-    next_ = (
-        command("report", summary.store)
-        if whole
-        else f"{command('merge', store_of(plan, summary.store.parent))} {shards}"
-    )
+    target = store_of(plan, summary.store.parent)
+    named = summary.store.name.startswith(f"{target.stem}.")
+    parts = store_of(plan, summary.store.parent, "*-of-*") if named else "STORE..."
+    merging = f"{command('merge', target)} {parts}"  # a pattern is for the shell: not quoted
+    next_ = command("report", summary.store) if whole else merging
     if json:
         screen.show_json({**asdict(summary), "command": again, "next": next_})
     else:
