@@ -219,8 +219,8 @@ def test_a_dead_branch_is_pruned() -> None:
 REFUSED = [
     ({"type": "array", "uniqueItems": True, "items": {"type": "string"}}, "uniqueItems",
      "at #/uniqueItems: uniqueItems is enforced for items of at most 16 values (enum, const, "
-     "boolean, small integer ranges) (remove uniqueItems, or list the values the items may have "
-     "in an enum)"),
+     "boolean, small integer ranges, small arrays and objects of these), and for items that no "
+     "other can equal (remove uniqueItems, or list the values the items may have in an enum)"),
     ({"properties": {"a": {"minProperties": 3}}}, "minProperties",
      "at #/properties/a/minProperties: at least 3 members cannot be kept apart when their keys "
      "are open, since a JSON text may repeat a key (name the properties, or limit the keys with "

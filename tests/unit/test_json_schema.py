@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json as std_json
 import random
 import time
 from collections.abc import Callable
 from typing import Any
 
+import jsonschema
 import pytest
 
 from constrained.errors import ConstrainedError, InvalidSpec, LimitExceeded, UnsupportedSpec
 from constrained.limits import Limits
 from constrained.spec.json_schema import json, schema_grammar
+from tests.property.json_schemas import orderings
 
 
 @pytest.mark.parametrize(
@@ -106,6 +109,46 @@ def test_more_members_in_any_order_than_states_can_be_made_for_are_refused() -> 
     )
     with pytest.raises(InvalidSpec, match=r"^order is 'free' \(use 'schema' or 'any'\)$"):
         json({}, order="free")  # type: ignore[arg-type]
+
+
+DIFFERENT = [
+    {"items": {"enum": [0.5, 1.5]}},
+    {"items": {"enum": [[1, 2], [2, 1], {"a": 1, "b": []}, {"b": [], "a": 1.0}, 1.50, "b", None]}},
+    {"items": {"type": "array", "items": {"type": "boolean"}, "maxItems": 2}, "maxItems": 3},
+    {
+        "items": {
+            "type": "object",
+            "properties": {"a": {"enum": [1, True]}, "b": {"const": 0.25}},
+            "required": ["a"],
+            "additionalProperties": False,
+        }
+    },
+    {"items": {"pattern": "^[ab]c?$", "type": "string"}},
+    {"prefixItems": [{"type": "string"}, {"type": "integer"}, {"enum": ["a", 1]}], "items": False},
+    {"prefixItems": [{"enum": ["a", 1, None]}, {"type": ["string", "integer"]}], "maxItems": 2},
+    {"items": {"enum": ["a", 1, None]}, "contains": {"type": "string"}, "maxItems": 2},
+]
+
+
+@pytest.mark.parametrize("schema", DIFFERENT, ids=std_json.dumps)
+def test_items_differ_wherever_they_can_be_told_apart(schema: dict[str, Any]) -> None:
+    one: list[Any] = [
+        *("a", "b", "bc", 1, 2, 0.5, 1.5, None, True, [], [1, 2], [2, 1], [True], [False, True]),
+        *({"a": 1, "b": []}, {"b": [], "a": 1}, {"a": 1}, {"a": True}, {"a": 1, "b": 0.25}),
+    ]  # fmt: skip
+    rows = [[], *([item] for item in one), *map(list, itertools.product(one, repeat=2))]
+    rows += [["a", 1, None], ["a", 1, "a"], ["a", 1, 1], [[], [True], []], [[], [True], [False]]]
+    for limit in ({"uniqueItems": True}, {"not": {"uniqueItems": True}}):
+        spec = json({"type": "array", **schema, **limit})
+        reference = jsonschema.Draft202012Validator({"type": "array", **schema, **limit})
+        for row in rows:
+            found = any(spec.matches(std_json.dumps(order)) for order in orderings(row))
+            assert found == reference.is_valid(row), row
+
+
+def test_one_item_at_most_is_never_repeated() -> None:
+    schema = {"type": "array", "items": {"type": "string"}, "maxItems": 1, "uniqueItems": True}
+    assert json(schema).matches('["a"]')
 
 
 def test_rules_are_built_when_first_looked_up() -> None:

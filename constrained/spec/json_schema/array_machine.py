@@ -94,29 +94,57 @@ def _raised(counts: tuple[int, ...], index: int) -> tuple[int, ...]:
 
 
 class _Values:
-    """The finitely many values that items may have, one bit each."""
+    """The values that items may have, one bit each.
+
+    An item that may have any number of values needs no bit for them where it stands alone: in one
+    place, with values that no other item has.
+    """
 
     def __init__(self, meaning: Meaning, record: Array) -> None:
         self._record = record
         self._items: dict[Demand, list[tuple[int, Demand]]] = {}
         bits: dict[Demand, int] = {}
-        shown = record.prefix if record.most is None else record.prefix[: record.most]
-        open_ended = record.most is None or record.most > len(record.prefix)
-        for demand in (*shown, *((record.rest,) if open_ended else ())):
-            if demand in self._items:
-                continue
+        open_: list[Demand] = []
+        for demand, places in _places(record).items():
             constants = meaning.constants(demand, FEW)
-            if constants is not None:
-                for constant in constants:
-                    bits.setdefault(constant, 1 << len(bits))
-            if constants is None or len(bits) > FEW:
-                raise UnsupportedSpec(
-                    "uniqueItems",
-                    f"uniqueItems is enforced for items of at most {FEW} values "
-                    "(enum, const, boolean, small integer ranges)",
-                    hint="remove uniqueItems, or list the values the items may have in an enum",
-                )
+            if constants is None:
+                if places != 1 or not all(meaning.dead(conjoin(demand, d)) for d in open_):
+                    raise _refusal()
+                open_.append(demand)
+                continue
+            for constant in constants:
+                bits.setdefault(constant, 1 << len(bits))
+            if len(bits) > FEW:
+                raise _refusal()
             self._items[demand] = [(bits[constant], constant) for constant in constants]
+        for demand in open_:
+            shared = [c for c in bits if not meaning.dead(conjoin(c, demand))]
+            others = demand
+            for constant in shared:
+                others = conjoin(others, meaning.negation(constant))
+            known = [(bits[constant], conjoin(constant, demand)) for constant in shared]
+            self._items[demand] = [*known, (0, others)]
 
     def at(self, index: int) -> list[tuple[int, Demand]]:
         return self._items[item_demand(self._record, index)]
+
+
+def _places(record: Array) -> dict[Demand, int | None]:
+    """The demands on items, with how many items each may be on; None: any number."""
+    found: dict[Demand, int | None] = {}
+    for demand in record.prefix[: record.most]:
+        found[demand] = (found.get(demand) or 0) + 1
+    if record.most is None:
+        found[record.rest] = None
+    elif record.most > len(record.prefix):
+        found[record.rest] = (found.get(record.rest) or 0) + record.most - len(record.prefix)
+    return found
+
+
+def _refusal() -> UnsupportedSpec:
+    return UnsupportedSpec(
+        "uniqueItems",
+        f"uniqueItems is enforced for items of at most {FEW} values (enum, const, boolean, small "
+        "integer ranges, small arrays and objects of these), and for items that no other can equal",
+        hint="remove uniqueItems, or list the values the items may have in an enum",
+    )

@@ -7,14 +7,16 @@ depth costs memory, not Python frames.
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from itertools import combinations
+from typing import Any
 
 from constrained.errors import InvalidSpec, LimitExceeded
 from constrained.spec.json_schema.array_records import dead_array
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.evaluated import shape_with_unevaluated
+from constrained.spec.json_schema.finite_values import finite_values, identity
 from constrained.spec.json_schema.keywords import read_schema
-from constrained.spec.json_schema.number_records import whole_values
 from constrained.spec.json_schema.object_records import dead_object
 from constrained.spec.json_schema.operations import OPERATIONS
 from constrained.spec.json_schema.reading import Reading
@@ -47,7 +49,7 @@ class Meaning:
         self._demands: dict[Demand, Shape] = {frozenset(): ANY}
         self._dead: dict[Demand, bool] = {NOTHING: True, frozenset(): False}
         self._negations: dict[Demand, Demand] = {frozenset(): NOTHING, NOTHING: frozenset()}
-        self._constants: dict[tuple[type, object], Demand] = {}
+        self._constants: dict[Hashable, Demand] = {}
         self._running: set[int] = set()
         self._depth = 0
 
@@ -230,9 +232,9 @@ class Meaning:
             self._negations[found] = demand
         return found
 
-    def constant(self, value: object, home: int) -> Demand:
-        """The demand of exactly one scalar; `home` is a node to name it after."""
-        key = (type(value), value)
+    def constant(self, value: Any, home: int) -> Demand:
+        """The demand of exactly one value; `home` is a node to name it after."""
+        key = identity(value)
         found = self._constants.get(key)
         if found is None:
             node = self.document.node({"const": value}, home, ("const",))
@@ -240,24 +242,10 @@ class Meaning:
         return found
 
     def constants(self, demand: Demand, most: int) -> list[Demand] | None:
-        """The scalars that satisfy a demand, one demand each; None when there may be more."""
-        shape = self.shape(demand)
-        values: list[object] = [
-            v for bit, v in ((1, None), (2, False), (4, True)) if shape.atoms & bit
-        ]
-        if shape.arrays or shape.objects:
-            return None
-        for number in shape.numbers:
-            found = whole_values(number, most)
-            if found is None:
-                return None
-            values += found
-        for record in shape.strings:
-            if record.values is None:
-                return None
-            values += sorted(record.values)
+        """The values that satisfy a demand, one demand each; None when there may be more."""
+        values = finite_values(self, demand, most)
         home = min((abs(n) for n in demand), default=1)
-        return list(dict.fromkeys(self.constant(value, home) for value in values))
+        return None if values is None else [self.constant(value, home) for value in values]
 
     def place_of(self, keyword: str, demand: Demand) -> str:
         """The pointer of a keyword that a demand's shape has from its schemas."""

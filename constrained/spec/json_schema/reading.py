@@ -199,6 +199,8 @@ def exact_number(value: object) -> Exact | None:
         return None
     if isinstance(value, int):
         return value
+    if isinstance(value, Fraction):  # not from a schema: from values written out
+        return as_exact(value)
     if isinstance(value, float):
         if not isfinite(value):
             return None

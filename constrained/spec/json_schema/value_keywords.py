@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from constrained.errors import InvalidSpec
@@ -87,7 +88,8 @@ def shape_of_values(read: Reading, values: Any, keyword: str) -> Shape:
             atoms |= TRUE if value else FALSE
         elif (number := exact_number(value)) is not None:
             numbers.append(number)
-            read.document.note_spelling(number, value)
+            if not isinstance(value, Fraction):
+                read.document.note_spelling(number, value)
         elif isinstance(value, (list, tuple)):
             items = tuple(_constant(read, item, keyword, index, i) for i, item in enumerate(value))
             arrays.append(Array(items, EVERYTHING, len(items), len(items)))
