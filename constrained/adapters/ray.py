@@ -24,7 +24,8 @@ from constrained.errors import ConstrainedError, InvalidSpec, MissingPackage, Mo
 
 __all__ = ["RayExecutor"]
 
-INSTALL = "pip install constrained-lm[ray]"
+PACKAGE = "constrained-lm"
+INSTALL = f"pip install {PACKAGE}[ray]"
 
 QUEUED = 2
 """Units that a worker has at a time: one that it scores, and the next, so that it never waits."""
@@ -111,7 +112,8 @@ class RayExecutor:
     def _worker(self, ray: Any) -> Callable[[], Any]:
         """What starts a worker."""
         needs = {"num_cpus": self.cpus, "num_gpus": self._cards(ray)}
-        known = ray.put((self.plan, content_hashes(self.plan), os.getcwd(), self._make))
+        hashes = content_hashes(self.plan)
+        known = ray.put((self.plan, hashes, _version(), os.getcwd(), self._make))
         actor = ray.remote(_Worker).options(**needs, scheduling_strategy="SPREAD")
 
         def start() -> Any:
@@ -161,8 +163,10 @@ class _Answer:
 class _Worker:
     """The actor: loads what its units need, and keeps it."""
 
-    def __init__(self, known: tuple[Plan, dict[str, str], str, Callable[[Plan], Scorers]]) -> None:
-        self._plan, self._hashes, folder, make = known
+    def __init__(
+        self, known: tuple[Plan, dict[str, str], str, str, Callable[[Plan], Scorers]]
+    ) -> None:
+        self._plan, self._hashes, self._version, folder, make = known
         if os.path.isdir(folder):  # paths in a plan are meant from where it was read
             os.chdir(folder)
         self._host = platform.node()
@@ -186,7 +190,13 @@ class _Worker:
         return _Answer(self._host, records, {**versions(), **place, **said})
 
     def _check(self, variant: Variant) -> None:
-        """Keys say which content was scored, so that has to be what lies here."""
+        """Keys say what was scored, and with which library, so that has to be what is here."""
+        if _version() != self._version:
+            raise MissingPackage(
+                f"{PACKAGE}=={self._version}",
+                f"a worker on {self._host}, which has version {_version()},",
+                install=f"pip install {PACKAGE}=={self._version}",
+            )
         if variant.endpoint is not None:
             return
         for name in (variant.model, variant.adapter):
@@ -386,6 +396,11 @@ def _remade(kind: type[ConstrainedError], message: str, parts: Mapping[str, Any]
     error.args = (message,)
     vars(error).update(parts)
     return error
+
+
+def _version() -> str:
+    """The version of this library, as it is installed here."""
+    return str(versions()["packages"].get(PACKAGE, "unknown"))
 
 
 def _threads() -> int | None:

@@ -6,6 +6,7 @@ A cluster of two nodes runs on this machine; scorers are a tiny model and plante
 from __future__ import annotations
 
 import os
+import platform
 import signal
 import sys
 import time
@@ -210,6 +211,19 @@ def changing(plan: Plan, *, folder: Path) -> Scorers:
     """Changes the adapter before the worker looks at it."""
     (folder / "adapter_config.json").write_text('{"r": 8}')
     return planted(plan)
+
+
+@pytest.mark.slow
+def test_a_worker_with_another_version_of_the_library_is_refused(
+    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    plan = grid_plan(2, 1)
+    executor = RayExecutor(plan, address=cluster.address, scorers=planted)
+    monkeypatch.setattr("constrained.adapters.ray._version", lambda: "9.9")
+    with pytest.raises(MissingPackage) as caught:
+        run(plan, tmp_path / "many.db", executor=executor)
+    assert caught.value.install == "pip install constrained-lm==9.9"
+    assert str(caught.value).startswith(f"a worker on {platform.node()}, which has version ")
 
 
 @pytest.mark.slow
