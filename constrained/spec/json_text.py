@@ -64,6 +64,7 @@ __all__ = [
     "NUMBER",
     "SPACED",
     "Escapes",
+    "Integers",
     "JsonStyle",
     "is_plain",
     "spelled",
@@ -75,6 +76,7 @@ __all__ = [
 Pairs = tuple[tuple[int, int], ...]
 
 Escapes = OneOf["either", "raw", "ascii"]
+Integers = OneOf["plain", "fraction"]
 
 ANY_TEXT = repeat(ANY_CHAR)
 """Any text, as a node over characters."""
@@ -130,7 +132,9 @@ class JsonStyle:
     down to `indent_depth` levels; deeper ones take any number of spaces up to `indent_limit`, so
     that recursive schemas stay finite. `comma`, `colon` and `around` list the texts allowed after
     a comma, after a colon, and inside brackets. `escapes` says how characters beyond ASCII are
-    written: ``raw``, ``ascii`` (``\uXXXX``), or ``either``.
+    written: ``raw``, ``ascii`` (``\uXXXX``), or ``either``. `integers` says whether whole numbers
+    may end in a fraction of zeros (``1.0``), which Python reads as floats: ``plain`` or
+    ``fraction``.
 
     >>> JsonStyle(comma=("",), colon=(" ",)).colon
     (' ',)
@@ -144,6 +148,7 @@ class JsonStyle:
     indent_limit: int = 80
     indent_depth: int = 16
     escapes: Escapes = "either"
+    integers: Integers = "plain"
 
     def __post_init__(self) -> None:
         texts = (*self.comma, *self.colon, *self.around, self.indent or "")
@@ -154,6 +159,8 @@ class JsonStyle:
             )
         if self.escapes not in ("either", "raw", "ascii"):
             raise InvalidSpec(f"escapes is {self.escapes!r}", hint="use 'either', 'raw' or 'ascii'")
+        if self.integers not in ("plain", "fraction"):
+            raise InvalidSpec(f"integers is {self.integers!r}", hint="use 'plain' or 'fraction'")
 
     def level(self, depth: int) -> int:
         """The depth that matters for whitespace: 0 unless the style indents."""

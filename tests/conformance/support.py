@@ -67,7 +67,8 @@ REFUSALS = {
         {"pattern": r"^(a+)\1$"},
     ),
     "uniqueItems": Refusal(
-        "several items may have more than 16 values", {"uniqueItems": True, "items": {"type": "string"}}
+        "several items may have more than 16 values",
+        {"uniqueItems": True, "items": {"type": "string"}},
     ),
 }
 """Keywords that are enforced exactly unless; every other one always is."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from constrained.engine import ByteEngine
 from constrained.errors import LimitExceeded, UnsatisfiableSpec, UnsupportedSpec
-from constrained.spec.json_schema import schema_grammar
+from constrained.spec.json_schema import JsonStyle, schema_grammar
 from tests.property.json_schemas import orderings
 
 FOLDER = Path(__file__).parent
@@ -43,7 +43,9 @@ def groups() -> Iterator[tuple[str, str, dict[str, Any]]]:
                         yield draft, file, group
 
 
-def verdicts(draft: str, file: str, group: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def verdicts(
+    draft: str, file: str, group: dict[str, Any], style: str | JsonStyle = "flexible"
+) -> Iterator[tuple[str, str]]:
     """(name, category) of each test of a group."""
     schema = group["schema"]
     if DRAFTS[draft] and isinstance(schema, dict):
@@ -52,7 +54,7 @@ def verdicts(draft: str, file: str, group: dict[str, Any]) -> Iterator[tuple[str
     formats = "annotation" if file == "format.json" and draft != "draft7" else "exact"
     engine: ByteEngine | None = None
     try:
-        engine = ByteEngine(schema_grammar(schema, formats=formats))  # type: ignore[arg-type]
+        engine = ByteEngine(schema_grammar(schema, formats=formats, whitespace=style))  # type: ignore[arg-type]
     except UnsatisfiableSpec:
         engine = None
     except UnsupportedSpec as error:
@@ -110,6 +112,19 @@ def test_no_verdict_is_worse_than_in_the_table() -> None:
 def test_the_table_has_no_invalid_instance_that_is_accepted() -> None:
     known = std_json.loads(TABLE.read_text("utf-8"))
     assert [name for name, category in known.items() if category == "accepts invalid"] == []
+
+
+def test_whole_numbers_are_numbers_with_a_fraction_too_where_the_style_says_so() -> None:
+    """By value, as the standard compares them: every test about `1.0` passes."""
+    files = ("const.json", "enum.json", "type.json")
+    style = JsonStyle(comma=("", " "), integers="fraction")
+    known = std_json.loads(TABLE.read_text("utf-8"))
+    wrong, rejected = [], 0
+    for draft, file, group in groups():
+        for name, category in verdicts(draft, file, group, style) if file in files else ():
+            rejected += name in known
+            wrong += [name] * (category != "pass")
+    assert (wrong, rejected) == ([], 16)
 
 
 if __name__ == "__main__":

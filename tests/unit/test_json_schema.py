@@ -14,7 +14,7 @@ import pytest
 
 from constrained.errors import ConstrainedError, InvalidSpec, LimitExceeded, UnsupportedSpec
 from constrained.limits import Limits
-from constrained.spec.json_schema import json, schema_grammar
+from constrained.spec.json_schema import JsonStyle, json, schema_grammar
 from tests.property.json_schemas import orderings
 
 
@@ -144,6 +144,36 @@ def test_items_differ_wherever_they_can_be_told_apart(schema: dict[str, Any]) ->
         for row in rows:
             found = any(spec.matches(std_json.dumps(order)) for order in orderings(row))
             assert found == reference.is_valid(row), row
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "integer"},
+        {"type": "integer", "minimum": 1, "maximum": 25},
+        {"type": "integer", "exclusiveMaximum": 2.5, "multipleOf": 2},
+        {"type": "integer", "not": {"multipleOf": 3}},
+        {"enum": [0, 2, 2.5, 25]},
+        {"const": [2]},
+    ],
+    ids=std_json.dumps,
+)
+def test_whole_numbers_end_in_a_fraction_of_zeros_where_the_style_says_so(schema: Any) -> None:
+    style = JsonStyle(integers="fraction")
+    plain, fraction = json(schema, whitespace="spaced"), json(schema, whitespace=style)
+    validator = jsonschema.Draft202012Validator(schema)
+    for text in ("0", "2", "3", "4", "25", "26", "-2", "-3", "-26"):
+        for end in ("", ".0", ".00", ".", ".5", ".50", "e0", ".0e1"):
+            one = f"[{text}{end}]" if "const" in schema else text + end
+            offered = end in ("", ".0", ".00") or one == "2.5"
+            valid = offered and validator.is_valid(std_json.loads(one))
+            assert fraction.matches(one) == valid, one
+            assert plain.matches(one) == (valid and end in ("", ".5")), one
+
+
+def test_a_style_with_unknown_integers_is_refused() -> None:
+    with pytest.raises(InvalidSpec, match=r"^integers is 'float' \(use 'plain' or 'fraction'\)$"):
+        JsonStyle(integers="float")  # type: ignore[arg-type]
 
 
 def test_one_item_at_most_is_never_repeated() -> None:

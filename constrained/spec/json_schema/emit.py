@@ -233,7 +233,7 @@ class Emission:
         if shape.atoms:
             parts.append(literals([text for bit, text in ATOMS if shape.atoms & bit]))
         for number in shape.numbers:
-            grammar = number_grammar(number, self.document.spellings)
+            grammar = number_grammar(number, self.document.spellings, self.style.integers)
             self._built.update(grammar.rules)
             parts.append(grammar.start)
         escapes = self.style.escapes

@@ -22,12 +22,13 @@ from constrained.grammar import (
 )
 from constrained.spec.json_schema.languages import finite_texts, is_empty
 from constrained.spec.json_schema.number_records import common_multiple
-from constrained.spec.json_schema.records import ANY_NUMBER, Number, String
+from constrained.spec.json_schema.records import ANY_NUMBER, Exact, Number, String
 from constrained.spec.json_schema.string_records import holds, plausible_string
 from constrained.spec.json_text import (
     INTEGER,
     NUMBER,
     Escapes,
+    Integers,
     is_plain,
     spelled_char,
     spelled_text,
@@ -39,6 +40,7 @@ __all__ = ["few_texts", "live_string", "number_grammar", "string_node", "text_no
 QUOTE = literal('"')
 EVERY_RANGE = ((0, 0x10FFFF),)
 ANY_INTEGER = Number(whole=True)
+ZERO_FRACTION = cat(literal("."), repeat(literal("0"), 1))
 
 
 # ------------------------------------------------------------------ strings
@@ -114,21 +116,28 @@ def _writable(text: str) -> bool:
 # ------------------------------------------------------------------ numbers
 
 
-def number_grammar(record: Number, spellings: Mapping[int | Fraction, tuple[str, ...]]) -> Grammar:
+def number_grammar(
+    record: Number,
+    spellings: Mapping[int | Fraction, tuple[str, ...]],
+    integers: Integers = "plain",
+) -> Grammar:
     """The numbers of a record. The record must not be empty."""
-    if record.values is not None:
-        texts = [t for value in record.values for t in spellings.get(value) or (str(value),)]
+    if record.values is None:
+        return _interval(record, integers)
+    texts = [t for value in record.values for t in spellings.get(value) or (str(value),)]
+    if integers == "plain":
         return Grammar(literals(texts))
-    return _interval(record)
+    whole = [str(value) for value in record.values if isinstance(value, int)]
+    return Grammar(alt(literals(texts), cat(literals(whole), ZERO_FRACTION)))
 
 
 @lru_cache(maxsize=4096)
-def _interval(record: Number) -> Grammar:
+def _interval(record: Number, integers: Integers) -> Grammar:
     if record == ANY_NUMBER:
         return Grammar(NUMBER)
-    if record == ANY_INTEGER:
+    if record == ANY_INTEGER and integers == "plain":
         return Grammar(INTEGER)
-    base = _multiples(record)
+    base = _multiples(record, integers)
     if not record.not_multiples:
         return Grammar(lexeme(base.start), base.rules)
     rules = dict(base.rules)
@@ -140,7 +149,7 @@ def _interval(record: Number) -> Grammar:
     return Grammar(lexeme(minus(base.start, *gone)), rules)
 
 
-def _multiples(record: Number) -> Grammar:
+def _multiples(record: Number, integers: Integers) -> Grammar:
     low, high, step = record.low, record.high, record.multiple
     if record.whole:
         step = 1 if step is None else common_multiple(step, 1)
@@ -150,12 +159,18 @@ def _multiples(record: Number) -> Grammar:
         last = None if high is None else floor(high)
         if last is not None and record.open_high and last == high:
             last -= 1
+        if integers == "fraction":
+            return decimal_grammar(_exactly(first), _exactly(last), multiple_of=Fraction(step))
         return integer_grammar(first, last, multiple_of=int(step))
     return decimal_grammar(
-        None if low is None else Fraction(low),
-        None if high is None else Fraction(high),
+        _exactly(low),
+        _exactly(high),
         exclusive_low=record.open_low,
         exclusive_high=record.open_high,
         multiple_of=None if step is None else Fraction(step),
         exponents=not record.not_multiples,
     )
+
+
+def _exactly(bound: Exact | None) -> Fraction | None:
+    return None if bound is None else Fraction(bound)
