@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 import yaml
 from rich.console import Console
 
 from constrained import Generator
 from constrained.cli import run, screen
-from constrained.cli.consistency import progress
-from constrained.consistency.analysis import analyse
+from constrained.cli.consistency import app, progress
+from constrained.consistency.analysis import GATES, analyse
 from constrained.consistency.plan import read_plan
 from constrained.consistency.records import CellRecord
 from constrained.consistency.report import from_json
@@ -31,6 +32,7 @@ from constrained.models import load_model
 from tests import tiny
 from tests.scripted import without_times
 
+ROOT = Path(__file__).parents[2]
 COMMANDS = ["init", "run", "report", "compare", "gate", "import", "merge"]
 
 
@@ -520,3 +522,54 @@ def test_help_needs_neither_torch_nor_scipy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+# --- what the documentation says to type
+
+PAGES = ["tutorial/consistency.md", "reference/commands.md", "how-to/gate_ci.md"]
+
+
+def shown(page: str) -> list[list[str]]:
+    """The arguments of every command in the shell blocks of a page."""
+    text = (ROOT / "docs" / page).read_text("utf-8")
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    lines = "".join(blocks).replace("\\\n", " ").splitlines()
+    return [typed(line) for line in lines if line.startswith("constrained consistency ")]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_commands_in_the_documentation_have_these_options(page):
+    group = typer.main.get_command(app)
+    found = shown(page)
+    assert len(found) >= 3
+    for name, *arguments in found:
+        with group.commands[name].make_context(name, list(arguments)):
+            pass
+
+
+ELSEWHERE = {"--help", *(f"--{gate.replace('_', '-')}" for gate in GATES)}
+"""The gates are a table of their own, on another page."""
+
+
+def test_the_reference_names_every_command_and_option():
+    text = (ROOT / "docs" / "reference" / "commands.md").read_text("utf-8")
+    group = typer.main.get_command(app)
+    for name, command in group.commands.items():
+        assert f"| `{name} " in text
+        for parameter in command.params:
+            options = {one for one in parameter.opts if one.startswith("--")}
+            missing = {one for one in options if not re.search(rf"{one}\b", text)}
+            assert missing <= ELSEWHERE, name
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_tutorial_run(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    example = "examples/essay_scorer/plan.yaml"
+    for arguments in shown("tutorial/consistency.md"):
+        said = [str(ROOT / one) if one == example else one for one in arguments]
+        code, out, err = command(*("2x2" if one == "6x3" else one for one in said))
+        assert code == (1 if arguments[0] == "gate" else 0), err
+        if arguments[:2] == ["report", "essays.db"] and "--noun" in arguments:
+            sentence = "A teacher in another room would move a typical essay by 3.9 points; 50 % of"
+            assert sentence in out

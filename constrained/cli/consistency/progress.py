@@ -57,7 +57,7 @@ class Watch:
     def _line(self) -> TaskID:
         """The line of the bar; it appears with the first thing to say."""
         if self._task is None and self._bar is not None:
-            self._task = self._bar.add_task("", total=None, rest="")
+            self._task = self._bar.add_task("starting", total=None, rest="")
         return self._task or TaskID(0)
 
 
