@@ -134,8 +134,12 @@ def test_changed_schemas_hold_in_both_directions(
     check(changed, values + [values_near(v, pick) for v in values for _ in range(2)], pick)
 
 
+def random_schemas() -> st.SearchStrategy[Any]:
+    return from_schema(of_schemas(1)).map(from_pairs)
+
+
 @RELAXED
-@given(from_schema(of_schemas(1)).map(from_pairs), st.randoms(use_true_random=False), st.data())
+@given(st.deferred(random_schemas), st.randoms(use_true_random=False), st.data())
 def test_schemas_of_hypothesis_jsonschema_hold_in_both_directions(
     schema: Any, pick: Random, data: st.DataObject
 ) -> None:
