@@ -72,6 +72,12 @@ def outputs_of(spec: Any, *, max_choices: int = 40) -> SearchStrategy[str]:
     An output is walked byte by byte, so every output can come up; after `max_choices` choices it
     takes a shortest way out. Shrinks towards short outputs and low bytes. Raises `MissingPackage`
     without hypothesis, and what the spec's own engine raises.
+
+    >>> from hypothesis import given
+    >>> @given(outputs_of("Score: " + as_spec(range(0, 11))))
+    ... def test_my_parser(text):
+    ...     assert int(text.removeprefix("Score: ")) <= 10
+    >>> test_my_parser()
     """
     strategies = _strategies()
     one = as_spec(spec)
@@ -85,7 +91,14 @@ def outputs_of(spec: Any, *, max_choices: int = 40) -> SearchStrategy[str]:
 
 
 def values_of(spec: Spec[T], *, max_choices: int = 40) -> SearchStrategy[T]:
-    """A Hypothesis strategy for the typed values of a spec's outputs."""
+    """A Hypothesis strategy for the typed values of a spec's outputs.
+
+    >>> from hypothesis import given
+    >>> @given(values_of(as_spec(range(0, 11))))
+    ... def test_my_scale(score):
+    ...     assert 0 <= score <= 10
+    >>> test_my_scale()
+    """
     one = as_spec(spec)
     return outputs_of(one, max_choices=max_choices).map(one.parse)
 

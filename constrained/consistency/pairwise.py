@@ -154,6 +154,10 @@ def relative_score(tables: JointTables, *, level: float = 0.95) -> Estimate:
 
     Made from expected scores, so there is no draw in it; an item that lacks an order is left out.
     See `statistics.ratio_of_means` for the interval.
+
+    >>> even = np.full((2, 2, 2), 0.25)
+    >>> relative_score(JointTables(("q1", "q2"), (7.0, 8.0), even, even)).value
+    100.0
     """
     a, b = tables.expected
     return ratio_of_means(b.mean(axis=1), a.mean(axis=1), level=level)

@@ -1,4 +1,4 @@
-"""The records of a run: what is known of each cell, in the shape in which it is stored and reported.
+"""The records of a run: what is known of each cell, as it is stored and reported.
 
 Records come first and reports later: a report reads these and never a model.
 
@@ -55,6 +55,9 @@ class Draw:
     the run's seed and the cell's address (None for imported scores). `score` is None when the text
     holds no score, with `failure` saying why. `probabilities` are those of the cell's `support`
     given this draw's text before the score (`reasoned` cells), else None.
+
+    >>> Draw(0, None, "no idea", failure="no score").score is None
+    True
     """
 
     index: int
@@ -75,6 +78,9 @@ class CellRecord:
     `reasoned` cells `local` is the mean over draws. `removed_mass` is the probability (0 to 1) that
     the mask took away, `numerics_floor` how far probabilities may be off for reasons of arithmetic
     (dtype, batch); None when unknown. `seconds` is the time spent, `prompt_tokens` the tokens read.
+
+    >>> CellRecord("1", Address("e1", "plain"), "exact", (0.0, 1.0), local=(0.25, 0.75)).local
+    (0.25, 0.75)
     """
 
     key: str

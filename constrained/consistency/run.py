@@ -93,6 +93,10 @@ class RunSummary:
     """What a run did: `cells` of the plan (or shard) = `cached` + `scored` when it is complete.
 
     `failed` cells are stored, but some or all of their scores are missing, with the reason.
+
+    >>> done = RunSummary("1f", Path("a.db"), cells=16, cached=10, scored=6, failed=0, seconds=2.5)
+    >>> done.cells == done.cached + done.scored
+    True
     """
 
     run: str
@@ -288,7 +292,11 @@ def is_failed(record: CellRecord) -> bool:
 
 
 def versions() -> dict[str, Any]:
-    """Versions of Python and of the packages that decide results, and the machine's kind."""
+    """Versions of Python and of the packages that decide results, and the machine's kind.
+
+    >>> "numpy" in versions()["packages"]
+    True
+    """
     found: dict[str, str] = {}
     for package in PACKAGES:
         try:

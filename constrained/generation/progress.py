@@ -19,7 +19,12 @@ the generation."""
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a call has come, told after every pass of the model."""
+    """How far a call has come, told after every pass of the model.
+
+    >>> told = Progress(answers=3, of=20, tokens=51, passes=17)
+    >>> f"{told.answers} of {told.of}"
+    '3 of 20'
+    """
 
     answers: int
     """Answers that are finished."""

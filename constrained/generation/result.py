@@ -69,7 +69,13 @@ class Result(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Chunk(Generic[T]):
-    """A piece of a streamed answer: `text` is new, `result` comes with the last piece."""
+    """A piece of a streamed answer: `text` is new, `result` comes with the last piece.
+
+    `value` is what the text so far means: the fields and items that are finished.
+
+    >>> Chunk(" 7", value={"score": 7}).text
+    ' 7'
+    """
 
     text: str
     result: Result[T] | None = None

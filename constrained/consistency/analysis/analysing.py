@@ -86,7 +86,12 @@ def analyse_grid(
     item_texts: Mapping[str, str] | None = None,
     prompt_texts: Mapping[str, str] | None = None,
 ) -> Analysis:
-    """The analysis of a grid; what `analyse` and `analyse_arrays` come down to."""
+    """The analysis of a grid; what `analyse` and `analyse_arrays` come down to.
+
+    >>> from constrained.consistency.analysis import grid_of_draws
+    >>> analyse_grid(grid_of_draws([[[7, 5], [4, 4]]])).judges[0].quality.present
+    2
+    """
     chosen = settings or Settings()
     items = grid.levels["item"]
     truth = np.full(len(items), np.nan) if gold is None else np.asarray(gold, dtype=np.float64)

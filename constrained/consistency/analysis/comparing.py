@@ -110,6 +110,13 @@ def compare(
     judges=[("base", "tuned")])``. `pass_mark` is that of the second run unless given; `settings`
     are for `analyse` when a store or path is given. Raises `RecordError` when the runs share no
     item or no judge.
+
+    >>> from constrained.consistency.analysis import analyse_arrays
+    >>> rooms = [[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.0, 1.0]]]  # items x prompts x scores
+    >>> later = [[[0.5, 0.5], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]]
+    >>> found = compare(analyse_arrays(rooms, [0, 1]), analyse_arrays(later, [0, 1]))
+    >>> round(found.judges[0].mean.value, 3)
+    0.25
     """
     a, b = (
         run if isinstance(run, Analysis) else analyse(run, replicates=replicates, **settings)
@@ -123,8 +130,8 @@ def compare(
     pairs = [(a.judge(x), b.judge(y)) for x, y in judges or _same_judges(a, b)]
     here = set(a.items)
     return Comparison(
-        a.title,
-        b.title,
+        a.title or "first run",
+        b.title or "second run",
         mark,
         items,
         tuple(item for item in a.items if item not in there),

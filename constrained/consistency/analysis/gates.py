@@ -241,6 +241,12 @@ def check(analysis: Analysis, gates: Mapping[str, Any] | Iterable[GateLike]) -> 
     the wrong side, and otherwise there is not enough data. A number that is exact for the cells at
     hand and has no interval is judged by itself. A gate for a judge that is not there has not
     enough data.
+
+    >>> from constrained.consistency.analysis import analyse_arrays
+    >>> rooms = [[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.0, 1.0]]]  # items x prompts x scores
+    >>> report = check(analyse_arrays(rooms, [0, 1]), {"max_missing": 0.1, "max_sem": 0.01})
+    >>> [(result.gate.name, str(result.verdict)) for result in report.results], report.exit_code
+    ([('max_missing', 'pass'), ('max_sem', 'fail')], 1)
     """
     results = []
     for gate in as_gates(gates):

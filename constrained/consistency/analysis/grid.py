@@ -155,6 +155,9 @@ def grid_of_draws(
 
     `scores` is the whole scale; without it, the scores that occur. `kind` is "sampled" or
     "imported". Raises `RecordError` for a score that is not on the scale.
+
+    >>> grid_of_draws([[[7, 5], [4, 4]]], scores=range(11)).cells.mean.squeeze().tolist()
+    [6.0, 4.0]
     """
     d = _spread_out(np.asarray(draws, dtype=np.float64), facets)
     seen = ~np.isnan(d)

@@ -67,6 +67,13 @@ class Settings:
 
     `noun` is what an item is called in sentences. Raises `RecordError` for a number that makes no
     sense.
+
+    >>> Settings(pass_mark=6, noun="essay").level
+    0.95
+    >>> Settings(level=95)
+    Traceback (most recent call last):
+        ...
+    constrained.errors.RecordError: level=95 is not between 0 and 1
     """
 
     pass_mark: float | None = None

@@ -55,6 +55,18 @@ def analyse(
     keeps some levels of some facets: ``{"variant": "scorer", "temperature": [1.0]}``. `settings`
     are those of `Settings` (replicates, seed, level, target, flakiest, fixed_rooms, noun). Raises
     `RecordError` when the store is damaged or has no cell, and for a level that it does not have.
+
+    >>> from tempfile import mkdtemp
+    >>> from constrained.consistency.records import Address, CellRecord
+    >>> path = Path(mkdtemp()) / "run.db"
+    >>> with Store(path) as store:
+    ...     _ = store.put(
+    ...         CellRecord(f"{prompt}{item}", Address(item, prompt), "exact", (0.0, 1.0), chances)
+    ...         for item in ("e1", "e2")
+    ...         for prompt, chances in (("plain", (1.0, 0.0)), ("kind", (0.0, 1.0)))
+    ...     )
+    >>> analyse(path, pass_mark=1).judges[0].summary.flip.value
+    1.0
     """
     opened = Store(source, create=False) if isinstance(source, (str, Path)) else None
     store = opened if opened is not None else _store(source)

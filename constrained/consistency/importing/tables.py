@@ -83,9 +83,15 @@ def read_jsonl(
     field: str = "",
     scale: Collection[Score] = (),
 ) -> Imported:
-    """Scores from JSON Lines, one object per line; arguments and errors as for `read_csv`.
+    r"""Scores from JSON Lines, one object per line; arguments and errors as for `read_csv`.
 
     Columns may be dotted names: ``columns={"gold": "essay.gold"}``.
+
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "scores.jsonl"
+    >>> _ = path.write_text('{"item": "e1", "score": 7, "essay": {"gold": 8}}\n')
+    >>> read_jsonl(path, columns={"gold": "essay.gold"}).gold
+    {'e1': 8.0}
     """
     return _read(path, read_lines(path), columns, rooms, spec, field, scale)
 

@@ -24,7 +24,11 @@ CHARACTERS_PER_TOKEN = 4
 
 
 class Speed(NamedTuple):
-    """How fast a model is: a pass over n tokens takes `per_pass` + n * `per_token` seconds."""
+    """How fast a model is: a pass over n tokens takes `per_pass` + n * `per_token` seconds.
+
+    >>> Speed(per_token=0.001, per_pass=0.02).per_pass
+    0.02
+    """
 
     per_token: float
     per_pass: float = 0.0

@@ -90,7 +90,14 @@ def to_html(analysis: Analysis, comparison: Comparison | None = None) -> str:
 
 
 def write_html(path: str | Path, analysis: Analysis, comparison: Comparison | None = None) -> Path:
-    """Write `to_html` to `path` (UTF-8) and return the path."""
+    """Write `to_html` to `path` (UTF-8) and return the path.
+
+    >>> from tempfile import mkdtemp
+    >>> from constrained.consistency.analysis import analyse_arrays
+    >>> analysis = analyse_arrays([[[1.0, 0.0], [0.5, 0.5]]], [0, 1])
+    >>> write_html(Path(mkdtemp()) / "report.html", analysis).name
+    'report.html'
+    """
     target = Path(path)
     target.write_text(to_html(analysis, comparison), encoding="utf-8")
     return target

@@ -320,7 +320,14 @@ def _methods(analysis: Analysis) -> list[str]:
 
 
 def comparison_to_markdown(comparison: Comparison) -> str:
-    """What changed from one run to another, as Markdown."""
+    """What changed from one run to another, as Markdown.
+
+    >>> from constrained.consistency.analysis import analyse_arrays, compare
+    >>> rooms = [[[1.0, 0.0], [0.5, 0.5]], [[0.0, 1.0], [0.0, 1.0]]]  # items x prompts x scores
+    >>> run = analyse_arrays(rooms, [0, 1])
+    >>> comparison_to_markdown(compare(run, run)).splitlines()[0]
+    '# first run and second run'
+    """
     c = comparison
     blocks = [
         f"# {escaped(c.first)} and {escaped(c.second)}",

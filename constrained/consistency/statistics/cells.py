@@ -142,6 +142,9 @@ def mode_cells(probabilities: npt.ArrayLike, scores: npt.ArrayLike) -> Cells:
     """Cells scored by the likeliest score (greedy decoding): a different, deterministic score.
 
     Ties go to the lowest score. The variance of a draw is 0 by construction.
+
+    >>> mode_cells([[[0.2, 0.5, 0.3]]], [0, 1, 2]).mean.tolist()
+    [[1.0]]
     """
     p, values = check_probabilities(probabilities, scores)
     missing = np.isnan(p).any(axis=-1)
@@ -158,6 +161,10 @@ def reasoned_cells(means: npt.ArrayLike, variances: npt.ArrayLike) -> Cells:
     there. The cell's mean is the mean over its texts; its error is the variance *between* texts
     divided by n, since the part within a text is known exactly. With one text in a cell the
     variance between texts is unknown (NaN).
+
+    >>> cells = reasoned_cells([[[5.0, 7.0]]], [[[1.0, 1.0]]])
+    >>> cells.mean.tolist(), cells.error.tolist()
+    ([[6.0]], [[1.0]])
     """
     mu = np.asarray(means, dtype=np.float64)
     within = np.broadcast_to(np.asarray(variances, dtype=np.float64), mu.shape)
@@ -195,6 +202,9 @@ def single_cells(scores: npt.ArrayLike) -> Cells:
     """Cells of one score each, with nothing known of the draw behind it; NaN is a missing cell.
 
     The draw variance then sits in the highest interaction and cannot be told apart from it.
+
+    >>> single_cells([[7, 5], [4, np.nan]]).mean.tolist()
+    [[7.0, 5.0], [4.0, nan]]
     """
     mean = np.asarray(scores, dtype=np.float64)
     none = np.full(mean.shape, math.nan)

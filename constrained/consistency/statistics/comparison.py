@@ -109,6 +109,9 @@ def changed_verdicts(first: npt.ArrayLike, second: npt.ArrayLike, pass_mark: flo
     """Which items crossed the mark from the first run to the second; scores as in pairs above.
 
     An item missing in either run is left out. Source: McNemar 1947 (exact binomial form).
+
+    >>> changed_verdicts([5, 7, 6], [6, 7, 3], pass_mark=6)
+    Flips(now_pass=array([0]), now_fail=array([2]), chance=1.0)
     """
     a, b = _item_means(first), _item_means(second)
     if a.shape != b.shape:

@@ -44,6 +44,10 @@ def pass_curve(probabilities: npt.ArrayLike, scores: npt.ArrayLike) -> tuple[Arr
 
     `marks` are the scores in rising order, shape (scores,); the second has shape (facets...,
     scores): ``P(score >= mark)``.
+
+    >>> marks, reach = pass_curve([[0.25, 0.5, 0.25]], [0, 1, 2])
+    >>> marks.tolist(), reach.tolist()
+    ([0.0, 1.0, 2.0], [[1.0, 0.75, 0.25]])
     """
     p, values = check_probabilities(probabilities, scores)
     order = np.argsort(values)
@@ -56,6 +60,10 @@ def sampled_pass_probability(draws: npt.ArrayLike, pass_mark: float) -> tuple[Ar
 
     `draws` has shape (facets..., draws), NaN where missing; give the number to the flip rates,
     which correct the bias of a share of n draws.
+
+    >>> share, number = sampled_pass_probability([[5, 6, 7, np.nan]], pass_mark=6)
+    >>> share.round(3).tolist(), number.tolist()
+    ([0.667], [3.0])
     """
     d = np.asarray(draws, dtype=np.float64)
     seen = ~np.isnan(d)
@@ -88,6 +96,9 @@ def item_flips(passing: npt.ArrayLike) -> Array:
     """Each item's probability that two draws under two different prompts flip; shape (items,).
 
     ``mean over p != q of pi_p (1 - pi_q) + pi_q (1 - pi_p)``, 0 to 1; NaN below two prompts.
+
+    >>> item_flips([[0.5, 1.0], [1.0, 0.75]]).tolist()
+    [0.5, 0.25]
     """
     p = _matrix(passing)
     seen = ~np.isnan(p)
@@ -130,6 +141,9 @@ def flip_within_prompt(
     ``mean of 2 pi (1 - pi)``; with `draws` (the number behind each cell, inf for exact ones) times
     ``n / (n - 1)``, which makes it unbiased; cells of one draw drop out. `passing` has shape
     (items, prompts), NaN where missing. The interval resamples items. Oracle F: .5, 0, 0, .375.
+
+    >>> flip_within_prompt([[0.5, 1.0], [1.0, 0.75]]).value
+    0.21875
     """
     p = _matrix(passing)
     flips = _within(p, draws)
@@ -147,6 +161,9 @@ def flip_between_prompts(
     The one to gate on: another room is another prompt, and it does not grow with the draws.
     The mean of `item_flips` over items with two prompts or more. Unbiased for sampled shares as it
     is, since different cells are drawn independently. Oracle F: A .5, B .25.
+
+    >>> flip_between_prompts([[0.5, 1.0], [1.0, 0.75]]).value
+    0.375
     """
     rates = item_flips(passing)
     return _mean_over_items(rates, "no item has two prompts", replicates, seed, level)
@@ -156,6 +173,9 @@ def any_flip(passing: npt.ArrayLike, draws: int) -> Estimate:
     """The probability that `draws` draws of one cell do not all fall on one side; 0 to 1.
 
     ``mean of 1 - pi^n - (1 - pi)^n``. It grows with n: compare only equal n.
+
+    >>> any_flip([[0.5, 1.0]], draws=2).value
+    0.25
     """
     p = np.asarray(passing, dtype=np.float64)
     known = p[~np.isnan(p)]
@@ -169,6 +189,9 @@ def straddle_rate(passing: npt.ArrayLike) -> Estimate:
 
     ``mean over items of 1 - prod pi_p - prod (1 - pi_p)``; for observed passes (0 or 1) it is the
     share of items that straddle the mark. It grows with the number of prompts. Oracle N: .2125.
+
+    >>> straddle_rate([[0, 1], [1, 1]]).value
+    0.5
     """
     p = _matrix(passing)
     seen = ~np.isnan(p)

@@ -125,7 +125,12 @@ def _red(distribution: Array, gate: float) -> float:
 
 
 def gate_curve(passing: npt.ArrayLike) -> tuple[Array, Array]:
-    """(pass rates k / n, probability to fall below each): the risk of every possible gate."""
+    """(pass rates k / n, probability to fall below each): the risk of every possible gate.
+
+    >>> rates, risk = gate_curve([0.5, 0.5])
+    >>> rates.tolist(), risk.tolist()
+    ([0.0, 0.5, 1.0], [0.0, 0.25, 0.75])
+    """
     distribution = poisson_binomial(passing)
     n = distribution.size - 1
     risk = np.concatenate([[0.0], np.cumsum(distribution)[:-1]])
@@ -136,6 +141,9 @@ def safe_gate(passing: npt.ArrayLike, risk: float = 0.05) -> float:
     """The highest gate (a pass rate, 0 to 1) that turns red with probability at most `risk`.
 
     NaN when there are no items.
+
+    >>> safe_gate([0.8] * 20)
+    0.65
     """
     rates, risks = gate_curve(passing)
     return float(rates[risks <= risk].max()) if rates.size > 1 else math.nan

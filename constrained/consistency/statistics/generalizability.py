@@ -93,6 +93,14 @@ def dependability(
 
     Source: Cronbach et al. 1972; Brennan 2001. Oracles A (.64, .55; items fixed .81, .79), B, C,
     D, E; the identities with the intraclass correlations.
+
+    >>> from constrained.consistency.statistics import single_cells, variance_components
+    >>> essays = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6]]
+    >>> table = variance_components(single_cells(essays))
+    >>> dependability(table)
+    Dependability(phi 0.5860, generalizability 0.8753, sem 1.299; prompt 4, draw 1)
+    >>> round(dependability(table, {"prompt": 8}).phi, 3)
+    0.739
     """
     plan = _design(components, dict(sizes or {}), item, tuple(fixed))
     if plan.reason:
@@ -236,6 +244,13 @@ def many_draws_ceiling(components: VarianceComponents, *, item: str = "item") ->
     """Phi of one prompt and endlessly many draws: what more draws alone can never exceed.
 
     ``s2_i / (s2_i + s2_p + s2_ip)``; NaN when the draws cannot be told apart.
+
+    >>> from constrained.consistency.statistics import exact_cells, variance_components
+    >>> low, high = [0.5, 0.5, 0], [0, 0.5, 0.5]
+    >>> chances = [[low, high], [[0, 0, 1], high], [[1, 0, 0], [1, 0, 0]]]
+    >>> table = variance_components(exact_cells(chances, [0, 1, 2]))
+    >>> round(many_draws_ceiling(table), 3)
+    0.75
     """
     sizes: dict[str, float] = {name: 1.0 for name in components.facets if name != item}
     return dependability(components, {**sizes, DRAW: math.inf}, item=item).phi
@@ -254,6 +269,12 @@ def cut_score_dependability(
     Var(mean) is the grand mean's sampling variance for the run's sizes. `cut` in score points.
     Source: Brennan and Kane 1977; for 0/1 scores at the mean it is KR-21, which a test computes
     from the raw scores.
+
+    >>> from constrained.consistency.statistics import single_cells, variance_components
+    >>> essays = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6]]
+    >>> table = variance_components(single_cells(essays))
+    >>> round(cut_score_dependability(table, 2.0), 3)
+    0.836
     """
     found = dependability(components, sizes, item=item)
     if math.isnan(found.absolute_error):

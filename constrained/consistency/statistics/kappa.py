@@ -95,6 +95,10 @@ def exact_quadratic_kappa(
     The confusion table is the expected one: ``O_ab = sum over items of P(a) [gold = b]``. It is
     what a sampled score reaches on average; report it beside `quadratic_kappa` of the rounded
     means. With all mass on one score per item the two agree.
+
+    >>> one_sided = [[1.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.0, 0.0, 1.0]]
+    >>> round(exact_quadratic_kappa(one_sided, [0, 1, 2], gold=[0, 1, 2]).value, 3)
+    0.889
     """
     p, values = check_probabilities(probabilities, scores)
     b = np.asarray(gold, dtype=np.float64)
@@ -174,6 +178,9 @@ def bias(
 
     A consistent model can be consistently wrong, so this stands beside every agreement. `scores`
     and `gold` have shape (items,), NaN where missing; the interval resamples the items.
+
+    >>> bias([7, 5, 6], [6, 5, 4]).value
+    1.0
     """
     a, b = np.asarray(scores, dtype=np.float64), np.asarray(gold, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1:
@@ -192,6 +199,9 @@ def standardised_bias(scores: npt.ArrayLike, gold: npt.ArrayLike) -> Estimate:
     """The standardised mean difference ``(mean a - mean b) / sqrt((var a + var b) / 2)``.
 
     Without unit; 0 is no bias. Variances with n - 1.
+
+    >>> standardised_bias([7, 5, 6], [6, 4, 5]).value
+    1.0
     """
     a, b = np.asarray(scores, dtype=np.float64), np.asarray(gold, dtype=np.float64)
     if a.shape != b.shape or a.ndim != 1:

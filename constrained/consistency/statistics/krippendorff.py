@@ -91,6 +91,10 @@ def exact_alpha(
     Coincidences become expected ones: ``o_ck = sum over items of sum_{p != q} P_p(c) P_q(k) /
     (m - 1)``. `probabilities` has shape (items, prompts, scores), NaN in a missing cell; `scores`
     are the values in points. With all the mass of every cell on one score it is `alpha`.
+
+    >>> certain = [[[1.0, 0.0], [1.0, 0.0]], [[0.0, 1.0], [0.0, 1.0]]]
+    >>> exact_alpha(certain, [0, 1]).value
+    1.0
     """
     p, values = check_probabilities(probabilities, scores)
     if p.ndim != 3:

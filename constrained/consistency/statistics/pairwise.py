@@ -70,6 +70,9 @@ def mean_of_ratios(scores: npt.ArrayLike, reference: npt.ArrayLike) -> Estimate:
     """``100 mean(scores / reference)``, in percent: it can name another winner than the above.
 
     Items whose reference is 0 are left out. Oracle M (155.3, 135.5, 100.4, 92.3).
+
+    >>> mean_of_ratios([8, 6], [4, 6]).value
+    150.0
     """
     a, b = _pairs(scores, reference)
     used = b != 0
@@ -157,6 +160,9 @@ def order_flip(
     """Each item's probability that independent draws in the two orders name different winners.
 
     ``P(win) P'(loss) + P(loss) P'(win)``, always from the first answer's side; ties are not flips.
+
+    >>> order_flip([0.9], [0.1], [0.4], [0.6]).round(3).tolist()
+    [0.58]
     """
     a, b, c, d = (np.asarray(x, dtype=np.float64) for x in (win, loss, swapped_win, swapped_loss))
     result: Array = np.asarray(a * d + b * c)
@@ -169,6 +175,11 @@ def preferences(joint: npt.ArrayLike, swapped: npt.ArrayLike, scores: npt.ArrayL
     `joint` has shape (items, score of A, score of B) with A shown first; `swapped` is (items, score
     of B, score of A) with B shown first. NaN tables are missing; an item needs both orders.
     Intervals over items, with t.
+
+    >>> straight = [[[0.0, 0.1], [0.9, 0.0]]]  # shown first, A gets the higher score in 9 of 10
+    >>> found = preferences(straight, [[[0.0, 0.6], [0.4, 0.0]]], [7, 8])
+    >>> round(found.win.value, 3), round(found.order_flip.value, 3)
+    (0.75, 0.42)
     """
     straight, turned = joint_scores(joint, scores), joint_scores(swapped, scores)
     if straight.win.shape != turned.win.shape:

@@ -73,6 +73,9 @@ def room_to_room(
     In score points; divided by the length of the scale it is ProSA's PSS. `scores` (items,
     prompts) are expected scores, or single draws (then draw noise is in it). The interval
     resamples items. Source: Zhuo et al. 2024 (ProSA).
+
+    >>> round(room_to_room([[5, 6], [7, 9], [2, 3]]).value, 3)
+    1.333
     """
     move = item_spread(scores).move
     known = move[~np.isnan(move)]
@@ -96,6 +99,9 @@ def severity(scores: npt.ArrayLike, *, level: float = 0.95) -> tuple[Estimate, .
     The least-squares column effects of ``y = mu + item + prompt`` (they sum to 0), so a prompt is
     not called lenient because it met the better items. The interval, for items like these, comes
     from the spread of a prompt's residuals over its items, with t. A prompt without scores is NaN.
+
+    >>> [round(one.value, 2) for one in severity([[5, 6], [7, 8], [2, 3]])]
+    [-0.5, 0.5]
     """
     y = _matrix(scores)
     seen = ~np.isnan(y)
@@ -134,6 +140,9 @@ def prompt_spread(scores: npt.ArrayLike) -> Estimate:
 
     FormatSpread's measure. It grows with the number of prompts, so give that number beside it and
     prefer the root of the prompt component. Source: Sclar et al. 2023.
+
+    >>> round(prompt_spread([[5, 6], [7, 8], [2, 3]]).value, 2)
+    1.0
     """
     effects = [e.value for e in severity(scores) if e.known]
     if len(effects) < 2:

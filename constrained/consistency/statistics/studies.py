@@ -45,6 +45,13 @@ def d_study(
     exact expected score, whose cost is that of the prompt alone. Without `draws` a cell has as
     many as in the run; when they cannot be told apart, only 1 is known and the rest is NaN.
     Oracle B's D-study (5, 10, 15, 20 levels).
+
+    >>> from constrained.consistency.statistics import exact_cells, variance_components
+    >>> low, high = [0.5, 0.5, 0], [0, 0.5, 0.5]
+    >>> chances = [[low, high], [[0, 0, 1], high], [[1, 0, 0], [1, 0, 0]]]
+    >>> table = variance_components(exact_cells(chances, [0, 1, 2]))
+    >>> [round(point.phi, 3) for point in d_study(table, [1, 2, 4])]
+    [0.75, 0.857, 0.923]
     """
     if draws is None:
         run = components.sizes[DRAW]
@@ -77,6 +84,12 @@ def prompts_needed(
     number; NaN when items do not differ or a component is missing. The interval (two facets only)
     follows from that of a single prompt's coefficient; its end is inf when that may be 0.
     Oracle B: 20 (E-rho^2 .9) and 32 (Phi .9); oracle N: 3.
+
+    >>> from constrained.consistency.statistics import single_cells, variance_components
+    >>> essays = [[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6]]
+    >>> table = variance_components(single_cells(essays))
+    >>> prompts_needed(table, 0.8).value
+    12.0
     """
     if not 0.0 < target < 1.0:
         raise RecordError(f"a target of {target:g} cannot be asked for (choose between 0 and 1)")
@@ -139,6 +152,14 @@ def cheapest(
 
     Without rounding the best number of draws is ``sqrt(prompt_cost / draw_cost * s2_draw / (s2_p +
     s2_ip))``; every whole number up to four times that is tried. Cost as in `d_study`.
+
+    >>> from constrained.consistency.statistics import exact_cells, variance_components
+    >>> low, high = [0.5, 0.5, 0], [0, 0.5, 0.5]
+    >>> chances = [[low, high], [[0, 0, 1], high], [[1, 0, 0], [1, 0, 0]]]
+    >>> table = variance_components(exact_cells(chances, [0, 1, 2]))
+    >>> found = cheapest(table, 0.8)
+    >>> found.prompts, found.draws, found.cost
+    (3, 1, 6.0)
     """
     one = dependability(components, {facet: 1.0, DRAW: 1.0}, item=item)
     if math.isnan(one.absolute_error) or one.item_variance <= 0:
