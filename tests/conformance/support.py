@@ -251,7 +251,12 @@ def _annotations() -> str:
 
 def _reasons(refused: dict[str, int]) -> str:
     ranked = sorted(refused.items(), key=lambda pair: (-pair[1], pair[0]))
-    return ", ".join(f"{name} {count}" for name, count in ranked)
+    shown = {name: f"{count} for `{name}`" for name, count in ranked}
+    if "UnsatisfiableSpec" in refused:
+        shown["UnsatisfiableSpec"] = (
+            f"{refused['UnsatisfiableSpec']} because no value satisfies them"
+        )
+    return ", ".join(shown.values())
 
 
 def _rows(rows: Iterable[list[str]]) -> str:

@@ -350,6 +350,15 @@ def test_possessive_repeats_are_kept_where_the_terminal_itself_goes_on() -> None
     assert {t for t in texts if spec.matches(t)} == {t for t in texts if re.fullmatch(pattern, t)}
 
 
+def test_the_limits_of_the_caller_hold_for_terminals_and_embedded_schemas() -> None:
+    terminal = "start: /(?!ab)[ab][ab](?!cd)[cd][cd]/"
+    schema = 'start: %json {"pattern": "^(?:(?=a*b)[ab]|(?=c*d)[cd]){1,2}[a-d]$"}'
+    for text in (terminal, schema):
+        assert grammar(text)
+        with pytest.raises(LimitExceeded, match="while compiling a regular expression"):
+            grammar(text, limits=Limits(max_nodes=20))
+
+
 def test_a_mistake_in_a_pattern_has_both_places() -> None:
     with pytest.raises(InvalidSpec, match=r"^at 2:4, position 1: "):
         grammar("start: A\nA: /a(/")

@@ -24,7 +24,8 @@ __all__ = ["grammar", "grammar_of"]
 
 Dialect = Literal["lark", "gbnf"]
 
-_READERS = {"lark": (read_lark, "start"), "gbnf": (read_gbnf, "root")}
+_FIRST = {"lark": "start", "gbnf": "root"}
+"""The rule to begin with, by dialect."""
 _SHORT = Repr()
 _SHORT.maxstring = 60
 
@@ -74,7 +75,9 @@ def grammar_of(
     """The grammar that the engine runs; arguments and errors as for `grammar`."""
     if not isinstance(text, str):
         raise InvalidSpec(f"a grammar is text, not {type(text).__name__}")
-    if dialect not in _READERS:
+    if dialect not in _FIRST:
         raise InvalidSpec(f"dialect is {dialect!r}", hint="use 'lark' or 'gbnf'")
-    read, first = _READERS[dialect]
-    return prepared(read(text, first if start is None else start), limits)
+    first = _FIRST[dialect] if start is None else start
+    if dialect == "gbnf":
+        return prepared(read_gbnf(text, first), limits)
+    return prepared(read_lark(text, first, limits), limits)

@@ -10,6 +10,7 @@ from constrained.grammar import Grammar, Lexeme, Node, Ref, Repeat, alt, cat, le
 from constrained.grammar.passes import reachable_rules
 from constrained.grammar.passes.walk import Memo, fold, rebuilt, walk
 from constrained.grammar.text import line_and_column, print_node
+from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.cfg.expression import Token, fail, known_names
 from constrained.spec.cfg.lark_body import IGNORE, Body
 from constrained.spec.cfg.lark_tokens import Definition, is_terminal, scan, shown
@@ -20,22 +21,24 @@ __all__ = ["Lark", "read_lark"]
 MAX_INSTANCES = 1000
 
 
-def read_lark(text: str, start: str) -> Grammar:
+def read_lark(text: str, start: str, limits: Limits = DEFAULT_LIMITS) -> Grammar:
     """The grammar that `text` writes down; `start` is the rule to begin with.
 
-    Raises `InvalidSpec` and `UnsupportedSpec`, with line:column.
+    `limits` hold for each regular expression and embedded schema. Raises `InvalidSpec` and
+    `UnsupportedSpec`, with line:column.
 
     >>> read_lark('start: "a"+', "start").rules["start"]
     Repeat(body=Literal(data=b'a'), least=1, most=None)
     """
-    return Lark(text).grammar(start)
+    return Lark(text, limits).grammar(start)
 
 
 class Lark:
     """One grammar's text while it is read."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, limits: Limits) -> None:
         self.text = text
+        self.limits = limits
         self.tokens = scan(text)
         self.definitions: dict[str, Definition] = {}
         self.rules: dict[str, Node] = {}
@@ -278,7 +281,7 @@ class Lark:
 
         where = line_and_column(self.text, token.offset)
         try:
-            grammar = schema_grammar(token.value)  # type: ignore[arg-type]
+            grammar = schema_grammar(token.value, limits=self.limits)  # type: ignore[arg-type]
         except SpecError as error:
             raise _placed(error, where) from None
         memo: Memo[Node] = {}

@@ -174,4 +174,4 @@ class Body:
         if wrong:
             raise self.lark.fail(token, f"unknown flag {wrong[0]} of a regular expression")
         where = line_and_column(self.lark.text, token.offset)
-        return pattern_terminal(pattern.replace("\\/", "/"), flags, where)
+        return pattern_terminal(pattern.replace("\\/", "/"), flags, where, self.lark.limits)

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from constrained.errors import UnsupportedSpec
 from constrained.grammar import Node, lexeme
+from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.regex import pattern_node
 from constrained.spec.regex.python_dialect import PythonParser
 from constrained.spec.regex.syntax import (
@@ -60,7 +61,7 @@ Strings and comments end where a lexer would end them: at the first closing mark
 FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL, "x": re.VERBOSE, "u": re.UNICODE}
 
 
-def pattern_terminal(pattern: str, flags: str, where: str) -> Node:
+def pattern_terminal(pattern: str, flags: str, where: str, limits: Limits = DEFAULT_LIMITS) -> Node:
     """The texts that a regular expression of a terminal matches in full.
 
     Raises `UnsupportedSpec` for an assertion that could look beyond the terminal: what it would see
@@ -75,7 +76,7 @@ def pattern_terminal(pattern: str, flags: str, where: str) -> Node:
         flag |= FLAGS[letter]
     flag &= ~int(re.UNICODE)
     _check_inside(PythonParser(pattern, where, flag).parse(), where)
-    return lexeme(pattern_node(pattern, flags=flag, where=where))
+    return lexeme(pattern_node(pattern, flags=flag, where=where, limits=limits))
 
 
 def text_ignoring_case(text: str, where: str) -> Node:
