@@ -14,17 +14,15 @@ from __future__ import annotations
 
 import argparse
 import shutil
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 
 from constrained.consistency.analysis import Analysis, Judge, analyse, compare
-from constrained.consistency.report import (
-    comparison_to_markdown,
-    to_html,
-    to_markdown,
-)
+from constrained.consistency.report import comparison_to_markdown, to_html, to_markdown
 
 NAME = "example_report"
+JUDGES = ("base", "tuned")
 
 
 def main() -> None:
@@ -35,7 +33,8 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, help="a PNG of the top of the page")
     arguments = parser.parse_args()
     analysis = analyse(arguments.store, noun="essay")
-    change = compare(analysis, analysis, judges=[("base", "tuned")])
+    named = (replace(analysis, title=name) for name in JUDGES)
+    change = compare(*named, judges=[JUDGES])
     page = arguments.folder / f"{NAME}.html"
     page.write_text(to_html(analysis, change), encoding="utf-8")
     text = f"{to_markdown(analysis)}\n{comparison_to_markdown(change)}"
@@ -89,7 +88,7 @@ def photograph(page: Path, picture: Path) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         tab = browser.new_page(viewport={"width": 1120, "height": 900})
-        tab.goto(page.resolve().as_uri())
+        tab.goto(page.resolve().as_uri(), timeout=120_000)
         tab.screenshot(path=picture)
         browser.close()
 
