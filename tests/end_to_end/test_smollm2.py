@@ -91,15 +91,15 @@ def test_the_converted_weights_know_what_the_model_knows(smollm2):
 
 
 def test_the_demo_reports_what_holds(capsys):
-    assert run(["demo", "--limit", "2x2", "--device", "cpu", "--json"]) == 0
+    assert run(["demo", "--limit", "2x1", "--device", "cpu", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
-    assert report["answers"] == report["constrained_following_format"] == len(report["cells"]) == 4
+    assert report["answers"] == report["constrained_following_format"] == len(report["cells"]) == 2
     for cell in report["cells"]:
         assert cell["text"] == f"Essay score: {cell['score']} / 10"
         assert sum(cell["pmf"]) == pytest.approx(1)
         assert cell["mean"] == pytest.approx(sum(k * p for k, p in enumerate(cell["pmf"])))
         assert cell["follows"] == (cell["free"].strip() in set(SPEC.enumerate()))
-    assert 0 <= report["free_following_format"] <= report["free_naming_a_score"] <= 4
+    assert 0 <= report["free_following_format"] <= report["free_naming_a_score"] <= 2
 
 
 def test_a_distribution_is_what_plain_forward_passes_say(smollm2, chats):
