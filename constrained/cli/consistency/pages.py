@@ -48,7 +48,8 @@ def verdict_line(report: GateReport, title: str) -> Text:
 
 def comparison_page(comparison: Comparison) -> RenderableType:
     """The second run against the first: every change with its reading, and changed verdicts."""
-    title = f"{clean(comparison.second)} against {clean(comparison.first)}"
+    first, second = clean(comparison.first), clean(comparison.second)
+    title = second if first == second else f"{second} against {first}"
     parts: list[RenderableType] = [
         Text(title, style="bold"),
         Text(f"{len(comparison.items):,} items in both, paired; the second minus the first"),
