@@ -126,9 +126,15 @@ def test_a_killed_worker_loses_no_cell_and_scores_none_twice(cluster: Any, tmp_p
     assert sum(again.values()) <= 40 + 2 * 2  # what the killed ones had in hand
 
 
-def noted(plan: Plan, *, log: Path, folder: Path) -> Scorers:
-    """Scorers that leave their process's number in a folder, and take some time."""
+def noted(plan: Plan, *, log: Path, folder: Path, together: int = 1) -> Scorers:
+    """Scorers that leave their process's number in a folder, and take some time.
+
+    They begin when so many processes are there, however long each took to start.
+    """
     (folder / f"worker-{os.getpid()}").touch()
+    latest = time.monotonic() + 120
+    while len(list(folder.glob("worker-*"))) < together and time.monotonic() < latest:
+        time.sleep(0.01)
     return planted(plan, log=log, seconds=0.05)
 
 
@@ -143,7 +149,7 @@ def test_a_lost_machine_loses_no_cell(cluster: Any, tmp_path: Path):
             cluster.remove_node(extra, allow_graceful=False)
             lost.append(progress.scored)
 
-    scorers = partial(noted, log=tmp_path / "log", folder=tmp_path)
+    scorers = partial(noted, log=tmp_path / "log", folder=tmp_path, together=3)
     executor = RayExecutor(plan, address=cluster.address, scorers=scorers, actors=3)
     summary = run(plan, tmp_path / "many.db", executor=executor, progress=lose_a_machine)
     assert 0 <= lost[0] < 80
