@@ -71,9 +71,9 @@ for _amounts in product(range(3), range(4), range(3), range(0, 7, 2)):
 
 
 def essays(seed: int, number: int, part: str, scores: Sequence[int] = range(11)) -> Iterator[Essay]:
-    """Essays of the part `training` or `held_out`, with these scores in turn.
+    """Essays of the part `training`, `validation` or `held_out`, with these scores in turn.
 
-    The two parts share neither topics nor off-topic sentences.
+    No two parts share topics or off-topic sentences.
     """
     rng = random.Random(f"{part} {seed}")
     for place in range(number):
