@@ -29,6 +29,8 @@ def chromium() -> Iterator[Browser]:
             f"(none of {', '.join(NAMES)} is on the PATH)"
         )
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(QUIET))
+        browser = playwright.chromium.launch(
+            executable_path=found, args=list(QUIET), timeout=120_000
+        )
         yield browser
         browser.close()
