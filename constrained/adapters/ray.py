@@ -370,11 +370,12 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
     try:
         with _quiet_ray():
             ray.init(address=address, log_to_driver=False, logging_level="error", **own)
-    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+    except Exception as error:  # Ray raises Exception itself when a node is too slow to start
+        what = f"the Ray cluster {address} cannot be reached" if address else "Ray does not start"
         raise InvalidSpec(
-            f"the Ray cluster cannot be reached: {' '.join(str(error).split()):.300}",
-            where="address",
-            hint="ray start --head starts one and says its address",
+            f"{what}: {' '.join(str(error).split()):.300}",
+            where="executor",
+            hint="ray start --head starts a cluster and says its address; try again if it was busy",
         ) from error
     try:
         yield

@@ -270,6 +270,25 @@ def test_a_cluster_without_room_says_so(cluster: Any, tmp_path: Path):
         run(plan, tmp_path / "a.db", executor=waiting)
 
 
+def test_a_cluster_that_does_not_start_or_answer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def too_slow(**_: Any) -> None:
+        raise Exception("The current node timed out\nduring startup.")
+
+    plan = grid_plan(1, 1)
+    monkeypatch.setattr(ray, "init", too_slow)
+    with pytest.raises(InvalidSpec) as caught:
+        run(plan, tmp_path / "a.db", executor=RayExecutor(plan, address="10.0.0.1:6379"))
+    assert str(caught.value) == (
+        "at executor: the Ray cluster 10.0.0.1:6379 cannot be reached: The current node timed out "
+        "during startup. (ray start --head starts a cluster and says its address; try again if it "
+        "was busy)"
+    )
+    with pytest.raises(InvalidSpec, match="at executor: Ray does not start: The current node"):
+        run(plan, tmp_path / "a.db", executor=RayExecutor(plan))
+
+
 def test_numbers_that_make_no_sense_are_refused():
     with pytest.raises(InvalidSpec, match=r"at actors: 0 is too few \(1 or more\)"):
         RayExecutor(grid_plan(1, 1), actors=0)
