@@ -30,6 +30,7 @@ from constrained.generation.progress import run_rows
 from constrained.generation.result import FinishReason
 from constrained.generation.runtime import Runtime
 from constrained.generation.sampling import Sampling, row_generator
+from constrained.generation.scores import Scores
 from constrained.generation.weighted import SampledDistribution, WeightedSample
 from constrained.spec.spec import Spec
 
@@ -81,19 +82,19 @@ class FaithfulRow(Row):
     _ending: FinishReason | None = None
     """Why the row ends, once its forced tokens are scored."""
 
-    def _take(self, scores: NDArray[np.float32], total: float) -> None:
+    def _take(self, scores: Scores) -> None:
         place = len(self.token_logprobs)
         if place < len(self.ids):
             token = self.ids[place]
             self._step(np.array([token], dtype=np.int32), self._free(scores)[[token]], 0)
-        super()._take(scores, total)
+        super()._take(scores)
 
-    def _choose(self, scores: NDArray[np.float32], total: float) -> None:
+    def _choose(self, scores: Scores) -> None:
         if self._ending is not None:
             self.finish_reason = self._ending
             return
         left = self.budget - len(self.ids)
-        allowed = self._allowed(left if self.strict else None, len(scores))
+        allowed = self._allowed(left if self.strict else None, len(scores.logits))
         free = self._free(scores)[allowed]
         steered = free + self._shares(allowed)
         weights = np.exp(steered - steered.max())
@@ -108,13 +109,18 @@ class FaithfulRow(Row):
         self.node = self._after(token)
         self.ids.append(token)
         self.trail.append(self.node)
-        self.token_logprobs.append(min(float(scores[token]) - total, 0.0))
+        self.token_logprobs.append(scores.logprob(token))
         self.removed_mass.append(max(0.0, -float(np.expm1(min(inside, 0.0)))))
         self._jump()
 
-    def _free(self, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _allowed(self, budget: int | None, width: int) -> NDArray[np.int32]:
+        if self.guide is None:
+            return np.arange(width, dtype=np.int32)
+        return self.guide.allowed(self.node, budget)
+
+    def _free(self, scores: Scores) -> NDArray[np.float64]:
         """Log-probabilities of the free model at the temperature asked for."""
-        scaled = scores.astype(np.float64) / self.sampling.temperature
+        scaled = scores.logits.astype(np.float64) / self.sampling.temperature
         best = scaled.max()
         found: NDArray[np.float64] = scaled - (best + np.log(np.exp(scaled - best).sum()))
         return found

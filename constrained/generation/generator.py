@@ -42,6 +42,9 @@ class Generator:
     still share its prefill): slower for batches, and results on one machine are the same bit for
     bit whatever else is asked in the call.
 
+    On a CUDA device tokens are masked and drawn there, and nothing but the tokens and their scores
+    is read back; `device_masks` says so, or not, for any device.
+
     Raises `VocabularyError` when the tokenizer's ids do not spell text exactly, `GenerationError`
     when the model cannot run in this loop.
 
@@ -58,13 +61,19 @@ class Generator:
         spellings: Spellings = "auto",
         batch_size: int | None = None,
         batch_invariant: bool = False,
+        device_masks: bool | None = None,
         end_ids: Sequence[int] = (),
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.model = model
         self.tokenizer = tokenizer
         self._runtime = Runtime(
-            model, tokenizer, spellings=spellings, end_ids=end_ids, limits=limits
+            model,
+            tokenizer,
+            spellings=spellings,
+            end_ids=end_ids,
+            limits=limits,
+            device_masks=device_masks,
         )
         self._batch_size = batch_size
         self._apart = batch_invariant

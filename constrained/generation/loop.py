@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from constrained.generation.branches import BranchRows
+from constrained.generation.device_scores import DeviceDraws, DeviceScores
 from constrained.generation.guide import ENDED, Guide
 from constrained.generation.model import LanguageModel
 from constrained.generation.result import FinishReason
 from constrained.generation.rows import SHARE_FROM, ModelRows, Tree, parts_of
 from constrained.generation.sampling import Sampling
+from constrained.generation.scores import Choice, Scores, host_scores
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["Row", "decode"]
@@ -32,8 +33,8 @@ MOST_BRANCHES = 32
 """Rows after one prompt up to which they share one row of the model: each sees the others' slots,
 masked, so many long rows would cost more than copies."""
 
-Scored = tuple[NDArray[np.float32], list[float]]
-"""Logits, shape (n, width), and the log of the sum of exponentials of each row."""
+Scored = Sequence[Scores]
+"""What a pass says after each of some tokens of a row."""
 
 
 @dataclass(eq=False)
@@ -57,10 +58,12 @@ class Row:
     fed: int = 0
     trail: list[int] = field(default_factory=list)
     """The node after each id."""
-    ahead: dict[int, tuple[NDArray[np.float32], float]] = field(default_factory=dict)
-    """Logits that the first pass found at nodes below its head, with their totals."""
+    ahead: dict[int, Scores] = field(default_factory=dict)
+    """What the first pass said at nodes below its head."""
     until: Callable[[Row], bool] | None = None
     """Ends the row early, asked whenever its tokens have grown."""
+    draws: DeviceDraws | None = None
+    """Draws the tokens where the logits are, if that is a device it serves."""
 
     def begin(self) -> None:
         """Enter the guide and append what is certain from the start."""
@@ -85,28 +88,43 @@ class Row:
         return self.guide.ahead(self.node, most)
 
     def read(self, scored: Scored, first: int) -> None:
-        """Take the logits of a pass, and choose the next token where none is certain.
+        """Take what a pass says, and choose the next token where none is certain.
 
-        They score, in order, the ids from place `first` on, and the one after them when all known
+        It scores, in order, the ids from place `first` on, and the one after them when all known
         ids have been fed.
         """
         self.passes += 1
-        for place, (row, total) in enumerate(zip(*scored, strict=True), start=first):
+        for place, scores in enumerate(scored, start=first):
             if place == len(self.token_logprobs):
-                self._take(row, total)
+                self._take(scores)
         while self.finish_reason is None and self.trail:
             known = self.ahead.get(self.trail[len(self.token_logprobs) - 1])
             if known is None:
                 break
-            self._take(*known)
+            self._take(known)
 
-    def _take(self, scores: NDArray[np.float32], total: float) -> None:
+    def asks(self, scored: Scored, first: int) -> list[tuple[Scores, int | Choice]]:
+        """What `read` will ask, as far as it is known before."""
+        known = len(self.token_logprobs)
+        found: list[tuple[Scores, int | Choice]] = []
+        for place, scores in enumerate(scored, start=first):
+            if known <= place < len(self.ids):
+                found.append((scores, self.ids[place]))
+            elif place == len(self.ids):
+                found.append((scores, self.choice(None)))
+        return found
+
+    def choice(self, budget: int | None) -> Choice:
+        """The choice where the output stands."""
+        return Choice(self.guide, self.node, budget, self.sampling, self.generator)
+
+    def _take(self, scores: Scores) -> None:
         """Score the next id that has no score, or choose it."""
         place = len(self.token_logprobs)
         if place == len(self.ids):
-            self._choose(scores, total)
+            self._choose(scores)
             return
-        logprob = min(float(scores[self.ids[place]]) - total, 0.0)
+        logprob = scores.logprob(self.ids[place])
         self.token_logprobs.append(logprob)
         self.removed_mass.append(-float(np.expm1(logprob)))
 
@@ -121,49 +139,28 @@ class Row:
         self.finish_reason = "cancelled"
         self.close()
 
-    def _choose(self, scores: NDArray[np.float32], total: float) -> None:
+    def _choose(self, scores: Scores) -> None:
         """Draw the next token, or the end, from what the mask allows; then jump."""
-        allowed = self._allowed(None, len(scores))
-        token, removed, local = self._draw(scores, allowed, total)
-        following = self._after(token)
+        drawn = scores.draw(self.choice(None))
+        following = self._after(drawn.token)
         left = self.budget - len(self.ids) - 1
         if self.strict and self.guide is not None and self.guide.cost(following) > left:
             # Drawing again inside the budget's own mask gives exactly its distribution.
-            allowed = self._allowed(left + 1, len(scores))
-            token, removed, local = self._draw(scores, allowed, total)
-            following = self._after(token)
-        self.logprob += local
-        if token in self.vocabulary.end_ids:
+            drawn = scores.draw(self.choice(left + 1))
+            following = self._after(drawn.token)
+        self.logprob += drawn.local
+        if drawn.token in self.vocabulary.end_ids:
             self.finish_reason = "stop"
             return
         self.node = following
-        self.ids.append(token)
+        self.ids.append(drawn.token)
         self.trail.append(following)
-        self.token_logprobs.append(min(float(scores[token]) - total, 0.0))
-        self.removed_mass.append(removed)
+        self.token_logprobs.append(drawn.logprob)
+        self.removed_mass.append(drawn.removed)
         self._jump()
-
-    def _allowed(self, budget: int | None, width: int) -> NDArray[np.int32]:
-        if self.guide is None:
-            return np.arange(width, dtype=np.int32)
-        return self.guide.allowed(self.node, budget)
 
     def _after(self, token: int) -> int:
         return ENDED if self.guide is None else self.guide.advance(self.node, token)
-
-    def _draw(
-        self, scores: NDArray[np.float32], allowed: NDArray[np.int32], total: float
-    ) -> tuple[int, float, float]:
-        """A token, the probability that the mask removed, the token's local log-probability."""
-        logits = scores[allowed].astype(np.float64)
-        probabilities = self.sampling.probabilities(logits)
-        at = self.sampling.draw(probabilities, self.generator)
-        best = logits.max()
-        inside = best + float(np.log(np.exp(logits - best).sum()))
-        removed = max(0.0, -float(np.expm1(min(inside - total, 0.0))))
-        greedy = self.sampling.temperature == 0
-        local = float(logits[at]) - inside if greedy else float(np.log(probabilities[at]))
-        return int(allowed[at]), removed, local
 
     def _jump(self) -> None:
         """Append the tokens that are certain; notice when nothing can follow or fit."""
@@ -232,10 +229,12 @@ def _go_on(model: LanguageModel, batch: ModelRows, live: list[Row]) -> Iterator[
     """The passes after the first one."""
     while live:
         chunks = _chunks(model, live)
-        passed = _scored(batch.extend(chunks))
-        for row, chunk, scored in zip(live, chunks, passed, strict=True):
+        _prepare(live, chunks)
+        passed = _scored(live[0].draws, batch.extend(chunks))
+        firsts = [row.fed + 1 for row in live]
+        for row, chunk in zip(live, chunks, strict=True):
             row.fed += len(chunk)
-            row.read(scored, row.fed - len(chunk) + 1)
+        _read(live, passed, firsts)
         live = _drop_ended(batch, live)
         yield
 
@@ -265,21 +264,22 @@ def _first_pass(
         for row, head, (tree, _) in zip(live, heads, trees, strict=True)
     ]
     asked = list(places)
+    _prepare(live, heads)
     batches: list[ModelRows] = []
     at: dict[int, int] = {}
     scored: dict[int, tuple[Scored, Scored]] = {}
     for part in parts_of(model, [prompt for prompt, _, _ in asked]):
         batch = ModelRows(model)
-        found = _begin(batch, [asked[place] for place in part])
+        found = _begin(live[0].draws, batch, [asked[place] for place in part])
         for place, both in zip(part, found, strict=True):
             at[place] = len(at)
             scored[place] = both
         batches.append(batch)
     for row, head, (_, nodes), place in zip(live, heads, trees, index, strict=True):
-        above, below = scored[place]
         row.fed = len(head)
-        row.ahead = dict(zip(nodes, zip(*below, strict=True), strict=True))
-        row.read(above, 0)
+        row.ahead = dict(zip(nodes, scored[place][1], strict=True))
+    _read(live, [scored[place][0] for place in index], [0] * len(live))
+    for row in live:
         row.ahead = {}
     going = [i for i, row in enumerate(live) if row.finish_reason is None]
     if not going:
@@ -297,15 +297,17 @@ def _branches(model: LanguageModel, prompt: Sequence[int], rows: int) -> bool:
 
 
 def _begin(
-    batch: ModelRows, asked: Sequence[tuple[tuple[int, ...], tuple[int, ...], Tree]]
+    draws: DeviceDraws | None,
+    batch: ModelRows,
+    asked: Sequence[tuple[tuple[int, ...], tuple[int, ...], Tree]],
 ) -> list[tuple[Scored, Scored]]:
     """What one pass says after the prompts and heads, and below them in the trees."""
     prompts, heads, trees = (list(part) for part in zip(*asked, strict=True))
     if any(tree.tokens for tree in trees):
         found = batch.begin_with_trees(prompts, heads, trees)
-        above = _scored([logits for logits, _ in found])
-        return list(zip(above, _scored([logits for _, logits in found]), strict=True))
-    return [(one, (one[0][:0], [])) for one in _scored(batch.begin(prompts, heads))]
+        above = _scored(draws, [logits for logits, _ in found])
+        return list(zip(above, _scored(draws, [logits for _, logits in found]), strict=True))
+    return [(one, []) for one in _scored(draws, batch.begin(prompts, heads))]
 
 
 def _drop_ended(batch: ModelRows, live: Sequence[Row]) -> list[Row]:
@@ -316,12 +318,31 @@ def _drop_ended(batch: ModelRows, live: Sequence[Row]) -> list[Row]:
     return [live[i] for i in kept]
 
 
-def _scored(logits: Sequence[torch.Tensor]) -> list[Scored]:
-    """The logits of every row on the CPU in float32, with their totals: one transfer for all."""
-    scores = torch.cat(list(logits)).detach().to("cpu", torch.float32)
-    totals = torch.logsumexp(scores, dim=-1).tolist()
-    rows, found, first = scores.numpy(), [], 0
-    for row in logits:
-        found.append((rows[first : first + len(row)], totals[first : first + len(row)]))
-        first += len(row)
-    return found
+def _scored(draws: DeviceDraws | None, logits: Sequence[torch.Tensor]) -> Sequence[Scored]:
+    """What the logits of every row say: where they are, or on the CPU."""
+    if draws is not None and draws.serves(logits[0].device):
+        return draws.scores(logits)
+    return host_scores(logits)
+
+
+def _prepare(live: Sequence[Row], chunks: Sequence[Sequence[int]]) -> None:
+    """Let the masks be made, while the model runs, of the choices that follow its pass."""
+    draws = live[0].draws
+    if draws is not None:
+        choosing = zip(live, chunks, strict=True)
+        draws.prepare(row.choice(None) for row, c in choosing if row.fed + len(c) == len(row.ids))
+
+
+def _read(live: Sequence[Row], passed: Sequence[Scored], firsts: Sequence[int]) -> None:
+    """Let every row read what a pass says, with one wait for the device if it is there."""
+    draws = live[0].draws
+    if draws is not None and isinstance(passed[0][0], DeviceScores):
+        draws.answer(
+            [
+                ask
+                for row, scored, first in zip(live, passed, firsts, strict=True)
+                for ask in row.asks(scored, first)
+            ]
+        )
+    for row, scored, first in zip(live, passed, firsts, strict=True):
+        row.read(scored, first)

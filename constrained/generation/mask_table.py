@@ -20,8 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 from constrained.generation.kernels import Backend, block_
+from constrained.generation.transfer import host_rows, send, upload
 
-__all__ = ["MaskTable", "host_rows", "upload"]
+__all__ = ["MOST_BYTES", "MaskTable"]
 
 BLOCK = 256
 """Rows by which a table grows at least."""
@@ -33,19 +34,6 @@ K = TypeVar("K", bound=Hashable)
 
 Fill = Callable[[Sequence[K], NDArray[np.int32]], None]
 """Writes the masks of keys into rows: int32, shape (keys, words)."""
-
-
-def host_rows(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """Zeros on the CPU that `device` can fetch without anyone waiting: pinned for CUDA."""
-    return torch.zeros(shape, dtype=dtype, pin_memory=device.type == "cuda")
-
-
-def upload(values: Sequence[Any], dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """A list of numbers, or of rows of numbers, as a tensor on `device`; nothing waits."""
-    if device.type == "cpu":
-        return torch.tensor(values, dtype=dtype)
-    # torch keeps freed pinned memory until the copies from it are over, so this cannot race.
-    return torch.tensor(values, dtype=dtype).pin_memory().to(device, non_blocking=True)
 
 
 @dataclass(eq=False, frozen=True)
@@ -110,6 +98,13 @@ class MaskTable(Generic[K]):
         with self._lock:
             self._begin(keys)
 
+    def wait(self) -> None:
+        """Wait until the masks in the making are made."""
+        with self._lock:
+            fillings = [*self._coming.values()]
+        for filling in fillings:
+            filling.done.exception()
+
     def block_(self, logits: torch.Tensor, keys: Sequence[K | None]) -> torch.Tensor:
         """Write ``-inf`` into `logits`, in place, outside the masks of `keys`; gives `logits`.
 
@@ -157,7 +152,7 @@ class MaskTable(Generic[K]):
         filling.done.result()
         slots = self._make_room(len(filling.keys), wanted)
         self._slots.update(zip(filling.keys, slots, strict=True))
-        rows = filling.rows.to(self.device, non_blocking=True)
+        rows = send(filling.rows, self.device)
         with torch.inference_mode():
             self._masks.index_copy_(0, upload(slots, torch.int64, self.device), rows)
         self.uploaded += len(slots)

@@ -24,7 +24,7 @@ from transformers import LogitsProcessor
 from constrained.errors import GenerationError, TokenRejected, Truncated
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import ENDED, Guide
-from constrained.generation.mask_table import MaskTable, host_rows, upload
+from constrained.generation.mask_table import MaskTable
 from constrained.generation.masking import (
     MaskKey,
     check_width,
@@ -34,6 +34,7 @@ from constrained.generation.masking import (
     mask_words,
 )
 from constrained.generation.policy import Spellings, guide_of
+from constrained.generation.transfer import host_rows, upload
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.coerce import as_spec
 from constrained.vocabulary import Vocabulary

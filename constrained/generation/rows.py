@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from constrained.generation.model import LanguageModel
+from constrained.generation.transfer import send, upload
 
 __all__ = ["SHARE_FROM", "ModelRows", "Tree", "common_head", "parts_of"]
 
@@ -138,7 +139,7 @@ class ModelRows:
         visible = torch.cat([past, visible], dim=2)
         output = self._forward_masked(tokens, positions, visible, self._cache, keep)
         self._cache = output.past_key_values
-        self._mask = torch.cat([past[:, 0].long(), kept], dim=1).to(self.model.device)
+        self._mask = send(torch.cat([past[:, 0].long(), kept], dim=1), self.model.device)
         logits: torch.Tensor = output.logits
         return logits
 
@@ -151,7 +152,7 @@ class ModelRows:
         """Keep these rows, in this order; a row named twice is copied."""
         if list(rows) == list(range(self._mask.shape[0])):
             return
-        index = torch.tensor(rows, dtype=torch.long, device=self.model.device)
+        index = upload(rows, torch.long, self.model.device)
         self._cache.batch_select_indices(index)
         self._mask = self._mask[index]
         if self._encoded is not None:
@@ -202,9 +203,9 @@ class ModelRows:
         mask = torch.zeros(visible.shape, dtype=dtype)
         mask.masked_fill_(~visible, torch.finfo(dtype).min)
         inputs: dict[str, Any] = {
-            "input_ids": tokens.to(device),
-            "attention_mask": mask[:, None].to(device),
-            "position_ids": positions.to(device),
+            "input_ids": send(tokens, device),
+            "attention_mask": send(mask[:, None], device),
+            "position_ids": send(positions, device),
             "past_key_values": cache,
             "use_cache": True,
         }
@@ -281,9 +282,9 @@ class ModelRows:
         for i, prompt in enumerate(prompts):
             tokens[i, : len(prompt)] = torch.tensor(prompt)
             mask[i, : len(prompt)] = 1
-        self._encoder_mask = mask.to(device)
+        self._encoder_mask = send(mask, device)
         encoder = self.model.model.get_encoder()
-        self._encoded = encoder(input_ids=tokens.to(device), attention_mask=self._encoder_mask)
+        self._encoded = encoder(input_ids=send(tokens, device), attention_mask=self._encoder_mask)
 
     def _pass(self, rows: Sequence[Sequence[int]], *, right: bool, keep: int = 0) -> torch.Tensor:
         """One forward pass over new tokens of every row, padded on one side; the logits."""
@@ -295,19 +296,19 @@ class ModelRows:
             at = slice(0, len(row)) if right else slice(longest - len(row), longest)
             tokens[i, at] = torch.tensor(row, dtype=torch.long)
             fresh[i, at] = 1
-        fresh = fresh.to(device)
+        fresh = send(fresh, device)
         past = self._mask if self._cache is not None else fresh[:, :0]
         mask = torch.cat([past, fresh], dim=1)
         inputs: dict[str, Any] = {"past_key_values": self._cache, "use_cache": True}
         if self.model.encoder_decoder:
             inputs |= {
-                "decoder_input_ids": tokens.to(device),
+                "decoder_input_ids": send(tokens, device),
                 "decoder_attention_mask": mask,
                 "encoder_outputs": self._encoded,
                 "attention_mask": self._encoder_mask,
             }
         else:
-            inputs |= {"input_ids": tokens.to(device), "attention_mask": mask}
+            inputs |= {"input_ids": send(tokens, device), "attention_mask": mask}
             if self._cache is None and self.model.counts_slots:
                 from transformers import DynamicCache
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from constrained.errors import GenerationError, Truncated
 from constrained.generation.canonical import Speller
+from constrained.generation.device_scores import DeviceDraws
 from constrained.generation.guide import Guide
 from constrained.generation.inputs import Prompt, prompt_ids
 from constrained.generation.loop import Row
@@ -47,6 +48,7 @@ class Runtime:
         spellings: Spellings,
         end_ids: Sequence[int],
         limits: Limits,
+        device_masks: bool | None = None,
     ) -> None:
         self.tokenizer = tokenizer
         self.model = LanguageModel(model)
@@ -54,6 +56,11 @@ class Runtime:
             tokenizer, width=self.model.width, end_ids=(*end_ids, *self.model.end_ids)
         )
         self.limits = limits
+        self._draws = (
+            None
+            if device_masks is False
+            else DeviceDraws(self.vocabulary, always=device_masks is True)
+        )
         self._speller = Speller(tokenizer, self.vocabulary)
         self._spellings: Spellings = spellings
         self._guides: OrderedDict[tuple[Spec[Any], bool], Guide] = OrderedDict()
@@ -133,7 +140,16 @@ class Runtime:
                 random = row_generator(own, ids, copies[key])
                 copies[key] += 1
                 rows.append(
-                    Row(ids, guide, self.vocabulary, sampling, random, budget, strict=strict)
+                    Row(
+                        ids,
+                        guide,
+                        self.vocabulary,
+                        sampling,
+                        random,
+                        budget,
+                        strict=strict,
+                        draws=self._draws,
+                    )
                 )
         return rows
 

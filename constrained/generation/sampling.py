@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from constrained.errors import GenerationError
 
-__all__ = ["Sampling", "row_generator"]
+__all__ = ["Sampling", "no_finite_logit", "row_generator"]
 
 Probabilities = NDArray[np.float64]
 
@@ -48,10 +48,7 @@ class Sampling:
         logits = np.asarray(logits, dtype=np.float64)
         best = int(np.argmax(logits))
         if not np.isfinite(logits[best]):
-            raise GenerationError(
-                f"the model gives no finite logit to any allowed token (best: {logits[best]}); its "
-                "weights or the precision are at fault"
-            )
+            raise no_finite_logit(float(logits[best]))
         if self.temperature == 0:
             chosen = np.zeros_like(logits)
             chosen[best] = 1.0
@@ -79,6 +76,14 @@ class Sampling:
         cumulated = np.cumsum(probabilities)
         at = int(np.searchsorted(cumulated, generator.random() * cumulated[-1], side="right"))
         return min(at, int(np.flatnonzero(probabilities)[-1]))
+
+
+def no_finite_logit(best: float) -> GenerationError:
+    """What to say of a row in which every allowed token has an infinite logit, or none at all."""
+    return GenerationError(
+        f"the model gives no finite logit to any allowed token (best: {best}); its weights or the "
+        "precision are at fault"
+    )
 
 
 def row_generator(seed: int, prompt: Sequence[int], copy: int) -> np.random.Generator:
