@@ -244,9 +244,9 @@ def test_draws_follow_the_distribution_of_the_mask():
     random = np.random.default_rng(1)
     ((scores,),) = draws.scores(list(logits))
     choice = Choice(guide, guide.start, None, Sampling(1.0), random)
-    drawn = [scores.draw(choice) for _ in range(4000)]
+    drawn = [scores.draw(choice) for _ in range(2000)]
     counts = np.bincount([one.token for one in drawn], minlength=5)
-    expected = 4000 * np.array([0.1, 0.2, 0.05]) / 0.35
+    expected = 2000 * np.array([0.1, 0.2, 0.05]) / 0.35
     assert counts[[1, 4]].sum() == 0
     assert ((counts[[0, 2, 3]] - expected) ** 2 / expected).sum() < 13.8  # chi-square, p = 0.001
     assert drawn[0].removed == pytest.approx(0.65)
