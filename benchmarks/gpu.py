@@ -4,11 +4,11 @@
     python benchmarks/gpu.py --layers 8               # a slice of it, scaled (and said so)
     python benchmarks/gpu.py --shape tiny --device cpu --batches 1 2 --tokens 4 --rounds 1
 
-Prints for each batch: making masks (those of states that the engine has met before; first visits
-are what `maskbench_engine.py` is about) and uploading them as new, masking with known ones (their places and
-the kernel, waited for: an upper bound, as a real step does not wait), one decode step of the model,
-and the share. Then tokens per second: our loop, and `model.generate` with and without processors.
-The weights are random, so texts mean nothing; the times do not depend on them.
+Prints for each batch: making masks (of states that the engine has met before; first visits are
+what `maskbench_engine.py` is about) and uploading them as new, masking with known ones (their
+places and the kernel, waited for: an upper bound, as a real step does not wait), one decode step
+of the model, and the share. Then tokens per second: our loop, and `model.generate` with and
+without processors. The weights are random, so texts mean nothing; the times do not depend on them.
 """
 
 from __future__ import annotations
