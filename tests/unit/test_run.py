@@ -326,9 +326,14 @@ def finish(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0
 
 
-def kill_after(process: subprocess.Popen[str], sign: Path, seconds: float) -> bool:
-    """`kill -9` some time after a file has appeared; whether the process was still running."""
-    while not sign.exists() and process.poll() is None:
+def kill_after(process: subprocess.Popen[str], sign: Path, seconds: float, cells: int = 0) -> bool:
+    """`kill -9` some time after a file, a log of so many cells, is there.
+
+    Says whether the process was still running.
+    """
+    while process.poll() is None:
+        if sign.exists() and (not cells or len(lines(sign)) >= cells):
+            break
         time.sleep(0.002)
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
@@ -342,7 +347,7 @@ def lines(log: Path) -> list[str]:
 
 def test_a_killed_run_goes_on_where_it_stopped(path: Path, tmp_path: Path):
     log = tmp_path / "log"
-    assert kill_after(start(CHILD, path, log), log, 0.8)
+    assert kill_after(start(CHILD, path, log), log, 0.0, cells=150)
     stored, before = contents(path).keys(), len(lines(log))
     assert 0 < len(stored) <= before < 600
     finish(start(CHILD, path, log))
@@ -378,8 +383,12 @@ def test_twenty_kills_leave_the_store_that_an_undisturbed_run_leaves(path: Path,
                 file.unlink()
             continue
         log.unlink(missing_ok=True)
-        sign = log if choose.random() < 0.8 else path  # sometimes while the store is being made
-        kills += kill_after(start(CHILD, path, log), sign, choose.uniform(0, 0.4))
+        process = start(CHILD, path, log)
+        if choose.random() < 0.8:
+            cells = choose.randrange(140)  # 64 are stored at a time
+            kills += kill_after(process, log, choose.uniform(0, 0.01), cells)
+        else:  # while the store is being made
+            kills += kill_after(process, path, choose.uniform(0, 0.4))
         assert not stored & set(lines(log))
         sizes.append(len(contents(path)))
     assert len(set(sizes)) > 5, sizes
