@@ -11,6 +11,11 @@ True
 ``.distribution(prompt, grade)`` gives the exact distribution of its outputs, and
 ``ct.LogitsMask(grade, tokenizer)`` is the same mask for ``model.generate``. These load torch and
 transformers when first used; everything else needs numpy only (and pydantic for its types).
+
+Beside these stand rooms of their own: `constrained.models` (`load_model`, `load_variants`),
+`constrained.prompts` (`prompt_format`), `constrained.generation` (`training_check`),
+`constrained.consistency` (plans, runs, reports, statistics), `constrained.testing` (Hypothesis
+strategies, models by rule) and `constrained.adapters` (Outlines, pytest, Ray).
 """
 
 from __future__ import annotations
