@@ -12,7 +12,7 @@ from constrained.cli.consistency.reporting import report
 from constrained.cli.consistency.running import run
 from constrained.cli.consistency.starting import init
 
-__all__ = ["app"]
+__all__ = ["app", "compare", "gate", "import_", "init", "merge", "report", "run"]
 
 app = typer.Typer(
     name="consistency",

@@ -24,7 +24,7 @@ from constrained.consistency.report.palette import LIGHT, level_of, on_level
 from constrained.consistency.report.terminal_text import BLOCKS, bar, clean, short, spark
 from constrained.consistency.statistics import Estimate
 
-__all__ = ["to_terminal"]
+__all__ = ["VERDICT_STYLES", "to_terminal"]
 
 BAR = 24
 """Columns of a full bar."""
