@@ -99,7 +99,11 @@ def load_tokenizer(
     trust_remote_code: bool = False,
     notify: Notify = silence,
 ) -> Any:
-    """Load a model's tokenizer without its weights. Arguments and errors as for `load_model`."""
+    """Load a model's tokenizer without its weights. Arguments and errors as for `load_model`.
+
+    >>> load_tokenizer("smollm2").eos_token  # doctest: +SKIP
+    '<|im_end|>'
+    """
     require("transformers", "loading a tokenizer")
     with quiet_libraries():
         folder = model_folder(name_or_path, notify)

@@ -40,6 +40,9 @@ class ReactStep:
 
     `action` is None in the last step, `answer` in all others; `thought` is None where the format
     has none.
+
+    >>> ReactStep("It is known.", None, 42).answer
+    42
     """
 
     thought: Any

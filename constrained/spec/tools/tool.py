@@ -53,6 +53,11 @@ class Tool:
 
     `parameters` is a JSON Schema of an object. `typed` turns arguments as JSON has them into a
     mapping of typed ones and, if there is something to run, a function without parameters.
+
+    >>> def add(a: int, b: int = 0) -> int:
+    ...     return a + b
+    >>> as_tool(add).name, as_tool(add).parameters["required"]
+    ('add', ['a'])
     """
 
     name: str
