@@ -36,6 +36,14 @@ class Outcome(Generic[T]):
 
     `local` is its probability under masked sampling; `free` the free model's probability of it,
     not renormalised, None when it was not asked for.
+
+    >>> from constrained.generation import Generator
+    >>> from constrained.testing import ByteTokenizer, ScriptedModel
+    >>> model = ScriptedModel(257, lambda ids: {ord("1"): 0.6, ord("2"): 0.2})
+    >>> generator = Generator(model, ByteTokenizer())
+    >>> one = generator.distribution("Score: ", range(1, 3)).outcomes[0]
+    >>> one.value, round(one.local, 2), round(one.free, 2)
+    (1, 0.75, 0.6)
     """
 
     text: str
@@ -151,6 +159,14 @@ class Distribution(Generic[T]):
     `pmf`, `by_text`, `mean`, `sd`, `entropy` (bits), `mode` and `quantile` answer for the local
     distribution; `global_` has the same for the free model. ``dist["score"]`` is the distribution
     of one field of the value, `joint` of several; `given` keeps the outputs that meet a condition.
+
+    >>> from constrained.generation import Generator
+    >>> from constrained.testing import ByteTokenizer, ScriptedModel
+    >>> model = ScriptedModel(257, lambda ids: {ord("1"): 0.6, ord("2"): 0.2})
+    >>> generator = Generator(model, ByteTokenizer())
+    >>> found = generator.distribution("Score: ", range(1, 3))
+    >>> {score: round(p, 2) for score, p in found.pmf.items()}, round(found.removed_mass, 2)
+    ({1: 0.75, 2: 0.25}, 0.2)
     """
 
     outcomes: tuple[Outcome[T], ...]

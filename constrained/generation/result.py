@@ -18,6 +18,14 @@ class Result(Generic[T]):
 
     The three tuples below run along `token_ids`. Probabilities are the model's own, at temperature
     1 and before any mask; None stands where no forward pass was needed to know the token.
+
+    >>> from constrained.generation import Generator
+    >>> from constrained.testing import ByteTokenizer, ScriptedModel
+    >>> model = ScriptedModel(257, lambda ids: {ord("1"): 0.6, ord("2"): 0.2})
+    >>> generator = Generator(model, ByteTokenizer())
+    >>> result = generator("Score: ", range(1, 3))
+    >>> result.value, result.complete, [round(p, 2) for p in result.removed_mass]
+    (1, True, [0.2])
     """
 
     value: T | None

@@ -57,7 +57,14 @@ class Difference:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TrainingCheck:
-    """What `training_check` found. `bool(check)` is true when there is no finding."""
+    """What `training_check` found. `bool(check)` is true when there is no finding.
+
+    >>> from constrained.testing import ByteTokenizer
+    >>> bool(training_check(range(10), ByteTokenizer(), ["7"]))
+    True
+    >>> training_check(range(10), ByteTokenizer(), [" 7"]).findings[0].kind
+    'leading space'
+    """
 
     targets: int
     """How many training targets were looked at."""
