@@ -366,10 +366,13 @@ def _connected(ray: Any, address: str | None) -> Iterator[None]:
             )
         yield
         return
-    own = {} if address or os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
+    own: dict[str, Any] = {"address": address}
+    if not address and not os.environ.get("RAY_ADDRESS"):
+        # With no address Ray would look for what a cluster, perhaps a dead one, left in its folder.
+        own = {"address": "local", "include_dashboard": False}
     try:
         with _quiet_ray():
-            ray.init(address=address, log_to_driver=False, logging_level="error", **own)
+            ray.init(**own, log_to_driver=False, logging_level="error")
     except Exception as error:  # Ray raises Exception itself when a node is too slow to start
         what = f"the Ray cluster {address} cannot be reached" if address else "Ray does not start"
         raise InvalidSpec(
