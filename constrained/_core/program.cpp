@@ -7,7 +7,7 @@ namespace constrained {
 
 namespace {
 
-enum Op { Nothing, Empty, Bytes, Literal, Literals, Cat, Alt, Repeat, Ref, And, Not, Lexeme, Chars, Later };
+enum Op : int32_t { Nothing, Empty, Bytes, Literal, Literals, Cat, Alt, Repeat, Ref, And, Not, Lexeme, Chars, Later };
 
 struct Node {
   Op op;
