@@ -116,7 +116,7 @@ def test_a_run_scores_every_cell_as_the_library_does(command, plan, model):
     code, out, err = command(*typed(lines[2].removeprefix("Next:   ")))
     assert (code, err) == (0, "")
     assert "A teacher in another room would move a typical item by" in out
-    assert f"repeat: constrained consistency run {plan}" in " ".join(out.split())
+    assert f"repeat:constrainedconsistencyrun{plan}" in "".join(out.split())  # lines wrap
 
 
 def zip_values(found: Any) -> list[tuple[Any, float]]:
