@@ -69,7 +69,7 @@ def test_a_term_matches_what_outlines_says_it_matches(
     except ct.UnsatisfiableSpec:
         assert not any(pattern.fullmatch(text) for text in texts)
         return
-    except UnsupportedSpec:  # assertions that the regular expressions here do not follow
+    except (UnsupportedSpec, ct.LimitExceeded):  # assertions that are not followed, or not so far
         assert any(mark in pattern.pattern for mark in ("^", "$", r"\b", "(?="))
         return
     for text in drawn:
