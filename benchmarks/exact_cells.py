@@ -6,6 +6,7 @@ Cells of the essay scorer's plan (11 scores) are scored as a run scores them: pr
 distribution and record. Against that stand
 
 * the prefill alone: one forward pass over the same tokens, with a cache and the last logits;
+* the scores alone (``free: false``): the same cells without the free model's distribution;
 * as many draws by Outlines, with its own regex processor in `model.generate` (temperature 1): all
   draws of a cell in one batch, and one after the other (one draw times their number); the faster
   way counts;
@@ -62,6 +63,7 @@ def main() -> None:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     generator = Generator(model, tokenizer, batch_size=64)
+    alone = ModelScorer(plan.with_options(scoring={"kind": "exact", "free": False}), generator)
     scorers = {one.scoring.kind: ModelScorer(one, generator) for one in (plan, sampled)}
     outlines = outlines_of(model, tokenizer)
     seconds: dict[str, list[float]] = {}
@@ -73,6 +75,7 @@ def main() -> None:
         ways: dict[str, Callable[[], Any]] = {
             "prefill": lambda i=ids: prefill(model, i),
             "exact": lambda t=task: list(scorers["exact"].score([t])),
+            "scores alone": lambda t=task: list(alone.score([t])),
             "our draws": lambda t=other: list(scorers["sampled"].score([t])),
             "Outlines, one batch": lambda i=ids: outlines(i, arguments.draws),
             ONE: lambda i=ids: outlines(i, 1),
@@ -126,8 +129,9 @@ def report(seconds: dict[str, list[float]], draws: int) -> None:
     for name, found in seconds.items():
         ratio = statistics.median(a / b for a, b in zip(found, exact, strict=True))
         print(f"{name:<21} {statistics.median(found):8.3f} s per cell, {ratio:6.2f}x exact")
-    over = [a / b for a, b in zip(exact, seconds["prefill"], strict=True)]
-    print(f"exact / prefill: median {statistics.median(over):.2f}, at most {max(over):.2f}")
+    for name in ("exact", "scores alone"):
+        over = [a / b for a, b in zip(seconds[name], seconds["prefill"], strict=True)]
+        print(f"{name} / prefill: median {statistics.median(over):.2f}, at most {max(over):.2f}")
     both = zip(seconds["Outlines, one batch"], seconds[ONE], strict=True)
     cheaper = [min(pair) / one for pair, one in zip(both, exact, strict=True)]
     print(

@@ -390,6 +390,9 @@ def test_refusals_name_place_and_remedy() -> None:
     assert refused(scoring={"kind": "sampled"}) == (
         "at scoring: sampled scoring needs a number of draws (write draws: 10)"
     )
+    assert refused(scoring={"kind": "mode", "free": False}) == (
+        "at scoring: mode scoring asks nothing of the free model (leave free out)"
+    )
     assert refused(spec="just words").startswith(
         "at spec: 'just words' does not say what kind of format it is (write one of template, "
     )

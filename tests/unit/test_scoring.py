@@ -77,6 +77,35 @@ def test_an_exact_cell_holds_both_distributions_and_what_the_mask_removed():
     assert first.seconds > 0
 
 
+@pytest.mark.parametrize(
+    ("spec", "scoring"),
+    [
+        ("Score: {score:0..10} / 10", {"kind": "exact"}),
+        ("{why:/[ab]{2}/} Score: {score:0..10} / 10", {"kind": "reasoned", "draws": 3}),
+    ],
+)
+def test_cells_without_the_free_model_say_the_same_scores_and_read_less(
+    llama: Generator, spec: str, scoring: dict[str, object]
+):
+    read: list[int] = []
+    llama.model.register_forward_pre_hook(
+        lambda _, __, given: read.append(given["input_ids"].numel()), with_kwargs=True
+    )
+
+    def cells(free: bool) -> tuple[list[CellRecord], int]:
+        plan = plan_of(spec, scoring={**scoring, "free": free})
+        read.clear()
+        return scored(plan, ModelScorer(plan, llama)), sum(read)
+
+    (whole, tokens), (short, fewer) = cells(True), cells(False)
+    assert fewer <= tokens - 11 * len(" / 10") // 2
+    for one, other in zip(whole, short, strict=True):
+        assert one.local == pytest.approx(other.local, abs=1e-5)
+        assert (one.free is None, one.removed_mass is None) == (False, False)
+        assert (other.free, other.removed_mass) == (None, None)
+        assert one.key != other.key
+
+
 def test_temperatures_of_one_prompt_share_its_passes():
     plan = plan_of(temperatures=(0.5, 1.0, 2.0))
     scorer = scripted_scorer(plan, seven_or_ten)

@@ -154,6 +154,8 @@ class Scoring(Part):
     bounds each. `pair` names the two fields of an item that hold the answers to compare: a wording
     uses them as ``{first}`` and ``{second}``, and every order in `orders` is a cell of its own.
     ``"pairwise"`` alone stands for exact scoring of the fields ``answer_a`` and ``answer_b``.
+    `free` asks exact and reasoned cells for the free model's distribution and the removed mass too:
+    that reads what follows the score in every output.
 
     >>> Scoring.model_validate("pairwise").orders
     ('ab', 'ba')
@@ -164,6 +166,7 @@ class Scoring(Part):
     max_new_tokens: int = Field(default=256, ge=1, le=1_000_000)
     top_k: int | None = Field(default=None, ge=1)
     top_p: float | None = Field(default=None, gt=0, le=1)
+    free: bool = True
     pair: tuple[str, str] | None = None
     orders: tuple[Literal["ab", "ba"], ...] = ()
 
@@ -189,6 +192,10 @@ class Scoring(Part):
             raise InvalidSpec(
                 f"{self.kind} scoring draws nothing",
                 hint="leave draws out, or write kind: sampled",
+            )
+        if not self.free and self.kind not in ("exact", "reasoned"):
+            raise InvalidSpec(
+                f"{self.kind} scoring asks nothing of the free model", hint="leave free out"
             )
         if self.orders and self.pair is None:
             raise InvalidSpec("orders need a pair of answers", hint="write pair: [one, other]")

@@ -103,7 +103,7 @@ class ModelScorer:
 
     def _exact(self, ids: list[int], temperatures: list[float]) -> list[dict[str, Any]]:
         distributions = self.generator.distribution(
-            ids, self.spec, temperature=temperatures, **self._cuts
+            ids, self.spec, temperature=temperatures, tails=self.plan.scoring.free, **self._cuts
         )
         parts = []
         for distribution in distributions:
@@ -133,7 +133,9 @@ class ModelScorer:
         )
         if self._reasoned is None:
             return {"draws": draws}
-        return self._reasoned.parts(ids, draws, results, cell.temperature, **self._cuts)
+        return self._reasoned.parts(
+            ids, draws, results, cell.temperature, tails=scoring.free, **self._cuts
+        )
 
     @property
     def _cuts(self) -> dict[str, Any]:

@@ -44,8 +44,8 @@ class ReasonedScores:
     ) -> dict[str, Any]:
         """The fields of the cell's record: draws with probabilities, and their means.
 
-        `results` are what the generator gave for the draws; `cuts` are `top_k` and `top_p`. Equal
-        texts before the score are asked for once.
+        `results` are what the generator gave for the draws; `cuts` are `top_k`, `top_p` and `tails`
+        of `Generator.distribution`. Equal texts before the score are asked for once.
         """
         heads = [self._head(result) for result in results]
         found: dict[Head, ScoreDistribution] = {}
