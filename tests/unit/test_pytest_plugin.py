@@ -38,9 +38,11 @@ def planted(prompts=8, **changes):
 
 
 @pytest.fixture
-def session(pytester: pytest.Pytester):
-    """Run a test module in a session of its own."""
+def session(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch):
+    """Run a test module in a session of its own, as at a desk: in CI pytest sums up at length."""
     pytester.syspathinsert(ROOT)
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
 
     def call(body: str, *arguments: str, apart: bool = False) -> pytest.RunResult:
         pytester.makepyfile(test_inner=PLANTED + body)
