@@ -31,7 +31,8 @@ class Vocabulary:
     (a bound on when sharing stops, not on what one engine may take: see `Limits`), engines made
     from then on share new ones; the old ones are freed with the last engine that uses them.
 
-    Raises `VocabularyError` when there is no end id, or one that is outside the width.
+    Raises `VocabularyError` when there is no end id or one that is outside the width, and for a
+    negative `store_bytes`.
 
     >>> from constrained.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary([b"yes", b"no", b" ", None], end_ids=[3])
@@ -47,6 +48,8 @@ class Vocabulary:
         width: int | None = None,
         store_bytes: int = STORE_BYTES,
     ) -> None:
+        if store_bytes < 0:
+            raise VocabularyError(f"store_bytes={store_bytes}: pass a number of bytes, 0 or more")
         self.store_bytes = store_bytes
         self.end_ids = frozenset(int(i) for i in end_ids)
         self.width = len(tokens) if width is None else int(width)

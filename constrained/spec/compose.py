@@ -28,7 +28,9 @@ def literal_text(text: str) -> Spec[str]:
 
 
 def check_text(text: str) -> None:
-    """Raise `InvalidSpec` when UTF-8 cannot encode the text."""
+    """Raise `InvalidSpec` for what is no text, or none that UTF-8 can encode."""
+    if not isinstance(text, str):
+        raise InvalidSpec(f"{text!r} is no text", hint="pass a str")
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:

@@ -20,7 +20,7 @@ FORMAT = 1
 """Version of the format of `spec_bytes`; another one is refused by name."""
 
 _MAGIC = b"constrained spec\n"
-_CUSTOM = "custom"
+_JSON, _CUSTOM = "json", "custom"
 
 
 def spec_bytes(spec: Spec[Any], limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -29,18 +29,19 @@ def spec_bytes(spec: Spec[Any], limits: Limits = DEFAULT_LIMITS) -> bytes:
     Not a pickle: reading runs no code. See `Spec.to_bytes`.
     """
     body = grammar_bytes(spec.grammar, limits)
+    reads = _JSON if spec.read is read_json else _CUSTOM
     header = {
         "format": FORMAT,
         "source": spec.source,
-        "reads": "json" if spec.read is read_json else _CUSTOM,
-        "crc": zlib.crc32(body),
+        "reads": reads,
+        "crc": _checksum(spec.source, reads, body),
     }
     return _MAGIC + json.dumps(header).encode() + b"\n" + body
 
 
 def spec_from_bytes(data: bytes, read: Callable[[str], Any] | None = None) -> Spec[Any]:
     """The spec that `spec_bytes` wrote; see `Spec.from_bytes`."""
-    if not data.startswith(_MAGIC):
+    if not isinstance(data, bytes | bytearray) or not data.startswith(_MAGIC):
         raise InvalidSpec("these bytes are not a compiled spec", hint="write them with to_bytes()")
     line, _, body = data[len(_MAGIC) :].partition(b"\n")
     try:
@@ -53,7 +54,7 @@ def spec_from_bytes(data: bytes, read: Callable[[str], Any] | None = None) -> Sp
             f"this compiled spec has format {version}, and this version reads format {FORMAT}",
             hint="compile it again with this version",
         )
-    if zlib.crc32(body) != crc:
+    if _checksum(source, reads, body) != crc:
         raise InvalidSpec("this compiled spec is damaged", hint="compile it again")
     so_far = None
     if read is None:
@@ -65,3 +66,8 @@ def spec_from_bytes(data: bytes, read: Callable[[str], Any] | None = None) -> Sp
             )
         read, so_far = read_json, json_so_far
     return Spec(source, grammar_from_bytes(body), read, read_so_far=so_far)
+
+
+def _checksum(source: object, reads: object, body: bytes) -> int:
+    """Of all that a loaded spec is made of, so that a damaged header is no other spec."""
+    return zlib.crc32(body, zlib.crc32(json.dumps([source, reads]).encode()))

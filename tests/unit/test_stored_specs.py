@@ -91,8 +91,17 @@ def test_a_spec_with_its_own_reader_asks_for_one() -> None:
 
 
 def test_other_bytes_are_refused() -> None:
-    with pytest.raises(InvalidSpec, match=r"^these bytes are not a compiled spec"):
-        Spec.from_bytes(b"\x80\x04pickle")
+    for other in (b"\x80\x04pickle", b"", "a str", None):
+        with pytest.raises(InvalidSpec, match=r"^these bytes are not a compiled spec"):
+            Spec.from_bytes(other)  # type: ignore[arg-type]
+
+
+def test_a_header_that_says_something_else_is_damaged() -> None:
+    good = ct.json(SCHEMA).to_bytes()
+    for was, now in ((b'"json"', b'"custom"'), (b"json(", b"jsom(")):
+        assert good.count(was) == 1
+        with pytest.raises(InvalidSpec, match="damaged"):
+            Spec.from_bytes(good.replace(was, now), read=str)
 
 
 def test_another_version_is_refused_by_its_number() -> None:

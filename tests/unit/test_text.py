@@ -103,6 +103,7 @@ def test_a_stop_works_inside_a_template() -> None:
     [
         ({"stop": ""}, InvalidSpec,
          "stop is empty (leave it out, or give the text that ends it)"),
+        ({"stop": 3}, InvalidSpec, "3 is no text (pass a str)"),
         ({"min_length": -1}, InvalidSpec,
          "min_length must be an integer of at least 0, not -1"),
         ({"min_length": None}, InvalidSpec,

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 import constrained as ct
 from constrained.errors import InvalidSpec, TextRejected, UnsatisfiableSpec, UnsupportedSpec
-from constrained.spec.tools import ReactStep, ToolCall, as_tool, react, tool_call
+from constrained.spec.tools import ReactStep, Tool, ToolCall, as_tool, react, tool_call
 from constrained.spec.tools.docstring import described
 
 
@@ -217,6 +217,11 @@ def unknown(a: Missing) -> None: ...  # type: ignore[name-defined]  # noqa: F821
             InvalidSpec,
             "a tool cannot have the name 'two\\nlines' (use one line of printable text)",
         ),
+        (
+            Tool(7, "", {"type": "object"}, lambda arguments: (arguments, None)),  # type: ignore[arg-type]
+            InvalidSpec,
+            "a tool cannot have the name 7 (use one line of printable text)",
+        ),
     ],
 )
 def test_what_is_no_tool_is_refused_with_the_cause(tool: Any, kind: Any, message: str) -> None:
@@ -344,6 +349,12 @@ def test_drafts_may_not_be_mixed() -> None:
     ("settings", "kind", "message"),
     [
         ({"style": "xml"}, InvalidSpec, "style is 'xml' (use 'openai', 'hermes' or 'llama3')"),
+        ({"style": []}, InvalidSpec, "style is [] (use 'openai', 'hermes' or 'llama3')"),
+        (
+            {"most": "2", "parallel": True},
+            InvalidSpec,
+            "most='2' calls (pass parallel=True and a number above 0)",
+        ),
         (
             {"style": "llama3", "parallel": True},
             UnsupportedSpec,

@@ -48,6 +48,12 @@ def test_no_end_id_is_refused() -> None:
     )
 
 
+def test_a_store_of_less_than_nothing_is_refused() -> None:
+    with pytest.raises(VocabularyError) as error:
+        Vocabulary([b"a", None], end_ids=[1], store_bytes=-1)
+    assert str(error.value) == "store_bytes=-1: pass a number of bytes, 0 or more"
+
+
 def test_an_end_id_beyond_the_width_is_refused() -> None:
     with pytest.raises(VocabularyError) as error:
         Vocabulary([b"a", None, None], end_ids=[1, 2], width=2)

@@ -118,6 +118,11 @@ class Reducer:
     def _quantified(self, tree: Quantified) -> Syntax:
         body = self.reduce(tree.body)
         least, most = tree.least, tree.most
+        if _is_simple(tree) and isinstance(body, Quantified) and _is_simple(body):
+            # (x+)* is x*: one loop is solved where two would be, one inside the other
+            endless = most is None or body.most is None
+            tree = replace(body, least=least * body.least, most=None if endless else 1)
+            body, least, most = tree.body, tree.least, tree.most
         known = self._repeats.get((body, least, most)) if isinstance(body, Piece) else None
         if known is not None and not tree.possessive:
             return known
@@ -201,6 +206,11 @@ class Reducer:
                 items.append(reduced)
         _flush(text, items)
         return [item for item in items if item is not TRUE]
+
+
+def _is_simple(tree: Quantified) -> bool:
+    """Whether it is ``?``, ``*`` or ``+``, greedy or lazy."""
+    return tree.least <= 1 and tree.most in (1, None) and not tree.possessive
 
 
 def _flush(text: list[str], items: list[Syntax]) -> None:

@@ -60,13 +60,13 @@ def tool_call(
     (ToolCall(name='add', arguments={'a': 1, 'b': 2}), 3)
     """
     named = as_tools(tools)
-    if style not in ARGUMENTS:
+    if style not in tuple(ARGUMENTS):
         raise InvalidSpec(f"style is {style!r}", hint="use 'openai', 'hermes' or 'llama3'")
     if parallel and style == "llama3":
         raise UnsupportedSpec(
             "parallel", "the Llama 3.1 format has one call per message", hint="leave parallel out"
         )
-    if most is not None and (not parallel or isinstance(most, bool) or most < 1):
+    if most is not None and (not parallel or type(most) is not int or most < 1):
         raise InvalidSpec(f"most={most!r} calls", hint="pass parallel=True and a number above 0")
     key = ARGUMENTS[style]
     one = {"anyOf": [_call_schema(tool, key) for tool in named.values()]}

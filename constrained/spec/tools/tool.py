@@ -111,7 +111,8 @@ def as_tool(thing: Any, *, name: str | None = None) -> Tool:
         raise InvalidSpec(f"{thing!r} ({type(thing).__name__}) is no tool", hint=ACCEPTED)
     if name is not None:
         made = Tool(name, made.description, made.parameters, made.typed)
-    if not made.name or not made.name.isprintable() or made.name != made.name.strip():
+    printable = isinstance(made.name, str) and made.name.isprintable()
+    if not printable or not made.name or made.name != made.name.strip():
         raise InvalidSpec(
             f"a tool cannot have the name {made.name!r}", hint="use one line of printable text"
         )
