@@ -32,14 +32,14 @@ class Outcome:
     canonical: list[bool] = field(default_factory=list)
 
 
-def arguments_of(description: str) -> argparse.Namespace:
+def parser_of(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--essays", type=int, default=6, help="how many prompts")
     parser.add_argument("--batch", type=int, default=1, help="prompts answered at once")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--max-new-tokens", type=int, default=160)
-    return parser.parse_args()
+    return parser
 
 
 def best_of(rounds: int, work: Callable[[], Any]) -> tuple[float, Any]:

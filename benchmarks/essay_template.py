@@ -1,37 +1,54 @@
 """How long does one essay score take, against the peers' processors and against no constraint?
 
     python benchmarks/essay_template.py [--model MODEL] [--essays 6] [--batch 1] [--rounds 3]
+                                        [--plan examples/essay_scorer/plan.yaml]
 
-What is measured and how is told in answering.py. Torch's threads sleep while they wait, as on any
-machine that is not idle.
+The prompts are the demo's (some 250 tokens), or those of a consistency plan (the essay scorer's
+have some 120): all of an answer's time is the pass over its prompt, so its length decides. What is
+measured and how is told in answering.py. Torch's threads sleep while they wait, as on any machine
+that is not idle.
 """
 
 from __future__ import annotations
 
 import os
+from itertools import islice
 
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from answering import arguments_of, compare
+from answering import compare, parser_of
 from peers import Format
 
 import constrained as ct
+from constrained.consistency.plan import read_plan
 from constrained.demo.material import bundled
 
 PATTERN = r"Essay score: ([0-9]|10) / 10"
 
 
 def main() -> None:
-    arguments = arguments_of(__doc__ or "")
+    parser = parser_of(__doc__ or "")
+    parser.add_argument("--plan", help="a consistency plan whose prompts are taken")
+    arguments = parser.parse_args()
+    asked = prompts_of(arguments.plan) if arguments.plan else demo_prompts()
+    prompts = asked[: max(arguments.essays, arguments.batch)]
+    spec = ct.template("Essay score: {score:0..10} / 10")
+    compare(arguments, spec, Format("regex", PATTERN), prompts)
+
+
+def demo_prompts() -> list[str]:
     material = bundled()
-    asked = [
+    return [
         wording.ask(material.question, essay)
         for wording in material.prompts
         for essay in material.essays
     ]
-    prompts = asked[: max(arguments.essays, arguments.batch)]
-    spec = ct.template("Essay score: {score:0..10} / 10")
-    compare(arguments, spec, Format("regex", PATTERN), prompts)
+
+
+def prompts_of(plan: str) -> list[str]:
+    """One prompt for each item, in the plan's first wording and format."""
+    read = read_plan(plan)
+    return [cell.render() for cell in islice(read.cells(), len(read.items))]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 from typing import Literal
 
 import pydantic
-from answering import arguments_of, compare
+from answering import compare, parser_of
 from peers import schema_format
 
 import constrained as ct
@@ -36,7 +36,7 @@ class Grade(pydantic.BaseModel):
 
 
 def main() -> None:
-    arguments = arguments_of(__doc__ or "")
+    arguments = parser_of(__doc__ or "").parse_args()
     material = bundled()
     wanted = "Grade the essay as a JSON object with the fields " + ", ".join(Grade.model_fields)
     prompts = [
