@@ -8,6 +8,7 @@ Laws that the tests hold these classes to are in ``docs/explanation/engine.md``.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import ParamSpec, TypeVar
 
@@ -19,12 +20,14 @@ from constrained.collection import collection_paused
 from constrained.errors import (
     InvalidSpec,
     LimitExceeded,
+    SpellingWarning,
     TokenRejected,
     UnsatisfiableSpec,
     VocabularyError,
 )
-from constrained.grammar.nodes import Grammar, LaterRules
+from constrained.grammar.nodes import Grammar, LaterRules, Node
 from constrained.grammar.passes import restrict
+from constrained.grammar.printing import print_node
 from constrained.grammar.program import Lowering, lower
 from constrained.grammar.stored import StoredGrammar
 from constrained.limits import DEFAULT_LIMITS, Limits
@@ -37,6 +40,7 @@ R = TypeVar("R")
 
 _DEAD = 0
 _INFINITE = 2**32 - 1
+_SHOWN = 4
 
 
 def _describe(data: bytes) -> str:
@@ -180,7 +184,8 @@ class Engine(ByteEngine):
     """A grammar and a vocabulary: token masks.
 
     Engines of one vocabulary share terms and masks. Raises what `ByteEngine` raises, and
-    `VocabularyError` when the tokenizer cannot spell the format.
+    `VocabularyError` when the tokenizer cannot spell the format. When it cannot spell some parts of
+    it, those are left out, and a `SpellingWarning` says so.
 
     >>> from constrained.grammar import Grammar, literals
     >>> from constrained.vocabulary import Vocabulary
@@ -195,7 +200,17 @@ class Engine(ByteEngine):
     ) -> None:
         self.vocabulary = vocabulary
         self.ended = -1
-        super().__init__(restrict(grammar, vocabulary.spells), limits)
+        lost: list[Node] = []
+        super().__init__(restrict(grammar, vocabulary.spells, lost), limits)
+        if lost:
+            shown = [print_node(node) for node in lost[:_SHOWN]]
+            more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+            warnings.warn(
+                f"the tokenizer cannot spell {', '.join(shown)}{more}: outputs with that are left out "
+                "(use a tokenizer with byte tokens to have them)",
+                SpellingWarning,
+                stacklevel=2,
+            )
 
     def _tokens(self) -> native.Vocabulary | None:
         return self.vocabulary.native

@@ -17,6 +17,8 @@
     ├─ ModelError                      a model or adapter cannot be got or loaded: name, hint
     └─ MissingPackage (also ImportError)   an optional package is not installed: package, install
 
+and, of what is no error, one warning: `SpellingWarning`.
+
 A message says what is wrong, where, and what to do about it. The parts are attributes too, so a
 program never has to read the text.
 """
@@ -32,6 +34,7 @@ __all__ = [
     "ModelError",
     "RecordError",
     "SpecError",
+    "SpellingWarning",
     "TextRejected",
     "TokenRejected",
     "Truncated",
@@ -91,6 +94,13 @@ class LimitExceeded(ConstrainedError):
 
 class VocabularyError(ConstrainedError):
     """The tokenizer cannot spell what the spec wants, or widths and ids do not fit."""
+
+
+class SpellingWarning(UserWarning):
+    """The tokenizer has no tokens for some texts of a spec, so a model cannot write them.
+
+    Only where the other outputs of the spec can still be written; else it is a `VocabularyError`.
+    """
 
 
 class TokenRejected(ConstrainedError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -13,6 +14,7 @@ from constrained.engine import ByteEngine, Engine
 from constrained.errors import (
     InvalidSpec,
     LimitExceeded,
+    SpellingWarning,
     TokenRejected,
     UnsatisfiableSpec,
     VocabularyError,
@@ -171,6 +173,20 @@ def test_a_tokenizer_that_cannot_spell_the_format_is_named() -> None:
     letters = Vocabulary([b"a", b"b", None], end_ids=[2])
     with pytest.raises(VocabularyError):
         Engine(SCORE, letters)
+
+
+def test_parts_that_cannot_be_spelled_are_left_out_with_a_warning() -> None:
+    letters = Vocabulary([b"a", b"b", None], end_ids=[2])
+    grammar = Grammar(alt(repeat(char_class("abz")), char_class("C-E"), *map(literal, "fghij")))
+    with pytest.warns(SpellingWarning) as caught:
+        engine = Engine(grammar, letters)
+    assert str(caught[0].message) == (
+        'the tokenizer cannot spell [C-E], "f", "g", "h" and 2 more: outputs with that are left out '
+        "(use a tokenizer with byte tokens to have them)"
+    )
+    assert engine.allowed(engine.start).tolist() == [0, 1, 2]
+    with warnings.catch_warnings(action="error"):
+        Engine(Grammar(repeat(char_class("abz"))), letters)
 
 
 def test_the_first_grammar_to_need_too_much_says_which_limit() -> None:

@@ -88,14 +88,14 @@ def test_cells_without_the_free_model_say_the_same_scores_and_read_less(
     llama: Generator, spec: str, scoring: dict[str, object]
 ):
     read: list[int] = []
-    llama.model.register_forward_pre_hook(
-        lambda _, __, given: read.append(given["input_ids"].numel()), with_kwargs=True
-    )
 
     def cells(free: bool) -> tuple[list[CellRecord], int]:
         plan = plan_of(spec, scoring={**scoring, "free": free})
         read.clear()
-        return scored(plan, ModelScorer(plan, llama)), sum(read)
+        with llama.model.register_forward_pre_hook(
+            lambda _, __, given: read.append(given["input_ids"].numel()), with_kwargs=True
+        ):
+            return scored(plan, ModelScorer(plan, llama)), sum(read)
 
     (whole, tokens), (short, fewer) = cells(True), cells(False)
     assert fewer <= tokens - 11 * len(" / 10") // 2

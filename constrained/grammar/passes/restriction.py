@@ -27,12 +27,15 @@ __all__ = ["restrict"]
 SHOWN = 8
 
 
-def restrict(grammar: Grammar, spellable: frozenset[str] | None) -> Grammar:
+def restrict(
+    grammar: Grammar, spellable: frozenset[str] | None, lost: list[Node] | None = None
+) -> Grammar:
     """The part of the language that can be written with the characters of `spellable`.
 
     None means that everything can (every byte is a token): the same object comes back, and no
     rule is looked at. Bytes that are no text on their own stay when they begin or continue some
     character of `spellable`; a complement on its own stands for whole texts of its characters.
+    Texts and classes of which nothing is left are appended to `lost`, each once.
 
     Raises `VocabularyError`, naming some of the characters that are missing, when nothing is left.
 
@@ -46,6 +49,8 @@ def restrict(grammar: Grammar, spellable: frozenset[str] | None) -> Grammar:
     memo: Memo[Node] = {}
     start = fold(grammar.start, restriction.of, memo)
     rules = {n: fold(grammar.rules[n], restriction.of, memo) for n in reachable_rules(grammar)}
+    if lost is not None:
+        lost += dict.fromkeys(restriction.lost)
     if start is grammar.start and all(rules[name] is grammar.rules[name] for name in rules):
         return grammar
     left = without_dead_parts(Grammar(start, rules))
@@ -69,13 +74,14 @@ class _Restriction:
         self.bytes: Ranges = spelled.ranges if isinstance(spelled, Bytes) else ()
         self.missing: set[str] = set()
         self.classes: dict[Ranges, Node] = {}
+        self.lost: list[Node] = []
 
     def of(self, node: Node, below: list[Node]) -> Node:
         match node:
             case Literal(data):
-                return node if self.spells(data) else NOTHING
+                return node if self.keeps(node, data) else NOTHING
             case Literals(options):
-                kept = [option for option in options if self.spells(option)]
+                kept = [option for option in options if self.keeps(Literal(option), option)]
                 return node if len(kept) == len(options) else literals(kept)
             case Chars(ranges):
                 return self.chars(node, ranges)
@@ -92,6 +98,12 @@ class _Restriction:
                     node, [p if bounded and isinstance(p, Not) else new for p, new in pairs]
                 )
         return rebuilt(node, below)
+
+    def keeps(self, node: Node, data: bytes) -> bool:
+        spelled = self.spells(data)
+        if not spelled:
+            self.lost.append(node)
+        return spelled
 
     def spells(self, data: bytes) -> bool:
         # Bytes that are no text of their own may be a part of a character: judged by the byte.
@@ -113,6 +125,8 @@ class _Restriction:
         if ranges not in self.classes:
             both = tuple(_common(ranges, self.ranges))
             self.classes[ranges] = node if both == ranges else char_class(*both)
+            if not both and ranges:
+                self.lost.append(node)
             if both != ranges and len(self.missing) < SHOWN:
                 firsts = (chr(point) for low, high in ranges for point in range(low, high + 1))
                 lost = (char for char in firsts if char not in self.spellable)
