@@ -206,8 +206,8 @@ class Engine(ByteEngine):
             shown = [print_node(node) for node in lost[:_SHOWN]]
             more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
             warnings.warn(
-                f"the tokenizer cannot spell {', '.join(shown)}{more}: outputs with that are left out "
-                "(use a tokenizer with byte tokens to have them)",
+                f"the tokenizer cannot spell {', '.join(shown)}{more}: outputs with that are left "
+                "out (use a tokenizer with byte tokens to have them)",
                 SpellingWarning,
                 stacklevel=2,
             )
