@@ -178,7 +178,7 @@ def test_a_spreadsheet_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
         (
             "essay,score\ne1,7\n",
             "{path}: there is no column 'item' (there are 'essay', 'score'; say which one it is "
-            "with columns={{'item': ...}})",
+            "with columns={{'item': ...}} or --column item=...)",
         ),
         ("item,score\ne1,7,8\n", "{path}:2: 3 cells under 2 columns"),
         ("item,score,score\ne1,7,8\n", "{path}:1: the column 'score' is there twice"),

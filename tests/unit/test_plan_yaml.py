@@ -270,8 +270,12 @@ def test_a_plan_that_is_no_mapping_is_refused(folder: Path) -> None:
         "at no such plan.yaml: cannot read the plan: No such file or directory"
     )
     (folder / "latin.yaml").write_bytes("name: é".encode("latin-1"))
-    with pytest.raises(InvalidSpec, match=r"the plan is not UTF-8 text$"):
+    with pytest.raises(InvalidSpec) as caught:
         read_plan(folder / "latin.yaml")
+    assert str(caught.value) == (
+        f"at {folder / 'latin.yaml'}: the plan is not UTF-8 text "
+        "(a plan is a YAML file; stores of results are read by report, compare and gate)"
+    )
 
 
 def test_mistakes_around_item_files_are_named(folder: Path) -> None:

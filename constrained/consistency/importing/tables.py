@@ -197,7 +197,8 @@ def _names(
         if not has_field(row, column):
             there = ", ".join(map(repr, row))
             named = name in columns or name in rooms
-            hint = "" if named else f"; say which one it is with columns={{{name!r}: ...}}"
+            hint = f"; say which one it is with columns={{{name!r}: ...}} or --column {name}=..."
+            hint = "" if named else hint
             raise RecordError(f"{path}: there is no column {column!r} (there are {there}{hint})")
     return {name: column for name, column in names.items() if has_field(row, column)}
 

@@ -38,7 +38,11 @@ def read_plan(path: str | Path) -> Plan:
     except OSError as error:
         raise InvalidSpec(f"cannot read the plan: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
-        raise InvalidSpec("the plan is not UTF-8 text", where=str(path)) from error
+        raise InvalidSpec(
+            "the plan is not UTF-8 text",
+            where=str(path),
+            hint="a plan is a YAML file; stores of results are read by report, compare and gate",
+        ) from error
     return parse_plan(text, name=str(path), folder=file.parent)
 
 
