@@ -5,7 +5,7 @@
 The bar is twice the time of one sample. Asked of the essay template, which needs the prompt's pass
 alone, and of a format with a reason of up to 60 characters before the score. Also says what the
 samples cost where rows are kept apart (`batch_invariant`), and what eight prompts with a common
-head cost together and one by one.
+head cost together, one by one, and one by one with that head remembered.
 """
 
 from __future__ import annotations
@@ -73,6 +73,15 @@ def main() -> None:
         f"8 prompts with a common head: {together[0]:.3f} s, {together[2]} tokens; one by one "
         f"{alone[0]:.3f} s, {alone[2]} tokens; {together[0] / alone[0]:.2f}x"
     )
+
+    def remembering() -> None:
+        generator = ct.Generator(model, tokenizer)
+        generator.remember(others)
+        for other in others:
+            generator(other, template, **options)
+
+    kept = timed(remembering)
+    print(f"  remembered: {kept[0]:.3f} s, {kept[2]} tokens; {kept[0] / alone[0]:.2f}x")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from constrained.errors import TokenRejected
 from constrained.generation.bits import pack, unpack
 from constrained.generation.canonical import Speller, whole_characters
 from constrained.generation.guide import ENDED, Ids, Spelled
-from constrained.generation.rows import Tree
+from constrained.generation.tree import Tree
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["EngineGuide"]

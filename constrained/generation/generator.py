@@ -10,6 +10,7 @@ from constrained.errors import GenerationError
 from constrained.generation.answer import chunks_of, result_of
 from constrained.generation.distribution import Distribution
 from constrained.generation.faithful import sample_faithfully
+from constrained.generation.heads import HEAD_BYTES, KEEP_FROM, common_head
 from constrained.generation.inputs import Prompt, as_batch
 from constrained.generation.nested import NestedDistribution, nested_distribution
 from constrained.generation.policy import Spellings
@@ -43,7 +44,8 @@ class Generator:
     bit whatever else is asked in the call.
 
     On a CUDA device tokens are masked and drawn there, and nothing but the tokens and their scores
-    is read back; `device_masks` says so, or not, for any device.
+    is read back; `device_masks` says so, or not, for any device. `head_bytes` is the memory for
+    what `remember` keeps.
 
     Raises `VocabularyError` when the tokenizer's ids do not spell text exactly, `GenerationError`
     when the model cannot run in this loop.
@@ -62,6 +64,7 @@ class Generator:
         batch_size: int | None = None,
         batch_invariant: bool = False,
         device_masks: bool | None = None,
+        head_bytes: int = HEAD_BYTES,
         end_ids: Sequence[int] = (),
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
@@ -74,6 +77,7 @@ class Generator:
             end_ids=end_ids,
             limits=limits,
             device_masks=device_masks,
+            head_bytes=head_bytes,
         )
         self._batch_size = batch_size
         self._apart = batch_invariant
@@ -82,6 +86,34 @@ class Generator:
     def vocabulary(self) -> Vocabulary:
         """What each id appends to the text, and which ids end it."""
         return self._runtime.vocabulary
+
+    def remember(self, prompts: Any) -> int:
+        """Keep the pass over the beginning that these prompts share, for later calls.
+
+        `prompts` are as for a call: one stands for itself, of several the common beginning counts,
+        such as the instructions in front of every essay. From then on prompts that begin with at
+        least 16 tokens of it pay for what follows only, here and in `distribution`. The pass is
+        made when it is first needed, and again when weights or adapters have changed since; of
+        weights that were changed through ``parameter.data``, tell with `forget`. What takes more
+        than ``head_bytes`` is not kept, and the beginning used longest ago goes first.
+
+        Gives the number of tokens, 0 for models that cannot start in the middle of a prompt
+        (encoder-decoders, sliding windows, ALiBi).
+
+        >>> generator.remember([ask(essay) for essay in essays[:2]])  # doctest: +SKIP
+        412
+        """
+        batch, single = as_batch(prompts)
+        ids = [self._runtime.prompt(prompt, place) for place, prompt in enumerate(batch)]
+        head = ids[0] if single else ids[0][: common_head(ids)]
+        if not self._runtime.model.keeps_heads or len(head) < KEEP_FROM:
+            return 0
+        self._runtime.model.heads.remember(head)
+        return len(head)
+
+    def forget(self) -> None:
+        """Undo all that was remembered, and free its memory."""
+        self._runtime.model.heads.forget()
 
     def __repr__(self) -> str:
         return f"Generator({type(self.model).__name__}, {self.vocabulary!r})"

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from constrained.generation.rows import Tree
+from constrained.generation.tree import Tree
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["ENDED", "Guide", "Ids", "Spelled"]

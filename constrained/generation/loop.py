@@ -16,11 +16,14 @@ import torch
 from constrained.generation.branches import BranchRows
 from constrained.generation.device_scores import DeviceDraws, DeviceScores
 from constrained.generation.guide import ENDED, Guide
+from constrained.generation.heads import SHARE_FROM
 from constrained.generation.model import LanguageModel
+from constrained.generation.parts import parts_of
 from constrained.generation.result import FinishReason
-from constrained.generation.rows import SHARE_FROM, ModelRows, Tree, parts_of
+from constrained.generation.rows import ModelRows
 from constrained.generation.sampling import Sampling
 from constrained.generation.scores import Choice, Scores, host_scores
+from constrained.generation.tree import Tree
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["Row", "decode"]

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import torch
 
 from constrained.errors import GenerationError
+from constrained.generation.heads import Heads
 from constrained.generation.virtual_tokens import (
     can_begin,
     count_virtual_tokens,
     is_prompt_learning,
     virtual_cache,
 )
+from constrained.generation.weights import weights_state
 
 __all__ = ["LanguageModel"]
 
@@ -41,12 +43,15 @@ MASK_ENTRIES = 2**26
 class LanguageModel:
     """What generation needs to know of a transformers model; adapters of PEFT included.
 
+    `heads` are the beginnings of prompts whose passes are kept.
+
     Raises `GenerationError` for models whose passes cannot be steered from outside: recurrent
     ones, and encoder-decoders whose adapter adds virtual tokens (`LogitsMask` in
     ``model.generate`` serves those).
     """
 
     model: Any
+    heads: Heads = field(default_factory=Heads)
 
     def __post_init__(self) -> None:
         reason = ""
@@ -162,6 +167,20 @@ class LanguageModel:
     def shares_heads(self) -> bool:
         """Prompts that begin alike can be given that beginning once."""
         return self.takes_positions and not self.counts_slots
+
+    @property
+    def keeps_heads(self) -> bool:
+        """Passes over the beginnings of prompts can be kept: it shows when weights change."""
+        return self.shares_heads and isinstance(self.model, torch.nn.Module)
+
+    def kept_head(self, prompts: Sequence[Sequence[int]]) -> int:
+        """How many tokens of these prompts need no pass, because all begin with a kept head."""
+        return self.heads.shared(prompts) if self.keeps_heads else 0
+
+    @property
+    def weights(self) -> object:
+        """Differs between calls when the model's answers may."""
+        return weights_state(self.model)
 
     @property
     def in_step(self) -> bool:

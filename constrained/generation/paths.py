@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from constrained.errors import LimitExceeded, UnsupportedSpec
 from constrained.generation.guide import Guide, Ids
-from constrained.generation.rows import Tree
+from constrained.generation.tree import Tree
 from constrained.limits import Limits
 from constrained.spec.spec import Spec
 

@@ -10,50 +10,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from constrained.generation.heads import SHARE_FROM, common_head
 from constrained.generation.model import LanguageModel
 from constrained.generation.transfer import send, upload
+from constrained.generation.tree import Tree
 
-__all__ = ["SHARE_FROM", "ModelRows", "Tree", "common_head", "parts_of"]
-
-SHARE_FROM = 64
-"""Tokens that a shared beginning has to save before it gets a pass of its own."""
+__all__ = ["ModelRows"]
 
 PATHS_AT_ONCE = 64
 """Rows that one pass over a tree of continuations copies the cache for."""
-
-
-@dataclass(frozen=True)
-class Tree:
-    """Continuations of a row that share their beginnings.
-
-    `parents[i]` is the place of the token before ``tokens[i]``, -1 for the end of the row; parents
-    come before children.
-    """
-
-    tokens: tuple[int, ...] = ()
-    parents: tuple[int, ...] = ()
-
-    @property
-    def is_chain(self) -> bool:
-        """No token has a sibling, so an ordinary causal pass can score it."""
-        return self.parents == tuple(range(-1, len(self.parents) - 1))
-
-    def ancestors(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """What each token sees (bool, shape (n, n)) and how far below the row it is (from 0)."""
-        size = len(self.tokens)
-        sees = torch.zeros((size, size), dtype=torch.bool)
-        depths = torch.zeros(size, dtype=torch.long)
-        for i, parent in enumerate(self.parents):
-            if parent >= 0:
-                sees[i] = sees[parent]
-                depths[i] = depths[parent] + 1
-            sees[i, i] = True
-        return sees, depths
 
 
 class ModelRows:
@@ -171,7 +140,7 @@ class ModelRows:
         ends = sorted(set(range(len(tokens))) - set(parents))
         found: dict[int, torch.Tensor] = {}
         for first in range(0, len(ends), PATHS_AT_ONCE):
-            paths = [_path(parents, end) for end in ends[first : first + PATHS_AT_ONCE]]
+            paths = [tree.path(end) for end in ends[first : first + PATHS_AT_ONCE]]
             batch = self._fork()
             batch.select([0] * len(paths))
             passed = batch.extend([[tokens[i] for i in path] for path in paths])
@@ -248,16 +217,34 @@ class ModelRows:
     def _after_common_head(self, prompts: Sequence[Sequence[int]]) -> Sequence[Sequence[int]]:
         """Give the beginning that all prompts share to the model once; what is left of each.
 
-        Nothing happens where that would not pay, or where padding may not lie inside the cache.
+        It is taken from an earlier call where it is kept. Nothing happens where that would not pay,
+        or where padding may not lie inside the cache.
         """
-        shared = common_head(prompts)
+        kept = self.model.kept_head(prompts)
+        rest = [prompt[kept:] for prompt in prompts]
+        shared = common_head(rest)
         pays = (len(prompts) - 1) * shared >= SHARE_FROM and self.model.shares_heads
-        self._begin_with_virtual_tokens(1 if pays else len(prompts))
-        if not pays:
-            return prompts
-        self._pass([prompts[0][:shared]], right=False, keep=1)
-        self.select([0] * len(prompts))
-        return [prompt[shared:] for prompt in prompts]
+        if kept:
+            self._begin_with_kept(tuple(prompts[0][:kept]))
+        else:
+            self._begin_with_virtual_tokens(1 if pays else len(prompts))
+        if pays:
+            self._pass([rest[0][:shared]], right=False, keep=1)
+            rest = [prompt[shared:] for prompt in rest]
+        if kept or pays:
+            self.select([0] * len(prompts))
+        return rest
+
+    def _begin_with_kept(self, head: tuple[int, ...]) -> None:
+        """Start one row from a head that is kept from call to call."""
+        heads, weights = self.model.heads, self.model.weights
+        found = heads.find(head, weights)
+        if found is None:
+            self._begin_with_virtual_tokens(1)
+            self._pass([head], right=False, keep=1)
+            heads.keep(head, weights, self._cache, self._mask)
+            found = self._cache, self._mask
+        self._cache, self._mask = _shallow(found[0]), found[1]
 
     def _begin_with_virtual_tokens(self, rows: int) -> None:
         """Start from the cache of the adapter's virtual tokens, where it has any."""
@@ -339,42 +326,6 @@ class ModelRows:
         self._mask = torch.take_along_dim(self._mask, order, dim=1)
 
 
-def parts_of(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Places of the prompts in parts, each for a first pass of its own.
-
-    Prompts that begin alike make a part, since they share that beginning. On a CPU, where a pass
-    costs what its tokens cost, prompts of different length do too, rather than pay for padding.
-    """
-    if not model.takes_trees or len(prompts) == 1:
-        return [list(range(len(prompts)))]
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for place, prompt in enumerate(prompts):
-        groups.setdefault(tuple(prompt[:SHARE_FROM]), []).append(place)
-    alike = [g for head, g in groups.items() if len(g) > 1 and len(head) == SHARE_FROM]
-    shared = {place for group in alike for place in group}
-    single = sorted(set(range(len(prompts))) - shared, key=lambda place: len(prompts[place]))
-    runs: list[list[int]] = []
-    for place in single:
-        wasted = sum(len(prompts[place]) - len(prompts[i]) for i in runs[-1]) if runs else 0
-        if runs and (wasted < SHARE_FROM or model.device.type != "cpu"):
-            runs[-1].append(place)
-        else:
-            runs.append([place])
-    return [*alike, *runs]
-
-
-def common_head(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with, less than the shortest has.
-
-    >>> common_head([[1, 2, 3], [1, 2, 4, 5]])
-    2
-    """
-    ordered = sorted(map(tuple, prompts))
-    first, last = ordered[0], ordered[-1]  # the two that differ soonest
-    most = min(map(len, prompts)) - 1
-    return next((i for i in range(most) if first[i] != last[i]), most)
-
-
 def _shallow(cache: Any) -> Any:
     """A cache with layer objects of its own over the same tensors."""
     other = copy.copy(cache)
@@ -385,12 +336,3 @@ def _shallow(cache: Any) -> Any:
         other.cross_attention_cache = _shallow(cache.cross_attention_cache)
         other.is_updated = dict(cache.is_updated)
     return other
-
-
-def _path(parents: Sequence[int], end: int) -> list[int]:
-    """The places from the top of a tree down to `end`."""
-    path = []
-    while end >= 0:
-        path.append(end)
-        end = parents[end]
-    return path[::-1]

@@ -12,6 +12,7 @@ from constrained.errors import GenerationError, Truncated
 from constrained.generation.canonical import Speller
 from constrained.generation.device_scores import DeviceDraws
 from constrained.generation.guide import Guide
+from constrained.generation.heads import HEAD_BYTES, Heads
 from constrained.generation.inputs import Prompt, prompt_ids
 from constrained.generation.loop import Row
 from constrained.generation.model import LanguageModel
@@ -49,9 +50,10 @@ class Runtime:
         end_ids: Sequence[int],
         limits: Limits,
         device_masks: bool | None = None,
+        head_bytes: int = HEAD_BYTES,
     ) -> None:
         self.tokenizer = tokenizer
-        self.model = LanguageModel(model)
+        self.model = LanguageModel(model, Heads(head_bytes))
         self.vocabulary = Vocabulary.from_tokenizer(
             tokenizer, width=self.model.width, end_ids=(*end_ids, *self.model.end_ids)
         )

@@ -18,10 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 from constrained.generation.distribution import Distribution, Outcome
+from constrained.generation.heads import SHARE_FROM
 from constrained.generation.model import LanguageModel
 from constrained.generation.paths import Paths
-from constrained.generation.rows import SHARE_FROM, ModelRows, Tree
+from constrained.generation.rows import ModelRows
 from constrained.generation.sampling import Sampling
+from constrained.generation.tree import Tree
 
 __all__ = ["Request", "Scores", "distribution_of", "score"]
 
@@ -127,9 +129,15 @@ def _batches(
 
     heads = [beginning(group) for group in groups]
     shared = {head for head in heads if len(head) == SHARE_FROM and heads.count(head) > 1}
+
+    def kept(group: Group) -> tuple[int, ...]:
+        prompt = _before(group[0][0])
+        return prompt[: model.kept_head([prompt])]
+
     ordered = sorted(
         groups,
         key=lambda group: (
+            kept(group),
             beginning(group) if beginning(group) in shared and model.shares_heads else (),
             len(_before(group[0][0])),
         ),
@@ -145,6 +153,7 @@ def _batches(
             and area <= PROMPT_TOKENS_AT_ONCE
             and len(wider) * max(trees) <= TOKENS_AT_ONCE
             and model.fits_trees([_before(g[0][0]) for g in wider], max(trees))
+            and kept(wider[0]) == kept(group)
             and (
                 beginning(wider[0]) == beginning(group)
                 or sum(lengths) + sum(trees) >= (1 - MOST_PADDING) * area

@@ -11,7 +11,7 @@ import numpy as np
 from constrained.errors import TokenRejected
 from constrained.generation.bits import pack
 from constrained.generation.guide import ENDED, Ids, Spelled
-from constrained.generation.rows import Tree
+from constrained.generation.tree import Tree
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["TrieGuide"]

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import constrained as ct
 from constrained.errors import GenerationError
 from constrained.generation import Generator, Progress
-from constrained.generation.rows import common_head
+from constrained.generation.heads import common_head
 from tests import tiny
 
 GRADE = ct.template("Essay score: {score} / 10", score=range(11))

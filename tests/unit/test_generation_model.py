@@ -11,7 +11,8 @@ import transformers
 
 from constrained.errors import GenerationError
 from constrained.generation.model import LanguageModel
-from constrained.generation.rows import ModelRows, Tree
+from constrained.generation.rows import ModelRows
+from constrained.generation.tree import Tree
 from constrained.testing import ScriptedModel
 from tests import tiny
 

@@ -212,6 +212,31 @@ def llama() -> Generator:
     return Generator(tiny.model("llama", len(tokenizer)), tokenizer)
 
 
+def test_instructions_are_read_once_and_no_bit_of_a_cell_depends_on_the_others(llama: Generator):
+    rules = "You are a strict teacher. Grade arguments, topic and spelling, from 0 to 10. " * 2
+    texts = ("Cats purr.", "Dogs bark at the moon.", "", "You are a strict teacher.")
+    plan = plan_of(
+        "Score: {score:0..10} / 10",
+        items=[{"id": f"e{i}", "text": text} for i, text in enumerate(texts)],
+        prompts={"before": rules + "{text}\n", "after": "{text}\n" + rules, "both": rules * 2},
+    )
+    tasks = list(tasks_of(plan, content_hashes(plan)))
+    shortest = min(len(task.cell.head(llama.tokenizer)) for task in tasks)
+    read: list[int] = []
+    with llama.model.register_forward_pre_hook(
+        lambda _, __, given: read.append(given["input_ids"].numel()), with_kwargs=True
+    ):
+        whole = {record.key: record for record in ModelScorer(plan, llama).score(tasks)}
+        together = sum(read)
+        read.clear()
+        for task in tasks:
+            (alone,) = ModelScorer(plan, llama).score([task])
+            record = whole[task.key]
+            assert (alone.local, alone.free) == (record.local, record.free)
+    # the instructions of two wordings, for three items each
+    assert together < sum(read) - 2 * 3 * (shortest - 2)
+
+
 def test_many_draws_of_a_transformer_agree_with_its_exact_distribution(llama: Generator):
     exact_plan = plan_of("Score: {score:0..10} / 10", temperatures=(0.5, 1.5))
     plan = exact_plan.with_options(scoring={"kind": "sampled", "draws": 600})

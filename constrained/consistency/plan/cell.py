@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,3 +63,9 @@ class Cell:
     def encode(self, tokenizer: Any) -> list[int]:
         """The prompt's token ids, special tokens exactly once; give these to a `Generator`."""
         return self.format.encode(self.text, tokenizer, self.system)
+
+    def head(self, tokenizer: Any) -> list[int]:
+        """The ids of the prompt with empty fields: it begins as the prompts of all items do."""
+        empty: Mapping[str, Any] = defaultdict(str)
+        text, system = self.prompt.fill(empty), self.prompt.fill_system(empty)
+        return self.format.encode(text, tokenizer, system)

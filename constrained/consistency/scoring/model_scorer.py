@@ -9,13 +9,14 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from constrained.consistency.plan import Cell, Plan, cell_seed
+from constrained.consistency.plan import Cell, Plan, Wording, cell_seed
 from constrained.consistency.records import CellRecord, Draw, Score
 from constrained.consistency.scores import read_score
 from constrained.consistency.scoring.outcomes import score_distribution
 from constrained.consistency.scoring.reasoned import ReasonedScores
 from constrained.consistency.scoring.task import Task
 from constrained.errors import GenerationError, ModelError
+from constrained.prompts import PromptFormat
 
 __all__ = ["ModelScorer"]
 
@@ -34,7 +35,9 @@ class ModelScorer:
       before the score. The scores that were drawn are kept as well.
 
     Passes never mix prompts of different cells, so a cell's value does not depend on which cells
-    are missing: a run that was interrupted ends like one that was not, to the last bit.
+    are missing: a run that was interrupted ends like one that was not, to the last bit. The pass
+    over what a wording says before the item is made once for all items (`Generator.remember`), so
+    long instructions cost little.
 
     Raises `InvalidSpec` for reasoned scoring of a format that does not say where the score begins.
     """
@@ -45,6 +48,7 @@ class ModelScorer:
         self.spec = plan.spec_of()
         self._scores: dict[str, Score] = {}
         self._floor = _numerics_floor(generator.model)
+        self._room: tuple[Wording, PromptFormat] | None = None
         self._reasoned: ReasonedScores | None = None
         if plan.scoring.kind == "reasoned":
             self._reasoned = ReasonedScores(self.spec, plan.score, plan.support, generator)
@@ -76,6 +80,7 @@ class ModelScorer:
             with _enough_memory(cell):
                 text = cell.render(self.generator.tokenizer)
                 ids = cell.encode(self.generator.tokenizer)
+                self._remember(cell)
                 parts = self._parts([task.cell for task in tasks], ids)
         except GenerationError as error:
             problem = str(error)
@@ -93,6 +98,18 @@ class ModelScorer:
             )
             for task, found in zip(tasks, parts, strict=True)
         ]
+
+    def _remember(self, cell: Cell) -> None:
+        """Keep the beginning of this wording's prompts, and no other.
+
+        With other beginnings beside it, what a cell shares could depend on the rest of the run.
+        """
+        room = (cell.prompt, cell.format)
+        if room != self._room:
+            self._room = room
+            self.generator.forget()
+            if head := cell.head(self.generator.tokenizer):
+                self.generator.remember(head)
 
     def _parts(self, cells: Sequence[Cell], ids: list[int]) -> list[dict[str, Any]]:
         if self.plan.scoring.kind == "exact":
