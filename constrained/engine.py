@@ -183,9 +183,9 @@ class ByteEngine:
 class Engine(ByteEngine):
     """A grammar and a vocabulary: token masks.
 
-    Engines of one vocabulary share terms and masks. Raises what `ByteEngine` raises, and
-    `VocabularyError` when the tokenizer cannot spell the format. When it cannot spell some parts of
-    it, those are left out, and a `SpellingWarning` says so.
+    Engines of one vocabulary share terms and masks, those of one grammar all of them. Raises what
+    `ByteEngine` raises, and `VocabularyError` when the tokenizer cannot spell the format. When it
+    cannot spell some parts of it, those are left out, and a `SpellingWarning` says so.
 
     >>> from constrained.grammar import Grammar, literals
     >>> from constrained.vocabulary import Vocabulary
@@ -214,6 +214,9 @@ class Engine(ByteEngine):
 
     def _tokens(self) -> native.Vocabulary | None:
         return self.vocabulary.native
+
+    def _load(self) -> native.Core:
+        return self.vocabulary.loaded.core(self.grammar, self.limits, super()._load)
 
     @property
     def width(self) -> int:

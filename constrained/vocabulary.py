@@ -8,6 +8,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from constrained._core import native
+from constrained._core.loaded import Loaded
 from constrained._core.tokens import STORE_BYTES, native_vocabulary
 from constrained.errors import VocabularyError
 from constrained.tokenizers import check_spelling, token_bytes, tokenizer_name
@@ -101,6 +102,11 @@ class Vocabulary:
     def native(self) -> native.Vocabulary:
         """The same for the engine's core: built once (about 0.2 s for 128,000 tokens)."""
         return native_vocabulary(self.tokens, self.end_ids, self.width, self.store_bytes)
+
+    @cached_property
+    def loaded(self) -> Loaded:
+        """The grammars that engines have loaded lately: equal engines share all that they know."""
+        return Loaded(self.store_bytes)
 
     def spell(self, ids: Iterable[int]) -> bytes:
         """The bytes that ids append one after another; special ids append nothing.

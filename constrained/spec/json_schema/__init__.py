@@ -17,6 +17,8 @@ How a schema becomes a grammar::
 
 from __future__ import annotations
 
+import functools
+import marshal
 import reprlib
 from inspect import isfunction, ismethod
 from json import loads
@@ -41,6 +43,9 @@ __all__ = ["JsonStyle", "json", "read_json", "schema_grammar"]
 
 Formats = OneOf["exact", "annotation"]
 Order = OneOf["schema", "any"]
+
+GRAMMARS_KEPT = 64
+"""Schemas whose grammars are found again, with all that engines know of them."""
 
 
 def json(
@@ -105,7 +110,6 @@ def json(
     return Spec(source, grammar, read, read_so_far=json_so_far)
 
 
-@collection_paused()
 def schema_grammar(
     schema: dict[str, Any] | bool,
     *,
@@ -117,13 +121,32 @@ def schema_grammar(
     """The grammar of the JSON texts that satisfy a schema; arguments and errors as for `json`.
 
     Its rules are built when first looked up, unless something in the schema may have to be refused:
-    then all of them are built here.
+    then all of them are built here. A schema that was read lately gives the same grammar again.
     """
     if formats not in ("exact", "annotation"):
         raise InvalidSpec(f"formats is {formats!r}", hint="use 'exact' or 'annotation'")
     if order not in ("schema", "any"):
         raise InvalidSpec(f"order is {order!r}", hint="use 'schema' or 'any'")
-    style = style_named(whitespace)
+    options = style_named(whitespace), formats, order, limits
+    try:
+        content = marshal.dumps(schema)
+    except ValueError:  # more than JSON's own types, or nested beyond what marshal takes
+        return _read(schema, *options)
+    return _grammar_of(content, *options)
+
+
+@functools.lru_cache(GRAMMARS_KEPT)
+def _grammar_of(
+    content: bytes, style: JsonStyle, formats: Formats, order: Order, limits: Limits
+) -> Grammar:
+    # Read from a copy of its own, so that nobody changes the schema behind rules yet to be built.
+    return _read(marshal.loads(content), style, formats, order, limits)
+
+
+@collection_paused()
+def _read(
+    schema: dict[str, Any] | bool, style: JsonStyle, formats: Formats, order: Order, limits: Limits
+) -> Grammar:
     document = Document(schema, limits)
     meaning = Meaning(document, formats == "exact", order == "any")
     may_refuse = meaning.read_all() or meaning.any_order
