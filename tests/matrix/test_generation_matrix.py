@@ -13,11 +13,13 @@ import re
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
 import torch
+import torch._inductor.config
 import transformers
 
 import constrained as ct
@@ -25,6 +27,7 @@ from constrained.errors import GenerationError
 from constrained.generation import LogitsMask
 from tests import tiny
 from tests.matrix.models import DECODERS, KINDS, Subject, subject
+from tests.matrix.reference import check_greedy
 
 GRADE = ct.template("Essay score: {score} / 10", score=range(11))
 GRADES = {f"Essay score: {i} / 10" for i in range(11)}
@@ -134,24 +137,9 @@ def test_greedy_text_is_the_best_that_brute_force_finds(
     spec, begins, complete = ORACLES[oracle]
     mask = LogitsMask(spec, asked.vocabulary)
     rows, output = asked.generate(PROMPTS, mask, side=side, output_logits=True, **MODES[mode])
-    tokens, ends = asked.vocabulary.tokens, asked.vocabulary.end_ids
     for number, row in enumerate(rows):
-        written, ended = b"", False
-        for logits, chosen in zip(output.logits, row, strict=True):
-            alive = [
-                token
-                for token, data in enumerate(tokens)
-                if data is not None and begins(written + data)
-            ]
-            alive += [end for end in ends if complete(written)]
-            best = max(alive, key=lambda token: (float(logits[number, token]), -token))
-            assert chosen == best, (written, tokens[best])
-            if chosen in ends:
-                ended = True
-                break
-            written += tokens[chosen] or b""
-        assert ended
-        assert complete(written)
+        logits = [scores[number] for scores in output.logits]
+        check_greedy(asked.vocabulary, logits, row, begins, complete)
 
 
 @pytest.mark.parametrize("kind", DECODERS)
@@ -382,3 +370,27 @@ def test_a_compiled_forward(cache: str | None) -> None:
             )
         finally:
             asked.model.forward = forward
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "mode"), [("llama", "greedy"), ("gpt2", "beams")])
+def test_a_forward_compiled_to_machine_code(
+    kind: str, mode: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By Inductor, the compiler that torch takes unless told; on a CPU it writes C++."""
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    torch.compiler.reset()
+    asked = subject(kind)
+    plain = texts_of(asked, PROMPTS, mask_of(GRADE, asked), **MODES[mode])
+    settings = {**MODES[mode], "cache_implementation": "static"}
+    forward = asked.model.forward
+    no_workers = torch._inductor.config.patch(compile_threads=1)
+    with warnings.catch_warnings(), no_workers:
+        warnings.simplefilter("ignore")
+        asked.model.forward = torch.compile(forward)
+        try:
+            assert texts_of(asked, PROMPTS, mask_of(GRADE, asked), **settings) == plain
+        finally:
+            asked.model.forward = forward
+            torch.compiler.reset()
+    assert any(tmp_path.rglob("*.cpp"))
