@@ -21,6 +21,7 @@ import torch
 from numpy.typing import NDArray
 from transformers import LogitsProcessor
 
+from constrained.arguments import check_switch, whole_number
 from constrained.errors import GenerationError, TokenRejected, Truncated
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import ENDED, Guide
@@ -33,7 +34,7 @@ from constrained.generation.masking import (
     mask_rows,
     mask_words,
 )
-from constrained.generation.policy import Spellings, guide_of
+from constrained.generation.policy import Spellings, check_spellings, guide_of
 from constrained.generation.transfer import host_rows, upload
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.coerce import as_spec
@@ -119,7 +120,8 @@ def _forbidden() -> GenerationError:
     """What to say of a row in which other processors left nothing that its spec allows."""
     return GenerationError(
         "every token that the spec allows is forbidden by another setting of generate, such as "
-        "no_repeat_ngram_size, min_new_tokens, bad_words_ids or suppress_tokens; leave it out"
+        "no_repeat_ngram_size, min_new_tokens, bad_words_ids, suppress_tokens or return_timestamps; "
+        "leave it out"
     )
 
 
@@ -173,6 +175,11 @@ class LogitsMask(LogitsProcessor):
         device_masks: bool | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        if max_new_tokens is not None:
+            whole_number(max_new_tokens, "max_new_tokens", GenerationError, least=1)
+        check_switch(device_masks, "device_masks", GenerationError, known=(None, True, False))
+        check_switch(foreign_assistant, "foreign_assistant", GenerationError, known=(True, False))
+        check_spellings(spellings)
         several = isinstance(specs, list)
         self.specs = [None if s is None else as_spec(s) for s in (specs if several else [specs])]
         if not self.specs:
