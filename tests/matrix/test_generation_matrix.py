@@ -221,8 +221,8 @@ def test_settings_that_forbid_everything_are_refused(mode: str, settings: dict[s
         asked.generate(ECHO, mask_of(GRADE, asked), **settings, **MODES[mode])
     assert str(error.value) == (
         "every token that the spec allows is forbidden by another setting of generate, such as "
-        "no_repeat_ngram_size, min_new_tokens, bad_words_ids, suppress_tokens or return_timestamps; "
-        "leave it out"
+        "no_repeat_ngram_size, min_new_tokens, bad_words_ids, suppress_tokens or "
+        "return_timestamps; leave it out"
     )
 
 

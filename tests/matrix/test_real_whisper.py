@@ -203,8 +203,8 @@ DEVICE = {
 }
 FORBIDDEN = (
     "every token that the spec allows is forbidden by another setting of generate, such as "
-    "no_repeat_ngram_size, min_new_tokens, bad_words_ids, suppress_tokens or return_timestamps; "
-    "leave it out"
+    "no_repeat_ngram_size, min_new_tokens, bad_words_ids, suppress_tokens or "
+    "return_timestamps; leave it out"
 )
 
 
