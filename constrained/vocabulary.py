@@ -10,10 +10,11 @@ from weakref import WeakKeyDictionary
 from constrained._core import native
 from constrained._core.loaded import Loaded
 from constrained._core.tokens import STORE_BYTES, native_vocabulary
+from constrained.arguments import whole_number
 from constrained.errors import VocabularyError
 from constrained.tokenizers import check_spelling, token_bytes, tokenizer_name
 
-__all__ = ["Vocabulary"]
+__all__ = ["Vocabulary", "id_set"]
 
 UTF8_BYTES = frozenset(range(0x80)) | frozenset(range(0x80, 0xC0)) | frozenset(range(0xC2, 0xF5))
 """The bytes that occur in UTF-8 at all."""
@@ -49,11 +50,14 @@ class Vocabulary:
         width: int | None = None,
         store_bytes: int = STORE_BYTES,
     ) -> None:
-        if store_bytes < 0:
-            raise VocabularyError(f"store_bytes={store_bytes}: pass a number of bytes, 0 or more")
-        self.store_bytes = store_bytes
-        self.end_ids = frozenset(int(i) for i in end_ids)
-        self.width = len(tokens) if width is None else int(width)
+        if not isinstance(tokens, Sequence) or isinstance(tokens, str | bytes):
+            raise VocabularyError(
+                f"tokens must be a list with the bytes of each id, got {tokens!r:.60}; for a "
+                "tokenizer there is Vocabulary.from_tokenizer"
+            )
+        self.store_bytes = whole_number(store_bytes, "store_bytes", VocabularyError, least=0)
+        self.end_ids = id_set(end_ids)
+        self.width = len(tokens) if width is None else _width(width)
         if not self.end_ids:
             raise VocabularyError(
                 "the vocabulary has no end id, so no output could ever end; pass end_ids=[...] "
@@ -66,8 +70,11 @@ class Vocabulary:
                 "never end an output; pass end ids that the model has, or the right width"
             )
         ends = self.end_ids
+        for i, token in enumerate(tokens):
+            if not (token is None or isinstance(token, bytes)):
+                raise VocabularyError(f"token {i} must be bytes or None, got {token!r:.60}")
         self.tokens: tuple[bytes | None, ...] = tuple(
-            None if i in ends or not token else bytes(token) for i, token in enumerate(tokens)
+            None if i in ends or not token else token for i, token in enumerate(tokens)
         )
 
     def __len__(self) -> int:
@@ -135,7 +142,13 @@ class Vocabulary:
 
         Raises `VocabularyError` when what the ids spell cannot be told exactly.
         """
-        ends = {int(i) for i in end_ids}
+        encodes = hasattr(tokenizer, "encode") or hasattr(tokenizer, "eos_token_id")
+        if isinstance(tokenizer, str) or not encodes:
+            raise VocabularyError(
+                f"this is no tokenizer but {tokenizer!r:.60}; load one, for example with "
+                "constrained.models.load_tokenizer"
+            )
+        ends = set(id_set(end_ids))
         eos = getattr(tokenizer, "eos_token_id", getattr(tokenizer, "eot_token", None))
         if eos is not None:
             ends.add(int(eos))
@@ -147,11 +160,23 @@ class Vocabulary:
         tokens = _tokens_of(tokenizer)
         if width is None:
             width = max(len(tokens), max(ends) + 1)
+        width = _width(width)
         key = (len(tokens), width, frozenset(ends), store_bytes)
         known = _VOCABULARIES.setdefault(tokenizer, {})
         if key not in known:
             known[key] = cls(tokens, end_ids=ends, width=width, store_bytes=store_bytes)
         return known[key]
+
+
+def id_set(end_ids: Any) -> frozenset[int]:
+    """Ids as a set; `VocabularyError` for what is no list of them."""
+    if isinstance(end_ids, str | bytes) or not isinstance(end_ids, Iterable):
+        raise VocabularyError(f"end_ids must be a list of token ids, got {end_ids!r:.60}")
+    return frozenset(whole_number(i, "an end id", VocabularyError) for i in end_ids)
+
+
+def _width(width: Any) -> int:
+    return whole_number(width, "width", VocabularyError, least=1)
 
 
 _TOKENS: WeakKeyDictionary[Any, tuple[int, tuple[bytes | None, ...]]] = WeakKeyDictionary()

@@ -21,6 +21,7 @@ from transformers.generation.continuous_batching.cb_logits_processors import (
     ContinuousBatchingLogitsProcessor,
 )
 
+from constrained.arguments import whole_number
 from constrained.errors import GenerationError, TokenRejected, Truncated
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import ENDED, Guide
@@ -31,7 +32,7 @@ from constrained.generation.masking import (
     mask_rows,
     mask_words,
 )
-from constrained.generation.policy import Spellings, guide_of
+from constrained.generation.policy import Spellings, check_spellings, guide_of
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.coerce import as_spec
 from constrained.vocabulary import Vocabulary
@@ -148,6 +149,8 @@ def generate_batch(
     """
     from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
+    whole_number(max_new_tokens, "max_new_tokens", GenerationError, least=1)
+    check_spellings(spellings)
     if settings.get("num_return_sequences", 1) != 1:
         raise GenerationError(
             "continuous batching gives one output per prompt here; repeat the prompt for more"

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar, overload
 
+from constrained.arguments import check_switch, whole_number
 from constrained.errors import GenerationError
 from constrained.generation.answer import chunks_of, result_of
 from constrained.generation.distribution import Distribution
@@ -14,7 +15,7 @@ from constrained.generation.heads import HEAD_BYTES, KEEP_FROM, common_head
 from constrained.generation.inputs import Prompt, as_batch
 from constrained.generation.nested import NestedDistribution, nested_distribution
 from constrained.generation.policy import Spellings
-from constrained.generation.progress import Cancel, Progress, run_rows
+from constrained.generation.progress import Cancel, Progress, check_watching, run_rows
 from constrained.generation.result import Chunk, Result
 from constrained.generation.runtime import Runtime, per_prompt
 from constrained.generation.sampling import Sampling
@@ -68,6 +69,9 @@ class Generator:
         end_ids: Sequence[int] = (),
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
+        if batch_size is not None:
+            batch_size = whole_number(batch_size, "batch_size", GenerationError, least=1)
+        check_switch(batch_invariant, "batch_invariant", GenerationError, known=(True, False))
         self.model = model
         self.tokenizer = tokenizer
         self._runtime = Runtime(
@@ -187,6 +191,7 @@ class Generator:
         raised before anything is generated, unless `partial` lets incomplete outputs through.
         Raises `GenerationError` for empty prompts and settings that make no sense.
         """
+        check_watching(cancel, progress)
         batch, single = as_batch(prompts)
         specs = per_prompt(spec, len(batch))
         rows = self._runtime.rows(
@@ -232,6 +237,7 @@ class Generator:
         generation and frees its cache; so does `cancel`, and then the last chunk has the answer as
         far as it went. Arguments and errors as for a call.
         """
+        check_watching(cancel)
         batch, single = as_batch(prompt)
         if not single:
             raise GenerationError("stream takes one prompt; call the generator for several")
@@ -316,6 +322,7 @@ class Generator:
         Raises `UnsupportedSpec` for a spec with infinitely many outputs, `LimitExceeded` when it
         has more token paths than ``limits.max_outputs``.
         """
+        check_switch(tails, "tails", GenerationError, known=(True, False))
         grid = temperature if isinstance(temperature, Sequence) else (temperature,)
         if not grid:
             raise GenerationError("there is no temperature: the list of temperatures is empty")
@@ -358,8 +365,9 @@ class Generator:
     ) -> SampledDistribution:
         if spec is None:
             raise GenerationError("a distribution needs a spec: free text has no finite one")
-        if samples < 1:
-            raise GenerationError(f"samples must be at least 1, got {samples}")
+        whole_number(samples, "samples", GenerationError, least=1)
+        if seed is not None:
+            whole_number(seed, "seed", GenerationError)
         return sample_faithfully(
             self._runtime,
             self._runtime.prompt(prompt, place),

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from constrained.arguments import whole_number
 from constrained.errors import GenerationError
 
 __all__ = ["HEAD_BYTES", "KEEP_FROM", "SHARE_FROM", "Heads", "common_head"]
@@ -50,9 +51,7 @@ class Heads:
     """
 
     def __init__(self, most_bytes: int = HEAD_BYTES) -> None:
-        if most_bytes < 0:
-            raise GenerationError(f"head_bytes must be at least 0, got {most_bytes}")
-        self._most_bytes = most_bytes
+        self._most_bytes = whole_number(most_bytes, "head_bytes", GenerationError, least=0)
         self._known: dict[Tokens, None] = {}
         self._kept: OrderedDict[Tokens, _Kept] = OrderedDict()
         self._lock = Lock()

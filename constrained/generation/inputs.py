@@ -7,8 +7,11 @@ in front of a text that already starts with one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from numbers import Integral
 from typing import Any
 
+from constrained.arguments import whole_number
 from constrained.errors import GenerationError
 
 __all__ = ["Message", "Prompt", "as_batch", "prompt_ids"]
@@ -29,17 +32,20 @@ def as_batch(prompts: Any) -> tuple[list[Prompt], bool]:
         return [prompts], True
     if hasattr(prompts, "tolist"):
         prompts = prompts.tolist()
-    if not isinstance(prompts, Iterable) or isinstance(prompts, (bytes, Mapping)):
-        raise GenerationError(
-            f"a prompt is a text, a list of chat messages or a list of token ids, not "
-            f"{type(prompts).__name__}"
-        )
+    if not isinstance(prompts, Iterable) or isinstance(prompts, (bytes, Mapping, AbstractSet)):
+        raise _no_prompt(type(prompts).__name__)
     batch = list(prompts)
     if not batch:
         raise GenerationError("there is no prompt: the list of prompts is empty")
-    if isinstance(batch[0], (Mapping, int)):
+    if isinstance(batch[0], (Mapping, Integral)):
         return [batch], True
-    return batch, False
+    return [one.tolist() if hasattr(one, "tolist") else one for one in batch], False
+
+
+def _no_prompt(what: str) -> GenerationError:
+    return GenerationError(
+        f"a prompt is a text, a list of chat messages or a list of token ids, not {what}"
+    )
 
 
 def prompt_ids(
@@ -47,15 +53,20 @@ def prompt_ids(
 ) -> list[int]:
     """The ids of one prompt. `encoder` keeps the end token that encoders want after it.
 
-    Raises `GenerationError` for an empty prompt, naming its `place` in the batch, and for a chat
-    when the tokenizer has no template.
+    Raises `GenerationError` for what is empty or no prompt, naming its `place` in the batch, and
+    for a chat that the tokenizer's template does not take, or when it has none.
     """
     if isinstance(prompt, str):
-        ids = _text_ids(tokenizer, prompt, encoder=encoder) if prompt else []
+        ids = _text_ids(tokenizer, prompt, place, encoder=encoder) if prompt else []
+    elif not isinstance(prompt, Sequence) or isinstance(prompt, bytes):
+        raise _no_prompt(f"{type(prompt).__name__}: prompt {place} is {prompt!r:.60}")
     elif prompt and isinstance(prompt[0], Mapping):
-        ids = _chat_ids(tokenizer, prompt)
+        ids = _chat_ids(tokenizer, prompt, place)
     else:
-        ids = [int(i) for i in prompt if not isinstance(i, Mapping)]
+        ids = [
+            whole_number(token, f"token {i} of prompt {place}", GenerationError)
+            for i, token in enumerate(prompt)
+        ]
     if not ids:
         raise GenerationError(
             f"prompt {place} is empty, so there is nothing to continue; write a prompt, or pass "
@@ -64,7 +75,14 @@ def prompt_ids(
     return ids
 
 
-def _text_ids(tokenizer: Any, text: str, *, encoder: bool) -> list[int]:
+def _text_ids(tokenizer: Any, text: str, place: int, *, encoder: bool) -> list[int]:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise GenerationError(
+            f"prompt {place} holds half a character (a lone surrogate) at position {error.start}; "
+            "write the whole character"
+        ) from None
     bos = getattr(tokenizer, "bos_token", None)
     doubled = bool(bos and text.startswith(bos))
     ids = list(tokenizer(text, add_special_tokens=not doubled)["input_ids"])
@@ -75,16 +93,28 @@ def _text_ids(tokenizer: Any, text: str, *, encoder: bool) -> list[int]:
     return ids
 
 
-def _chat_ids(tokenizer: Any, messages: Sequence[Any]) -> list[int]:
+def _chat_ids(tokenizer: Any, messages: Sequence[Any], place: int) -> list[int]:
     if not getattr(tokenizer, "chat_template", None):
         raise GenerationError(
             "a chat needs a chat template, and this tokenizer has none; pass the prompt as one "
             "string in the format that the model was trained on"
         )
-    text = tokenizer.apply_chat_template(
-        list(messages),
-        tokenize=False,
-        add_generation_prompt=messages[-1]["role"] != "assistant",
-        continue_final_message=messages[-1]["role"] == "assistant",
-    )
+    for number, message in enumerate(messages):
+        if not (isinstance(message, Mapping) and isinstance(message.get("role"), str)):
+            raise GenerationError(
+                f"message {number} of prompt {place} has no role: {message!r:.60}; a message is a "
+                'dict such as {"role": "user", "content": "..."}'
+            )
+    ours = messages[-1]["role"] == "assistant"
+    try:
+        text = tokenizer.apply_chat_template(
+            list(messages),
+            tokenize=False,
+            add_generation_prompt=not ours,
+            continue_final_message=ours,
+        )
+    except Exception as error:  # templates are programs and raise what they like
+        raise GenerationError(
+            f"the tokenizer's chat template does not take prompt {place}: {error}"
+        ) from error
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])

@@ -54,6 +54,11 @@ class LanguageModel:
     heads: Heads = field(default_factory=Heads)
 
     def __post_init__(self) -> None:
+        if not (hasattr(self.model, "get_output_embeddings") and hasattr(self.model, "config")):
+            raise GenerationError(
+                f"this is no transformers model but {self.model!r:.60}; load one, for example with "
+                "constrained.models.load_model, and pass the model before its tokenizer"
+            )
         reason = ""
         if not can_begin(self.model):
             reason = "its adapter adds virtual tokens that the loop cannot place"

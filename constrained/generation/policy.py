@@ -8,10 +8,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from constrained.arguments import check_switch
 from constrained.engine import Engine
-from constrained.errors import UnsupportedSpec, VocabularyError
+from constrained.errors import GenerationError, UnsupportedSpec, VocabularyError
 from constrained.generation.canonical import Speller
 from constrained.generation.engine_guide import EngineGuide
 from constrained.generation.guide import Guide
@@ -21,12 +22,17 @@ from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.spec import Spec
 from constrained.vocabulary import Vocabulary
 
-__all__ = ["MOST_CANONICAL", "Spellings", "guide_of"]
+__all__ = ["MOST_CANONICAL", "Spellings", "check_spellings", "guide_of"]
 
 Spellings = Literal["auto", "canonical", "all"]
 
 MOST_CANONICAL = 4096
 """Outputs up to which a finite spec gets the canonical policy by default."""
+
+
+def check_spellings(spellings: Any) -> None:
+    """Raise `GenerationError` for what is not one of the `Spellings`."""
+    check_switch(spellings, "spellings", GenerationError, known=get_args(Spellings))
 
 
 def guide_of(

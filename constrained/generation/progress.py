@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
+from typing import Any
 
+from constrained.errors import GenerationError
 from constrained.generation.loop import Row, decode
 from constrained.generation.model import LanguageModel
 
-__all__ = ["Cancel", "Progress", "cancelled", "run_rows"]
+__all__ = ["Cancel", "Progress", "cancelled", "check_watching", "run_rows"]
 
 Cancel = Event | Callable[[], bool]
 """Asked after every pass of the model: an event that is set, or a function that gives True, ends
@@ -37,6 +39,18 @@ class Progress:
 
     passes: int
     """Passes of the model so far."""
+
+
+def check_watching(cancel: Any, progress: Any = None) -> None:
+    """Raise `GenerationError` for what can neither be asked nor told."""
+    if not (cancel is None or isinstance(cancel, Event) or callable(cancel)):
+        raise GenerationError(
+            f"cancel must be a threading.Event or a function that gives a bool, got {cancel!r}"
+        )
+    if not (progress is None or callable(progress)):
+        raise GenerationError(
+            f"progress must be a function that takes a Progress, got {progress!r}"
+        )
 
 
 def cancelled(cancel: Cancel | None) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from threading import Lock
 from typing import Any
 
+from constrained.arguments import check_switch, whole_number
 from constrained.errors import GenerationError, Truncated
 from constrained.generation.canonical import Speller
 from constrained.generation.device_scores import DeviceDraws
@@ -17,12 +18,12 @@ from constrained.generation.inputs import Prompt, prompt_ids
 from constrained.generation.loop import Row
 from constrained.generation.model import LanguageModel
 from constrained.generation.paths import Paths, check_finite, grow
-from constrained.generation.policy import Spellings, guide_of
+from constrained.generation.policy import Spellings, check_spellings, guide_of
 from constrained.generation.sampling import Sampling, row_generator
 from constrained.limits import Limits
 from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
-from constrained.vocabulary import Vocabulary
+from constrained.vocabulary import Vocabulary, id_set
 
 __all__ = ["Runtime", "per_prompt"]
 
@@ -52,10 +53,14 @@ class Runtime:
         device_masks: bool | None = None,
         head_bytes: int = HEAD_BYTES,
     ) -> None:
+        check_switch(device_masks, "device_masks", GenerationError, known=(None, True, False))
+        check_spellings(spellings)
+        if not isinstance(limits, Limits):
+            raise GenerationError(f"limits must be a Limits object, got {limits!r}")
         self.tokenizer = tokenizer
         self.model = LanguageModel(model, Heads(head_bytes))
         self.vocabulary = Vocabulary.from_tokenizer(
-            tokenizer, width=self.model.width, end_ids=(*end_ids, *self.model.end_ids)
+            tokenizer, width=self.model.width, end_ids=id_set(end_ids).union(self.model.end_ids)
         )
         self.limits = limits
         self._draws = (
@@ -126,8 +131,8 @@ class Runtime:
         partial: bool = False,
     ) -> list[Row]:
         """`samples` rows for each prompt, in order."""
-        if samples < 1:
-            raise GenerationError(f"samples must be at least 1, got {samples}")
+        whole_number(samples, "samples", GenerationError, least=1)
+        check_switch(partial, "partial", GenerationError, known=(True, False))
         copies: Counter[tuple[int, ...]] = Counter()
         rows = []
         for place, (prompt, spec, own) in enumerate(
@@ -159,8 +164,7 @@ class Runtime:
         self, guide: Guide | None, prompt: int, wanted: int, place: int, *, partial: bool = False
     ) -> int:
         """The tokens that a row may use; `Truncated` when no output fits into them."""
-        if wanted < 1:
-            raise GenerationError(f"max_new_tokens must be at least 1, got {wanted}")
+        wanted = whole_number(wanted, "max_new_tokens", GenerationError, least=1)
         context = self.model.context
         budget = wanted if context is None else min(wanted, context - prompt)
         why = f"max_new_tokens={wanted}"
@@ -194,11 +198,14 @@ def per_prompt(spec: Any, prompts: int) -> list[Spec[Any] | None]:
 
 def _seeds(seed: Seed, prompts: int) -> list[int]:
     """A seed for each prompt."""
-    if not isinstance(seed, Sequence):
-        return [secrets.randbits(63) if seed is None else int(seed)] * prompts
+    if seed is None:
+        return [secrets.randbits(63)] * prompts
+    seed = seed.tolist() if hasattr(seed, "tolist") else seed
+    if isinstance(seed, (str, bytes)) or not isinstance(seed, Sequence):
+        return [whole_number(seed, "seed", GenerationError)] * prompts
     if len(seed) != prompts:
         raise GenerationError(
             f"there are {len(seed)} seeds for {prompts} prompts; pass one seed for all, or a list "
             "with one per prompt"
         )
-    return [int(one) for one in seed]
+    return [whole_number(one, f"seed {place}", GenerationError) for place, one in enumerate(seed)]

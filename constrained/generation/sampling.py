@@ -12,6 +12,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from constrained.arguments import real_number, whole_number
 from constrained.errors import GenerationError
 
 __all__ = ["Sampling", "no_finite_logit", "row_generator"]
@@ -36,11 +37,15 @@ class Sampling:
     top_p: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 <= self.temperature < float("inf"):
+        temperature = real_number(self.temperature, "temperature", GenerationError)
+        if not 0 <= temperature < float("inf"):
             raise GenerationError(f"temperature must be 0 (greedy) or more, got {self.temperature}")
-        if self.top_k is not None and self.top_k < 1:
-            raise GenerationError(f"top_k must be at least 1, got {self.top_k}")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
+        if self.top_k is not None:
+            whole_number(self.top_k, "top_k", GenerationError, least=1)
+        if (
+            self.top_p is not None
+            and not 0 < real_number(self.top_p, "top_p", GenerationError) <= 1
+        ):
             raise GenerationError(f"top_p must be above 0 and at most 1, got {self.top_p}")
 
     def probabilities(self, logits: NDArray[np.floating]) -> Probabilities:

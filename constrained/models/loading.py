@@ -6,14 +6,20 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
+from os import PathLike, fspath
 from pathlib import Path
 from textwrap import shorten
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from constrained.arguments import text_argument
 from constrained.errors import MissingPackage, ModelError
 from constrained.models.quantization import quantization_config
 from constrained.models.smollm2 import NAME, Notify, smollm2_folder
+
+if TYPE_CHECKING:
+    import torch
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -38,11 +44,11 @@ def silence(_message: str) -> None:
 
 
 def load_model(
-    name_or_path: str = DEFAULT_MODEL,
+    name_or_path: str | PathLike[str] = DEFAULT_MODEL,
     *,
-    device: str = "auto",
-    dtype: str = "auto",
-    adapter: str | None = None,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "auto",
+    adapter: str | PathLike[str] | None = None,
     adapter_name: str = "default",
     merge: bool = False,
     quantize: str | None = None,
@@ -54,11 +60,11 @@ def load_model(
     `name_or_path` is ``smollm2`` (see `constrained.models.smollm2`), a local folder, or a name on
     the model hub. `device` is ``auto`` (the first GPU, else the CPU) or what torch calls it.
     `dtype` is ``auto`` (the one the weights are stored in) or torch's name (``float32``,
-    ``bfloat16``). `adapter` is the path or hub name of a PEFT adapter for that model (LoRA, prefix
-    tuning, prompt tuning, IA3, ...); `merge` works it into the weights, which is faster and gives
-    a plain transformers model. `adapter_name` is what PEFT calls it. `quantize` packs the base
-    into 4 or 8 bits, see `constrained.models.quantization`. Code that comes with a model runs only
-    with `trust_remote_code`. `notify` is told what takes time.
+    ``bfloat16``); torch's own objects will do for both. `adapter` is the path or hub name of a PEFT
+    adapter for that model (LoRA, prefix tuning, prompt tuning, IA3, ...); `merge` works it into the
+    weights, which is faster and gives a plain transformers model. `adapter_name` is what PEFT calls
+    it. `quantize` packs the base into 4 or 8 bits, see `constrained.models.quantization`. Code that
+    comes with a model runs only with `trust_remote_code`. `notify` is told what takes time.
 
     Raises `MissingPackage` without torch, transformers, peft or the library that packs, and
     `ModelError` for everything else that can go wrong, with the remedy.
@@ -67,8 +73,10 @@ def load_model(
     """
     require("torch", "loading a model")
     require("transformers", "loading a model")
+    name_or_path = model_name(name_or_path, "the model")
     if adapter is not None:
         require("peft", "loading an adapter", install="pip install peft")
+        adapter = model_name(adapter, "adapter")
         adapter = existing_folder(adapter, "adapter_config.json", "an adapter folder")
     elif merge:
         hint = "pass adapter=, or leave merge out"
@@ -94,7 +102,7 @@ def load_model(
 
 
 def load_tokenizer(
-    name_or_path: str = DEFAULT_MODEL,
+    name_or_path: str | PathLike[str] = DEFAULT_MODEL,
     *,
     trust_remote_code: bool = False,
     notify: Notify = silence,
@@ -105,6 +113,7 @@ def load_tokenizer(
     '<|im_end|>'
     """
     require("transformers", "loading a tokenizer")
+    name_or_path = model_name(name_or_path, "the model")
     with quiet_libraries():
         folder = model_folder(name_or_path, notify)
         return read_tokenizer(name_or_path, folder, trust_remote_code)
@@ -124,10 +133,19 @@ def require(package: str, doing: str, *, install: str = INSTALL) -> None:
         raise MissingPackage(package, doing, install=install)
 
 
-def torch_device(name: str, device: str) -> Any:
+def model_name(name: Any, what: str) -> str:
+    """A name or a path as a text."""
+    name = fspath(name) if isinstance(name, PathLike) else name
+    return text_argument(name, what, partial(ModelError, f"{name!r:.40}"))
+
+
+def torch_device(name: str, device: Any) -> Any:
     """The torch device that `device` names."""
     import torch
 
+    if isinstance(device, torch.device):
+        device = str(device)
+    text_argument(device, "device", partial(ModelError, name))
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -140,10 +158,13 @@ def torch_device(name: str, device: str) -> Any:
     return place
 
 
-def torch_dtype(name: str, dtype: str) -> Any:
+def torch_dtype(name: str, dtype: Any) -> Any:
     """The torch dtype that `dtype` names; "auto" stays as it is."""
     import torch
 
+    if isinstance(dtype, torch.dtype):
+        dtype = str(dtype).removeprefix("torch.")
+    text_argument(dtype, "dtype", partial(ModelError, name))
     kind = dtype if dtype == "auto" else getattr(torch, dtype, None)
     if kind != "auto" and not (isinstance(kind, torch.dtype) and kind.is_floating_point):
         hint = "try auto, float32, float16 or bfloat16"

@@ -51,7 +51,7 @@ def test_no_end_id_is_refused() -> None:
 def test_a_store_of_less_than_nothing_is_refused() -> None:
     with pytest.raises(VocabularyError) as error:
         Vocabulary([b"a", None], end_ids=[1], store_bytes=-1)
-    assert str(error.value) == "store_bytes=-1: pass a number of bytes, 0 or more"
+    assert str(error.value) == "store_bytes must be at least 0, got -1"
 
 
 def test_an_end_id_beyond_the_width_is_refused() -> None:

@@ -1,0 +1,203 @@
+"""Arguments of the wrong kind are refused by name: never ignored, never taken for another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from constrained.arguments import real_number, whole_number
+from constrained.errors import ConstrainedError, GenerationError, ModelError, VocabularyError
+from constrained.generation import Generator, LogitsMask
+from constrained.models import load_model
+from constrained.spec import integer, template, text
+from constrained.testing import ByteTokenizer, ScriptedModel
+from constrained.vocabulary import Vocabulary
+
+SPEC = integer(0, 3)
+FIELDS = template("{r} {s}", r=text(stop=".", max_length=3), s=range(3))
+WRONG: tuple[Any, ...] = ("x", "5", 1.5, float("nan"), True, [], {}, [1.5], object(), b"x")
+"""No number of tokens, samples or seeds is one of these."""
+
+
+def model() -> ScriptedModel:
+    return ScriptedModel(257, lambda _: {ord("1"): 0.6, ord("2"): 0.2})
+
+
+def generator(**settings: Any) -> Generator:
+    return Generator(model(), ByteTokenizer(), **settings)
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=repr)
+@pytest.mark.parametrize("name", ["max_new_tokens", "top_k", "samples", "seed"])
+def test_numbers_of_a_call_are_whole_numbers(name: str, wrong: Any) -> None:
+    ask = generator()
+    for call in (
+        lambda: ask("a", SPEC, **{"temperature": 1.0, name: wrong}),
+        lambda: ask.nested_distribution("a", FIELDS, "s", **{"samples": 1, name: wrong}),
+        lambda: ask.distribution("a", SPEC, **{"samples": 2, name: wrong}),
+    ):
+        with pytest.raises(GenerationError):
+            call()
+
+
+def test_the_message_names_the_argument_and_what_was_passed() -> None:
+    ask = generator()
+    for settings, message in (
+        ({"max_new_tokens": "5"}, "max_new_tokens must be a whole number, got '5'"),
+        ({"samples": 1.5}, "samples must be a whole number, got 1.5"),
+        ({"seed": 1.5}, "seed must be a whole number, got 1.5"),
+        ({"seed": ["a"]}, "seed 0 must be a whole number, got 'a'"),
+        ({"temperature": "hot"}, "temperature must be a number, got 'hot'"),
+        ({"temperature": True}, "temperature must be a number, got True"),
+        ({"top_p": [0.5]}, "top_p must be a number, got [0.5]"),
+        ({"partial": 1}, "partial must be True or False, got 1"),
+        ({"cancel": 1}, "cancel must be a threading.Event or a function that gives a bool, got 1"),
+        ({"progress": "x"}, "progress must be a function that takes a Progress, got 'x'"),
+    ):
+        with pytest.raises(GenerationError) as caught:
+            ask("a", SPEC, **settings)
+        assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"batch_size": -1}, "batch_size must be at least 1, got -1"),
+        ({"spellings": "any"}, "spellings must be 'auto', 'canonical' or 'all', got 'any'"),
+        ({"device_masks": "cuda"}, "device_masks must be None, True or False, got 'cuda'"),
+        ({"batch_invariant": "no"}, "batch_invariant must be True or False, got 'no'"),
+        ({"head_bytes": -1}, "head_bytes must be at least 0, got -1"),
+        ({"limits": 5}, "limits must be a Limits object, got 5"),
+    ],
+)
+def test_settings_of_a_generator_are_refused_when_it_is_made(
+    settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(GenerationError) as caught:
+        generator(**settings)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("wrong", [None, "57", 57, [1.5], [True], ["57"]], ids=repr)
+def test_end_ids_are_a_list_of_ids(wrong: Any) -> None:
+    for make in (
+        lambda: generator(end_ids=wrong),
+        lambda: Vocabulary([b"a", None], end_ids=wrong),
+        lambda: Vocabulary.from_tokenizer(ByteTokenizer(), end_ids=wrong),
+        lambda: LogitsMask(SPEC, ByteTokenizer(), end_ids=wrong),
+    ):
+        with pytest.raises(VocabularyError, match=r"end.id"):
+            make()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"max_new_tokens": "9"},
+        {"max_new_tokens": 0},
+        {"spellings": "any"},
+        {"device_masks": 1},
+        {"foreign_assistant": "yes"},
+        {"width": "257"},
+    ],
+    ids=repr,
+)
+def test_settings_of_a_mask_are_refused_when_it_is_made(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConstrainedError, match="must be"):
+        LogitsMask(SPEC, ByteTokenizer(), **settings)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        (["a", None], "not NoneType: prompt 1 is None"),
+        (["a", 3], "not int: prompt 1 is 3"),
+        ([1.5], "not float: prompt 0 is 1.5"),
+        ([b"abc"], "not bytes: prompt 0 is b'abc'"),
+        ({"a"}, "not set"),
+        ([["a", "b"]], "token 0 of prompt 0 must be a whole number, got 'a'"),
+        ([1, {"role": "user"}], "token 1 of prompt 0 must be a whole number, got {'role': 'user'}"),
+        ([True], "token 0 of prompt 0 must be a whole number, got True"),
+        ("\ud800", "prompt 0 holds half a character (a lone surrogate) at position 0"),
+    ],
+)
+def test_a_prompt_of_the_wrong_kind_is_refused_with_its_place(prompt: Any, message: str) -> None:
+    with pytest.raises(GenerationError) as caught:
+        generator()(prompt, SPEC)
+    assert message in str(caught.value)
+
+
+class Chatty(ByteTokenizer):
+    """A tokenizer whose template is as strict as some are."""
+
+    chat_template = "strict"
+
+    def apply_chat_template(self, messages: list[dict[str, str]], **_: Any) -> str:
+        if messages[0]["role"] != "user":
+            raise KeyError("Conversation roles must alternate user/assistant/user/assistant/...")
+        return messages[0]["content"]
+
+
+def test_what_a_chat_template_does_not_take_is_a_generation_error() -> None:
+    ask = Generator(model(), Chatty())
+    with pytest.raises(GenerationError) as caught:
+        ask([{"role": "tool", "content": "x"}], SPEC)
+    assert str(caught.value) == (
+        "the tokenizer's chat template does not take prompt 0: 'Conversation roles must alternate "
+        "user/assistant/user/assistant/...'"
+    )
+    with pytest.raises(GenerationError, match="message 1 of prompt 0 has no role"):
+        ask([{"role": "user", "content": "x"}, {"content": "x"}], SPEC)
+
+
+def test_what_is_no_model_and_no_tokenizer_is_named() -> None:
+    with pytest.raises(GenerationError, match="no transformers model but 'gpt2'; load one"):
+        Generator("gpt2", ByteTokenizer())
+    with pytest.raises(GenerationError, match="pass the model before its tokenizer"):
+        Generator(ByteTokenizer(), model())
+    for wrong in ("gpt2", None):
+        with pytest.raises(VocabularyError, match="this is no tokenizer but"):
+            Generator(model(), wrong)
+    for nameless in (None, 5):
+        with pytest.raises(ModelError, match="the model must be a text"):
+            load_model(nameless)  # type: ignore[arg-type]
+    for name in ("device", "dtype", "adapter"):
+        with pytest.raises(ModelError, match=f"{name} must be a text, got 1.5"):
+            load_model("smollm2", **{name: 1.5})  # type: ignore[arg-type]
+
+
+def test_paths_and_torchs_own_objects_say_which_model(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"the folder has no config\.json"):
+        load_model(tmp_path, device=torch.device("cpu"), dtype=torch.float32)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    ask = generator(batch_size=np.int64(2), head_bytes=np.int64(0))
+    seeds: Any = np.array([1, 2])
+    settings: Any = {
+        "temperature": np.float32(1.0),
+        "top_k": np.int64(3),
+        "max_new_tokens": np.int32(4),
+    }
+    ours = ask(["a", "b"], SPEC, seed=seeds, **settings)
+    assert [one.text for one in ours] == [
+        one.text for one in ask(["a", "b"], SPEC, seed=[1, 2], temperature=1.0, top_k=3)
+    ]
+    assert ask([np.array([97]), np.array([98])], SPEC)[0].text == ask("a", SPEC).text
+    assert ask("a", SPEC, cancel=Event()).complete
+
+
+def test_numbers_are_checked_as_numbers() -> None:
+    assert real_number(np.float32(0.5), "high", ValueError) == 0.5
+    with pytest.raises(ValueError, match=r"^high is too large: 10{56}\.\.\.$"):
+        real_number(10**400, "high", ValueError)
+    with pytest.raises(ValueError, match=r"^samples must be at least 2, got 1$"):
+        whole_number(1, "samples", ValueError, least=2)
+    with pytest.raises(ValueError, match=r"^samples must be a whole number, got '9{56}\.\.\.$"):
+        whole_number("9" * 100, "samples", ValueError)
