@@ -247,11 +247,15 @@ def test_a_model_that_was_trained_again_needs_another_store(command, tmp_path, m
 
 
 BAD_RUNS = [
-    (["--shard", "4"], "at --shard: '4' is not two numbers (write part/parts, for example 1/4)"),
+    (
+        ["--shard", "4"],
+        "at --shard: '4' is not two whole numbers from 1 on (write part/parts, for example 1/4)",
+    ),
     (["--shard", "5/4"], "there is no shard 5 of 4 (write 1/4 to 4/4)"),
     (
         ["--limit", "0x2"],
-        "at --limit: '0x2' is not two numbers (write items x prompts, for example 5x2)",
+        "at --limit: '0x2' is not two whole numbers from 1 on (write items x prompts, for example "
+        "5x2)",
     ),
     (["--executor", "slurm"], "there is no executor 'slurm' (write local or ray)"),
     (["--measure"], "--measure goes with --dry-run (add --dry-run)"),
@@ -265,6 +269,44 @@ BAD_RUNS = [
 @pytest.mark.parametrize(("arguments", "message"), BAD_RUNS)
 def test_bad_options_of_a_run_end_with_code_2(command, plan, arguments, message):
     assert command("run", plan, *arguments) == (2, "", f"error: {message}\n")
+
+
+@pytest.mark.parametrize("option", ["--html", "--json", "--markdown"])
+def test_a_report_never_takes_the_place_of_a_store_or_a_plan(command, plan, option):
+    command("run", plan)
+    store = plan.with_suffix(".db")
+    for path, what in ((store, "store"), (plan, "plan")):
+        before = path.read_bytes()
+        message = f"error: at {path}: a report here would take the place of a {what}"
+        assert command("report", store, option, path) == (2, "", f"{message} (name another file)\n")
+        assert path.read_bytes() == before
+
+
+def test_a_store_is_not_named_like_a_plan_and_its_folder_can_be_made(command, plan, tmp_path):
+    for name in ("x.yaml", "x.yml", "x.json"):
+        place = tmp_path / name
+        message = f"error: at {place}: this is no name of a store (name it x.db)\n"
+        assert command("run", plan, "--store", place) == (2, "", message)
+        assert not place.exists()
+    (tmp_path / "file").write_text("")
+    for arguments in (["run", plan, "--store"], ["merge"]):
+        place = tmp_path / "file" / "x.db"
+        sources = [plan] if arguments == ["merge"] else []
+        code, out, err = command(*arguments, place, *sources)
+        assert (code, out) == (2, "")
+        assert err == f"error: {place}: its folder cannot be made (File exists)\n"
+
+
+def test_a_pass_mark_that_no_score_reaches_is_refused(command, plan):
+    command("run", plan)
+    store = plan.with_suffix(".db")
+    for mark, which in ((11, "no"), (0, "every")):
+        assert command("report", store, "--pass-mark", mark) == (
+            2,
+            "",
+            f"error: at pass_mark: {which} score reaches the pass mark {mark} (the scores are "
+            "0 to 10; leave it out for none)\n",
+        )
 
 
 def test_a_plan_that_is_not_there(command):
@@ -412,7 +454,7 @@ def test_a_report_goes_where_it_is_asked_to_go(command, store, tmp_path):
 
 def test_settings_reach_the_analysis(command, store):
     out = command(
-        *("report", store, "--json", "-", "--pass-mark", 0, "--scale", "0..20", "--noun", "poem"),
+        *("report", store, "--json", "-", "--pass-mark", 0, "--scale", "-1..20", "--noun", "poem"),
         *("--where", "prompt=strict", "--level", 0.8, "--replicates", 50, "--title", "Mine"),
     )[1]
     found = json.loads(out)

@@ -65,7 +65,6 @@ VERDICTS = [
     (["--min-kappa", 0.5], 2, "not enough data"),
     (["--max-gate-risk", 1, "--at", 0.0], 0, "pass"),
     (["--max-gate-risk", 0.1, "--at", 1.0], 1, "fail"),
-    (["--max-sem", 4 * SEM, "--judge", "nobody"], 2, "not enough data"),
     (["--max-flip-rate", 0.9, "--pass-mark", 20], 0, "pass"),
     (["--max-missing", 0, "--max-removed-mass", 1], 2, "not enough data"),
 ]
@@ -122,6 +121,20 @@ def test_gates_in_json_and_junit(command, store, tmp_path):
     suite = ElementTree.parse(tmp_path / "gates.xml").getroot()
     assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("3", "1", "1")
     assert "Fail" in (tmp_path / "r.html").read_text()
+
+
+def test_gates_for_a_judge_that_is_not_there_are_refused(command, store):
+    assert command("gate", store, "--max-sem", 9, "--judge", "modle") == (
+        2,
+        "",
+        "error: at --judge: there is no judge 'modle' in this run (there are: model)\n",
+    )
+    assert command("gate", store, "--judge", "model") == (
+        2,
+        "",
+        "error: at --judge: a judge is named, but no gate to hold it against (add one, for "
+        "example --max-sem 0.5)\n",
+    )
 
 
 def test_gates_given_here_replace_those_of_the_plan(command, tmp_path):

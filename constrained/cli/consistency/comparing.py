@@ -10,8 +10,8 @@ import typer
 
 from constrained.cli import screen
 from constrained.cli.consistency import options as o
-from constrained.cli.consistency.places import find_run
-from constrained.cli.consistency.reporting import note_left, save, save_html
+from constrained.cli.consistency.places import find_run, save
+from constrained.cli.consistency.reporting import note_left, save_html
 from constrained.errors import InvalidSpec
 
 __all__ = ["compare"]

@@ -11,8 +11,8 @@ import typer
 
 from constrained.cli import screen
 from constrained.cli.consistency import options as o
-from constrained.cli.consistency.places import Run, command, find_run
-from constrained.cli.consistency.reporting import save, save_html
+from constrained.cli.consistency.places import Run, command, find_run, save
+from constrained.cli.consistency.reporting import save_html
 from constrained.errors import InvalidSpec
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def gate(
 def held(
     analysis: Analysis, asked: Mapping[str, float], at: float | None, judge: str
 ) -> GateReport:
-    """The plan's gates and those asked for; `InvalidSpec` when there are none at all."""
+    """The plan's gates and those asked for; `InvalidSpec` when there are none, or no such judge."""
     from constrained.consistency.analysis import Gate, check
 
     if at is not None and "max_gate_risk" not in asked:
@@ -155,6 +155,19 @@ def held(
             "a pass rate is given, but not how often it may be missed",
             where="--at",
             hint="add --max-gate-risk 0.05",
+        )
+    known = dict.fromkeys(name for j in analysis.judges for name in (j.name, j.variant))
+    if judge and judge not in known:
+        raise InvalidSpec(
+            f"there is no judge {judge!r} in this run",
+            where="--judge",
+            hint=f"there are: {', '.join(known)}",
+        )
+    if judge and not asked:
+        raise InvalidSpec(
+            "a judge is named, but no gate to hold it against",
+            where="--judge",
+            hint="add one, for example --max-sem 0.5",
         )
     mine = [
         Gate(name, value, at if name == "max_gate_risk" else None, judge)

@@ -9,7 +9,7 @@ import typer
 
 from constrained.cli import screen
 from constrained.cli.consistency.options import pairs, scale_of
-from constrained.cli.consistency.places import command
+from constrained.cli.consistency.places import command, prepare_folder
 from constrained.errors import InvalidSpec
 
 if TYPE_CHECKING:
@@ -169,9 +169,9 @@ def import_(
         "scale": None if scale is None else scale_of(scale),
     }
     gates = {n: number(v, "--gate") for n, v in pairs(gate or (), "--gate", "max_sem=0.5")}
+    prepare_folder(store)
     with screen.spinner("Importing"):
         imported = read_scores(*paths, kind=kind, **{n: v for n, v in asked.items() if v})
-        store.parent.mkdir(parents=True, exist_ok=True)
         new = import_scores(store, imported, name=name, pass_mark=pass_mark, gates=gates)
     tell(imported, store, new, json=json)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from constrained.cli import screen
-from constrained.cli.consistency.places import Run, command
+from constrained.cli.consistency.places import Run, command, prepare_folder
 from constrained.errors import InvalidSpec
 
 __all__ = ["merge"]
@@ -42,6 +42,7 @@ def merge(
             where=str(target),
             hint="name the new store first, then the stores of the parts",
         )
+    prepare_folder(target)
     with screen.spinner("Merging"):
         new = stores.merge(target, sources)
         with stores.Store(target, create=False, check=False) as merged:

@@ -158,5 +158,7 @@ def two_numbers(text: str, sign: str, option: str, example: str) -> tuple[int, i
     """
     parts = text.lower().split(sign)
     if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise InvalidSpec(f"{text!r} is not two numbers", where=option, hint=f"write {example}")
+        raise InvalidSpec(
+            f"{text!r} is not two whole numbers from 1 on", where=option, hint=f"write {example}"
+        )
     return int(parts[0]), int(parts[1])

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from constrained.cli import screen
 from constrained.cli.formats import read_text
 from constrained.errors import InvalidSpec, RecordError
 
@@ -16,10 +19,12 @@ if TYPE_CHECKING:
     from constrained.consistency.analysis import Analysis
     from constrained.consistency.plan import Plan
 
-__all__ = ["Run", "command", "find_run", "is_plan", "store_of"]
+__all__ = ["Run", "command", "find_run", "is_plan", "prepare_folder", "save", "store_of"]
 
 PLANS = {".yaml", ".yml"}
+JSON = ".json"
 STORE = ".db"
+SQLITE = b"SQLite format 3\0"
 
 
 def is_plan(name: str | Path) -> bool:
@@ -40,6 +45,54 @@ def store_of(plan: str | Path, store: Path | None = None, tag: str = "") -> Path
     if store is None:
         return file.with_name(name)
     return store / name if store.is_dir() or not store.suffix else store
+
+
+def prepare_folder(store: Path) -> None:
+    """Make the folder of a store that is to be written.
+
+    Raises `InvalidSpec` for a name that would be read as a plan or as JSON, and `RecordError` when
+    the folder cannot be made.
+    """
+    if store.suffix.lower() in {*PLANS, JSON}:
+        raise InvalidSpec(
+            "this is no name of a store", where=str(store), hint=f"name it {store.stem}{STORE}"
+        )
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecordError(f"{store}: its folder cannot be made ({error.strerror})") from error
+
+
+def save(path: Path, text: str) -> None:
+    """Write a text, or print it when the path is ``-``.
+
+    Raises `InvalidSpec` for a plan or a store, which would be lost, and `RecordError` when the file
+    cannot be written.
+    """
+    if str(path) == "-":
+        typer.echo(text.removesuffix("\n"))
+        return
+    try:
+        if is_plan(path) or is_store(path):
+            what = "plan" if is_plan(path) else "store"
+            raise InvalidSpec(
+                f"a report here would take the place of a {what}",
+                where=str(path),
+                hint="name another file",
+            )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise RecordError(f"{path}: cannot be written ({error.strerror or error})") from error
+    screen.log(f"wrote {path}")
+
+
+def is_store(path: Path) -> bool:
+    """Whether there is an SQLite file at a path."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(SQLITE)) == SQLITE
 
 
 def command(*words: object) -> str:
@@ -65,7 +118,7 @@ class Run:
     @property
     def is_json(self) -> bool:
         """Whether it is an analysis that is finished already."""
-        return self.path.suffix.lower() == ".json"
+        return self.path.suffix.lower() == JSON
 
     def analysis(self, settings: dict[str, Any]) -> Analysis:
         """The analysis, with `settings` as arguments of `analyse`; `RecordError` as there."""

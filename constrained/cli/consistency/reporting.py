@@ -9,13 +9,12 @@ import typer
 
 from constrained.cli import screen
 from constrained.cli.consistency import options as o
-from constrained.cli.consistency.places import find_run
-from constrained.errors import RecordError
+from constrained.cli.consistency.places import find_run, save
 
 if TYPE_CHECKING:
     from constrained.consistency.analysis import Analysis, Comparison
 
-__all__ = ["note_left", "report", "save", "save_html"]
+__all__ = ["note_left", "report", "save_html"]
 
 
 def report(
@@ -103,19 +102,6 @@ def note_left(left: int, path: Path) -> None:
     """Say on stderr that a run is not complete."""
     if left:
         screen.log(f"note: {left:,} cells of the plan are not in {path} yet")
-
-
-def save(path: Path, text: str) -> None:
-    """Write a text, or print it when the path is ``-``; `RecordError` when that cannot be done."""
-    if str(path) == "-":
-        typer.echo(text.removesuffix("\n"))
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be written ({error.strerror or error})") from error
-    screen.log(f"wrote {path}")
 
 
 def save_html(path: Path, analysis: Analysis, comparison: Comparison | None = None) -> None:

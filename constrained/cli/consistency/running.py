@@ -12,7 +12,7 @@ import typer
 
 from constrained.cli import screen
 from constrained.cli.consistency.options import two_numbers
-from constrained.cli.consistency.places import command, store_of
+from constrained.cli.consistency.places import command, prepare_folder, store_of
 from constrained.cli.consistency.planning import limited, preview
 from constrained.cli.consistency.progress import Watch, watching
 from constrained.errors import InvalidSpec
@@ -104,7 +104,7 @@ def run(
     more = [str(word) for pair in (("--reuse", one) for one in reuse or ()) for word in pair]
     more += ["--shard", shard] if shard is not None else []
     again = command("run", plan, *words, *more)
-    place.parent.mkdir(parents=True, exist_ok=True)
+    prepare_folder(place)
     summary = score(asked, place, part, executor, reuse or [], command("run", plan, *words), again)
     tell(summary, str(plan), part, again, json=json)
 
