@@ -455,12 +455,63 @@ def test_items_keep_what_they_are_given() -> None:
 
 def test_gates_are_those_that_an_analysis_knows() -> None:
     from constrained.consistency.analysis import GATES
-    from constrained.consistency.plan.parts import GATE_NAMES
+    from constrained.consistency.bounds import GATE_RANGES
 
-    assert set(GATE_NAMES) == set(GATES)
+    assert set(GATE_RANGES) == set(GATES)
     assert refused(gates={"max_semm": 1}) == (
-        "at gates[0].name: there is no gate 'max_semm' (did you mean 'max_sem'?)"
+        "at gates[0]: there is no gate 'max_semm' (did you mean 'max_sem'?)"
     )
+
+
+@pytest.mark.parametrize(
+    ("gates", "message"),
+    [
+        (
+            {"max_flip_rate": 5},
+            "at gates[0]: the bound of max_flip_rate is 5 (0 to 1; 5 % is 0.05)",
+        ),
+        ({"max_sem": -1}, "at gates[0]: the bound of max_sem is -1 (points, 0 or more)"),
+        ({"min_kappa": 1.1}, "at gates[0]: the bound of min_kappa is 1.1 (-1 to 1)"),
+        (
+            {"max_sem": 1, "max_gate_risk": 0.1},
+            "at gates[1]: max_gate_risk needs a pass rate (max_gate_risk is the chance to fall "
+            "below a pass rate: give it as `at`)",
+        ),
+        (
+            {"max_sem": {"bound": 1, "judge": "modle"}},
+            "at gates[0].judge: there is no variant 'modle'; did you mean 'model'?",
+        ),
+    ],
+)
+def test_a_gate_that_decides_nothing_is_refused_before_the_run(gates: Any, message: str) -> None:
+    assert refused(gates=gates) == message
+
+
+def test_a_gate_may_be_for_a_variant_at_a_temperature() -> None:
+    gates = {"max_sem": {"bound": 1, "judge": "model, T=0.7"}}
+    assert plan(gates=gates, temperatures=[0.7, 1.0]).gates[0].judge == "model, T=0.7"
+
+
+@pytest.mark.parametrize(("mark", "which"), [(11, "no"), (10.5, "no"), (0, "every"), (-1, "every")])
+def test_a_pass_mark_that_decides_nothing_is_refused(mark: float, which: str) -> None:
+    assert refused(pass_mark=mark) == (
+        f"at pass_mark: {which} score reaches the pass mark {mark:g} "
+        "(the scores are 0 to 10; leave it out for none)"
+    )
+    assert plan(pass_mark=10).pass_mark == 10
+    assert plan(pass_mark=0.5).pass_mark == 0.5
+    assert plan(pass_mark=11, scale="0..12").pass_mark == 11
+
+
+def test_a_plan_without_a_cell_is_refused_and_a_shard_without_one_is_not() -> None:
+    assert refused(grid={"exclude": [{"format": "plain"}]}) == (
+        "at grid: no cell is left (leave fewer of them out)"
+    )
+    few = plan(grid={"include": [{"item": "e1", "prompt": "plain"}]})
+    cells = len(list(few.cells()))
+    parts = [len(list(few.shard(i, 50).cells())) for i in range(1, 51)]
+    assert sum(parts) == cells
+    assert 0 in parts
 
 
 def test_variants_may_be_named_like_prompts() -> None:

@@ -173,8 +173,7 @@ temperatures: [0.5, 1.0]
         (
             "1.0]",
             "warm]",
-            "at plan.yaml:11:21 (temperatures[1]): input should be a valid number, unable to parse "
-            "string as a number, not 'warm'",
+            "at plan.yaml:11:21 (temperatures[1]): there should be a number here, not 'warm'",
         ),
         (
             "1.0]",
@@ -248,8 +247,28 @@ temperatures: [0.5, 1.0]
         (
             "temperatures: [0.5, 1.0]",
             "gates: {max_sem: low}",
-            "at plan.yaml:11:9 (gates.max_sem): input should be a valid number, unable to parse "
-            "string as a number, not 'low'",
+            "at plan.yaml:11:9 (gates.max_sem): there should be a number here, not 'low'",
+        ),
+        (
+            "temperatures: [0.5, 1.0]",
+            "formats: plain",
+            "at plan.yaml:11:1 (formats): there should be a list here, not 'plain'",
+        ),
+        (
+            "temperatures: [0.5, 1.0]",
+            "formats: []",
+            "at plan.yaml:11:1 (formats): there is nothing in it",
+        ),
+        (
+            "temperatures: [0.5, 1.0]",
+            "seed: 1.5",
+            "at plan.yaml:11:1 (seed): there should be a whole number here, not 1.5",
+        ),
+        (
+            "temperatures: [0.5, 1.0]",
+            "gates: {max_flip_rate: 5}",
+            "at plan.yaml:11:9 (gates.max_flip_rate): the bound of max_flip_rate is 5 (0 to 1; "
+            "5 % is 0.05)",
         ),
     ],
 )

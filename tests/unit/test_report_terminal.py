@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -89,6 +90,43 @@ def test_the_pass_mark_is_said_in_words() -> None:
     assert first == "  flip rate by mark  ▁██  0 to 2, at most 17 %"
     assert second == "  mark 1: 75 % pass, another room flips 17 %, the same room 8.3 %"
     assert third.startswith("  a gate on the pass rate is safe up to ")
+
+
+@pytest.mark.parametrize("between", [0.01, 0.5, 1.0])
+def test_a_mark_between_two_scores_decides_as_the_higher_of_them(between: float) -> None:
+    found = printed(replace(small(), pass_mark=between))
+    assert lines_of(found, "Pass mark")[1] == (
+        f"  mark {between:g}: 75 % pass, another room flips 17 %, the same room 8.3 %"
+    )
+
+
+def test_a_mark_above_every_score_has_no_numbers_of_another_mark() -> None:
+    found = analyse_arrays([[[1.0, 0.0], [0.5, 0.5]]] * 2, [0, 1], pass_mark=7)
+    page = printed(found)
+    assert lines_of(page, "Pass mark")[1:] == ["  no score reaches the mark 7"]
+    assert "  no score here reaches the pass mark 7: nothing can flip" in lines_of(page, "Methods")
+    assert "straddles" not in page
+
+
+def test_failures_are_counted_and_the_commonest_are_named() -> None:
+    found = small()
+    judge = found.judges[0]
+    quality = replace(judge.quality, failures={"a": 1, "b": 3, "c": 2, "d": 1, "e": 1})
+    page = printed(replace(found, judges=(replace(judge, quality=quality),)))
+    assert "  draws without a score 8: b (3); c (2); a (1); 2 other reasons" in lines_of(
+        page, "Methods"
+    )
+    assert "without a score" not in printed(found)
+
+
+def test_where_nothing_is_known_no_number_is_shown() -> None:
+    page = printed(analyse_draws(np.full((2, 2, 1), np.nan), pass_mark=1))
+    dashes = ["\N{EN DASH}"] * 3
+    assert [line.split()[2:] for line in lines_of(page, "Prompts")[1:]] == [dashes, dashes]
+    assert "item: no cell has data" in page
+    assert "only one" not in page
+    assert "Pass mark" not in page
+    assert "by prompts" not in page
 
 
 def every_kind() -> list[tuple[str, Analysis]]:

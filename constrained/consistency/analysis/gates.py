@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from constrained.consistency.bounds import check_bound
 from constrained.consistency.statistics import (
     Estimate,
     Verdict,
@@ -30,7 +31,7 @@ class Gate:
 
     `at` is the pass rate, 0 to 1, that ``max_gate_risk`` is about. `judge` is the name of the judge
     that is held to it, or a variant's name; "" means every judge. Raises `InvalidSpec` for a name
-    that is no gate, and for a bound that is not a finite number.
+    that is no gate, and for a bound that decides nothing (see `check_bound`).
 
     >>> str(Gate("max_sem", 0.5))
     'max_sem 0.5'
@@ -42,22 +43,7 @@ class Gate:
     judge: str = ""
 
     def __post_init__(self) -> None:
-        if self.name not in GATES:
-            raise InvalidSpec(
-                f"there is no gate {self.name!r}", where="gates", hint=f"one of {', '.join(GATES)}"
-            )
-        if not math.isfinite(self.bound):
-            raise InvalidSpec(f"the bound of {self.name} is {self.bound}", where="gates")
-        if (self.name == "max_gate_risk") != (self.at is not None):
-            raise InvalidSpec(
-                f"{self.name} {'needs' if self.at is None else 'does not take'} a pass rate",
-                where="gates",
-                hint="max_gate_risk is the chance to fall below a pass rate: give it as `at`",
-            )
-        if self.at is not None and not 0.0 <= self.at <= 1.0:
-            raise InvalidSpec(
-                f"a pass rate of {self.at:g} cannot be reached", where="gates", hint="0 to 1"
-            )
+        check_bound(self.name, self.bound, self.at, where="gates")
 
     def __str__(self) -> str:
         at = "" if self.at is None else f" at a pass rate of {self.at:g}"

@@ -171,7 +171,7 @@ def judge_of(
             level=level,
         ),
         pairwise=pairwise(grid),
-        quality=_quality(grid, rooms, used),
+        quality=_quality(grid, rooms, used, mark),
     )
 
 
@@ -321,7 +321,7 @@ def _heat_maps(grid: Grid, used: Places, mark: float | None) -> tuple[HeatMap, .
     return tuple(maps)
 
 
-def _quality(grid: Grid, rooms: tuple[Room, ...], used: Places) -> Quality:
+def _quality(grid: Grid, rooms: tuple[Room, ...], used: Places, mark: float | None) -> Quality:
     present = grid.cells.present
     counts = np.bincount(grid.kind.reshape(-1), minlength=MISSING + 1)
     lost = _by_room((grid.wanted & ~present).astype(np.float64), used)
@@ -345,11 +345,13 @@ def _quality(grid: Grid, rooms: tuple[Room, ...], used: Places) -> Quality:
         seed_share=share,
         seconds=_total(grid.seconds),
         prompt_tokens=int(_total(grid.prompt_tokens)) if grid.prompt_tokens is not None else 0,
-        notes=_notes(grid, rooms, share),
+        notes=_notes(grid, rooms, share, mark),
     )
 
 
-def _notes(grid: Grid, rooms: tuple[Room, ...], share: Estimate) -> tuple[str, ...]:
+def _notes(
+    grid: Grid, rooms: tuple[Room, ...], share: Estimate, mark: float | None
+) -> tuple[str, ...]:
     """What a reader should know before believing the numbers."""
     notes = []
     items = int(grid.cells.present.any(axis=(1, 2, 3, 4, 5)).sum())
@@ -358,6 +360,9 @@ def _notes(grid: Grid, rooms: tuple[Room, ...], share: Estimate) -> tuple[str, .
     if len(rooms) < 5:
         how_many = f"{len(rooms)} room{'s' * (len(rooms) != 1)}"
         notes.append(f"only {how_many}: what other rooms do is a guess (use 5 or more)")
+    if items and mark is not None and not grid.scale[0] < mark <= grid.scale[-1]:
+        which = "no" if mark > grid.scale[-1] else "every"
+        notes.append(f"{which} score here reaches the pass mark {mark:g}: nothing can flip")
     if share.known and share.value > 0.1:
         notes.append("draws with the same index agree across cells: were seeds reused?")
     return tuple(notes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +19,15 @@ from constrained.consistency.analysis.results import PassMark
 from constrained.consistency.statistics import BOTH, Estimate, poisson_binomial, straddle_rate
 from constrained.consistency.statistics.estimate import Array
 
-__all__ = ["MOST_MARKS", "flip_again", "flip_rate", "gate_risks", "marks_shown", "pass_marks"]
+__all__ = [
+    "MOST_MARKS",
+    "deciding",
+    "flip_again",
+    "flip_rate",
+    "gate_risks",
+    "marks_shown",
+    "pass_marks",
+]
 
 MOST_MARKS = 101
 """Marks that a report shows; a scale with more of them is thinned out."""
@@ -42,6 +51,14 @@ def marks_shown(scale: Array, pass_mark: float | None) -> npt.NDArray[np.intp]:
         if here < scale.size:
             places = np.union1d(places, [here])
     return places
+
+
+def deciding(marks: Sequence[PassMark], pass_mark: float) -> int | None:
+    """The place of the shown mark that decides as `pass_mark` does: the first at or above it.
+
+    None when no score reaches it.
+    """
+    return next((place for place, m in enumerate(marks) if m.mark >= pass_mark), None)
 
 
 def gate_risks(passing: Array, rates: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing, nullcontext
@@ -19,6 +20,7 @@ from constrained.consistency.analysis.gates import GateLike
 from constrained.consistency.analysis.grid import AXES, Grid
 from constrained.consistency.analysis.judges import Settings
 from constrained.consistency.analysis.results import Analysis, Methods
+from constrained.consistency.plan.checks import check_pass_mark
 from constrained.consistency.statistics.estimate import Array
 from constrained.consistency.store import Columns, Store
 from constrained.errors import RecordError
@@ -54,7 +56,8 @@ def analyse(
     `pass_mark`, `scale`, `gold` (by item) and `gates` are those of the plan unless given. `where`
     keeps some levels of some facets: ``{"variant": "scorer", "temperature": [1.0]}``. `settings`
     are those of `Settings` (replicates, seed, level, target, flakiest, fixed_rooms, noun). Raises
-    `RecordError` when the store is damaged or has no cell, and for a level that it does not have.
+    `RecordError` when the store is damaged or has no cell, and for a level that it does not have;
+    `InvalidSpec` for a pass mark that no score or every score of the plan's format reaches.
 
     >>> from tempfile import mkdtemp
     >>> from constrained.consistency.records import Address, CellRecord
@@ -81,6 +84,8 @@ def analyse(
         grid = _with_texts(store, columns, grid, levels)
         environments = store.environments()
     mark = pass_mark if pass_mark is not None else (plan.pass_mark if plan else None)
+    if mark is not None and plan is not None and math.isfinite(mark):
+        check_pass_mark(mark, sorted({*plan.rubric, *known}) if plan.rubric else ())
     chosen = Settings(pass_mark=mark, **settings)
     environment = environments[-1] if environments else {}
     items = [str(level) for level in levels["item"]]

@@ -46,7 +46,9 @@ def study(
 def _point(components: VarianceComponents, prompts: int, draws: float) -> StudyPoint:
     found = dependability(components, _sizes(components, prompts, draws))
     cost = float(prompts) if math.isinf(draws) else prompts * draws
-    return StudyPoint(prompts, draws, found.phi, found.generalizability, found.sem, cost)
+    # Raw components may be below 0; a coefficient below 0 is shown as 0, as that of one score is.
+    phi, generalizability = max(found.phi, 0.0), max(found.generalizability, 0.0)
+    return StudyPoint(prompts, draws, phi, generalizability, found.sem, cost)
 
 
 def _sizes(components: VarianceComponents, prompts: float, draws: float) -> dict[str, float]:

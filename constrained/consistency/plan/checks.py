@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from constrained.consistency.plan.parts import Item, Scoring, Selection, Wording
+from constrained.consistency.plan.parts import Item, PlannedGate, Scoring, Selection, Wording
 from constrained.consistency.scores import score_of
 from constrained.errors import InvalidSpec, RecordError
 from constrained.prompts import prompt_format
@@ -17,7 +17,9 @@ __all__ = [
     "LISTED_SCORES",
     "check_asking",
     "check_fields",
+    "check_gates",
     "check_names",
+    "check_pass_mark",
     "check_scores",
     "check_selection",
     "same_level",
@@ -138,6 +140,33 @@ def check_scores(spec: Spec[Any], scoring: Scoring, field: str) -> None:
             hint = "write a format with two numbers, such as {first:1..10} {second:1..10}"
             problem = f"the output {text!r} holds one score, and two answers are compared"
             raise InvalidSpec(problem, where="spec", hint=hint)
+
+
+def check_gates(gates: Sequence[PlannedGate], variants: Sequence[str]) -> None:
+    """Raise `InvalidSpec` when a gate is for a judge that no variant can be.
+
+    A judge is a variant, or with several temperatures a variant and its temperature.
+    """
+    for place, gate in enumerate(gates):
+        if gate.judge and gate.judge.partition(", T=")[0] not in variants:
+            where = f"gates[{place}].judge"
+            raise InvalidSpec(_unknown("variant", gate.judge, variants), where=where)
+
+
+def check_pass_mark(mark: float, scores: Sequence[float]) -> None:
+    """Raise `InvalidSpec` when all of the scores that there can be lie on one side of the mark.
+
+    `scores` are ascending.
+
+    >>> check_pass_mark(6, range(11))
+    """
+    if scores and not scores[0] < mark <= scores[-1]:
+        which = "no" if mark > scores[-1] else "every"
+        raise InvalidSpec(
+            f"{which} score reaches the pass mark {mark:g}",
+            where="pass_mark",
+            hint=f"the scores are {scores[0]:g} to {scores[-1]:g}; leave it out for none",
+        )
 
 
 def same_level(level: Any, name: Any) -> bool:

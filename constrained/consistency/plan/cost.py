@@ -55,10 +55,10 @@ class CostEstimate:
     def __str__(self) -> str:
         about = "" if self.counted >= self.prompts else "about "
         lines = [
-            f"{self.cells:,} cells, {self.prompts:,} prompts to read",
+            f"{_counted(self.cells, 'cell')}, {_counted(self.prompts, 'prompt')} to read",
             f"{about}{self.prompt_tokens:,} tokens of prompts, at most {self.output_tokens:,} of "
             "answers",
-            f"at most {self.passes:,} forward passes",
+            f"at most {_counted(self.passes, 'forward pass', 'es')}",
         ]
         if self.minutes is not None:
             lines.append(f"about {_duration(self.minutes)} on one device")
@@ -188,6 +188,10 @@ def _output_ids(text: str, tokenizer: Any) -> list[Any]:
     return [
         text[at : at + CHARACTERS_PER_TOKEN] for at in range(0, len(text), CHARACTERS_PER_TOKEN)
     ]
+
+
+def _counted(number: int, noun: str, plural: str = "s") -> str:
+    return f"{number:,} {noun}{plural if number != 1 else ''}"
 
 
 def _duration(minutes: float) -> str:

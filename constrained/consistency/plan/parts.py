@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from constrained.consistency.bounds import check_bound
 from constrained.consistency.plan.part import Part, plain_value, written
 from constrained.errors import InvalidSpec
 
 __all__ = [
-    "GATE_NAMES",
     "Gold",
     "Item",
     "PlannedGate",
@@ -204,26 +203,8 @@ class Scoring(Part):
         return self
 
 
-GATE_NAMES = (
-    "max_sem",
-    "max_expected_sem",
-    "max_move",
-    "max_expected_move",
-    "max_flip_rate",
-    "max_gate_risk",
-    "max_bias",
-    "max_removed_mass",
-    "max_missing",
-    "min_phi",
-    "min_expected_phi",
-    "min_alpha",
-    "min_kappa",
-)
-"""What can be bounded; `constrained.consistency.analysis` says what each is."""
-
-
 class PlannedGate(Part):
-    """A bound that the judges are to keep; `name` is one of `GATE_NAMES`.
+    """A bound that the judges are to keep; `name` is one of `constrained.consistency.bounds`.
 
     `at` is the pass rate that ``max_gate_risk`` is about, `judge` the variant that is held to it
     ("": every one).
@@ -234,17 +215,13 @@ class PlannedGate(Part):
 
     name: str
     bound: float
-    at: float | None = Field(default=None, ge=0, le=1)
+    at: float | None = None
     judge: str = ""
 
-    @field_validator("name")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in GATE_NAMES:
-            near = get_close_matches(name, GATE_NAMES, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(GATE_NAMES)}"
-            raise InvalidSpec(f"there is no gate {name!r}", hint=hint)
-        return name
+    @model_validator(mode="after")
+    def _decides(self) -> PlannedGate:
+        check_bound(self.name, self.bound, self.at)
+        return self
 
 
 Choice: TypeAlias = dict[str, tuple[Any, ...]]

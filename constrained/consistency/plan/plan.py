@@ -14,7 +14,9 @@ from constrained.consistency.plan.checks import (
     LISTED_SCORES,
     check_asking,
     check_fields,
+    check_gates,
     check_names,
+    check_pass_mark,
     check_scores,
     check_selection,
     same_level,
@@ -141,7 +143,10 @@ class Plan(Part):
                 f"there is no shard {self.part[0]} of {self.part[1]}", hint="write 1/4 to 4/4"
             )
         check_asking(self.formats, self.temperatures, self.scoring.kind)
+        check_gates(self.gates, self.levels["variant"])
         self._check_scores()
+        if self.part is None and next(self.cells(), None) is None:
+            raise InvalidSpec("no cell is left", where="grid", hint="leave fewer of them out")
         return self
 
     # -- the grid
@@ -241,6 +246,17 @@ class Plan(Part):
         scores = {self.score_of(spec.parse(text)) for text in spec.enumerate()}
         return tuple(sorted(scores))
 
+    @property
+    def rubric(self) -> tuple[float, ...]:
+        """All single scores that a judge can give or the scale knows, ascending; () if unknown.
+
+        Unknown they are for pairs, for imported scores, and for formats with too many.
+        """
+        if self.scoring.kind == "imported" or self.scoring.pair is not None:
+            return ()
+        scores = [score for score in self.support or () if not isinstance(score, tuple)]
+        return tuple(sorted({*scores, *(self.scale or ())})) if scores else ()
+
     # -- checks
 
     def _said(self) -> dict[str, Any]:
@@ -279,6 +295,8 @@ class Plan(Part):
                 return
             raise InvalidSpec(str(error), where="spec") from error
         check_scores(spec, self.scoring, self.score)
+        if self.pass_mark is not None:
+            check_pass_mark(self.pass_mark, self.rubric)
 
 
 def _named(said: Any, key: str) -> Any:

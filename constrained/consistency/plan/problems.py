@@ -16,6 +16,23 @@ __all__ = ["Place", "first_problem", "invalid", "read_place", "written_place"]
 
 Place = tuple[str | int, ...]
 
+NUMBER, WHOLE = "there should be a number here", "there should be a whole number here"
+WORDS = {
+    "tuple_type": "there should be a list here",
+    "dict_type": "there should be keys and values here",
+    "model_type": "there should be keys and values here",
+    "string_type": "there should be a text here",
+    "bool_type": "there should be true or false here",
+    "bool_parsing": "there should be true or false here",
+    "int_type": WHOLE,
+    "int_parsing": WHOLE,
+    "int_from_float": WHOLE,
+    "float_type": NUMBER,
+    "float_parsing": NUMBER,
+    "finite_number": "there should be a finite number here",
+}
+"""What pydantic's types of errors are to someone who writes YAML."""
+
 
 def invalid(error: ValidationError, model: type[BaseModel]) -> InvalidSpec:
     """The first problem that pydantic found while it read `model`, as `InvalidSpec`."""
@@ -46,7 +63,9 @@ def first_problem(error: ValidationError, model: type[BaseModel]) -> tuple[Place
         return place, inner, cause.hint
     if details["type"] == "missing":
         return place[:-1], f"the key {str(place[-1])!r} is missing", ""
-    problem = details["msg"][:1].lower() + details["msg"][1:]
+    if details["type"] in ("too_short", "string_too_short"):
+        return place, "there is nothing in it", ""
+    problem = WORDS.get(details["type"], details["msg"][:1].lower() + details["msg"][1:])
     return place, f"{problem}, not {details['input']!r}", ""
 
 

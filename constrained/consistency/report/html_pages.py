@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from constrained.consistency.analysis import Analysis, FlakyItem, HeatMap, Judge, PassMark
+from constrained.consistency.analysis.marks import deciding
 from constrained.consistency.report import html_charts as charts
 from constrained.consistency.report import html_data, terms
 from constrained.consistency.report.palette import level_of
@@ -138,11 +139,11 @@ def _study_table(judge: Judge) -> tuple[tuple[int, tuple[StudyPoint, ...]], ...]
 
 
 def _mark_index(analysis: Analysis, judge: Judge) -> int:
-    """The mark that the slider starts at: the plan's, or the middle one."""
+    """The mark that the slider starts at: the one that decides as the plan's, or the middle one."""
     if analysis.pass_mark is None:
         return len(judge.marks) // 2
-    away = [abs(mark.mark - analysis.pass_mark) for mark in judge.marks]
-    return away.index(min(away)) if away else 0
+    place = deciding(judge.marks, analysis.pass_mark)
+    return max(len(judge.marks) - 1, 0) if place is None else place
 
 
 def _gate_percent(analysis: Analysis, mark: PassMark | None) -> int:

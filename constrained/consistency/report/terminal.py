@@ -7,7 +7,7 @@ characters in them are replaced: nothing in a report can move the cursor or chan
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from rich.cells import set_cell_size
@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from constrained.consistency.analysis import Analysis, HeatMap, Judge
+from constrained.consistency.analysis.marks import deciding
 from constrained.consistency.report import terms
 from constrained.consistency.report.html_charts import root
 from constrained.consistency.report.html_data import STRADDLE, item_moves
@@ -36,6 +37,7 @@ MOST_COLUMNS = 9
 MOST_ITEMS = 12
 MOST_FLAKY = 8
 MOST_ROOMS = 12
+MOST_REASONS = 3
 """What fits on a page; the HTML report has the rest, and a line says how much that is."""
 
 VERDICT_STYLES = {"pass": "bold cyan", "fail": "bold red", "unsure": "bold yellow", "none": "dim"}
@@ -64,7 +66,7 @@ def to_terminal(analysis: Analysis) -> RenderableType:
         *_section("Flakiest items", _flakiest(analysis, judge) if judge.flakiest else None),
         *_section("Prompts", _rooms(judge)),
         *_section("Two answers judged together", _pairs(judge) if judge.pairwise else None),
-        *_section("Pass mark", _marks(analysis, judge) if judge.marks else None),
+        *_section("Pass mark", _marks(analysis, judge)),
         *_section("Averaging", _study(judge)),
         *_section("Methods", _methods(analysis, judge)),
     ]
@@ -85,7 +87,9 @@ def _head(analysis: Analysis) -> RenderableType:
     if analysis.title:
         first.append(f"  {clean(analysis.title)}", style="default not bold")
     sizes = f" {terms.TIMES} ".join(
-        f"{len(levels)} {name}s" for name, levels in analysis.facets.items() if len(levels) > 1
+        f"{len(levels)} {name}{'s' * (len(levels) != 1)}"
+        for name, levels in analysis.facets.items()
+        if len(levels) > 1 or name in ("item", "prompt")
     )
     summary = analysis.judges[0].summary
     return Group(
@@ -165,8 +169,10 @@ def _components(judge: Judge) -> RenderableType:
         )
     found = judge.agreement
     words = Text("one score: standard error ", style="default")
-    words.append(f"{terms.estimate_words(found.sem, 'points')} points", style="bold")
-    words.append(f", Φ {terms.estimate_words(found.phi, 'ratio')}")
+    unit = " points" if found.sem.known else ""
+    words.append(f"{terms.estimate_words(found.sem, 'points')}{unit}", style="bold")
+    if found.phi.known or found.phi.reason != found.sem.reason:
+        words.append(f", Φ {terms.estimate_words(found.phi, 'ratio')}")
     return Group(table, *reasons, words)
 
 
@@ -187,7 +193,7 @@ def _heat(analysis: Analysis, judge: Judge) -> RenderableType:
         lines.append(line)
     names = "  ".join(f"{c + 1} {clean(analysis.prompts[c])}" for c in columns)
     notes = [f"Prompts: {names}"]
-    if analysis.pass_mark is not None:
+    if analysis.pass_mark is not None and any("*" in line.plain[NAME:] for line in lines):
         sure = terms.percent(STRADDLE)
         notes.append(
             f"* straddles the pass mark {analysis.pass_mark:g}: at least {sure} either side"
@@ -292,8 +298,10 @@ def _pairs(judge: Judge) -> RenderableType:
     return table
 
 
-def _marks(analysis: Analysis, judge: Judge) -> RenderableType:
+def _marks(analysis: Analysis, judge: Judge) -> RenderableType | None:
     flips = [mark.flip.value for mark in judge.marks]
+    if all(math.isnan(flip) for flip in flips):
+        return None
     line = Text("flip rate by mark  ")
     line.append(spark(flips), style="yellow")
     first, last = judge.marks[0].mark, judge.marks[-1].mark
@@ -303,9 +311,12 @@ def _marks(analysis: Analysis, judge: Judge) -> RenderableType:
     )
     if analysis.pass_mark is None:
         return line
-    mark = min(judge.marks, key=lambda m: abs(m.mark - float(analysis.pass_mark or 0.0)))
+    place = deciding(judge.marks, analysis.pass_mark)
+    if place is None:
+        return Group(line, Text(f"no score reaches the mark {analysis.pass_mark:g}"))
+    mark = judge.marks[place]
     words = [
-        f"mark {terms.score(mark.mark)}: {terms.percent(mark.pass_rate.value)} pass",
+        f"mark {analysis.pass_mark:g}: {terms.percent(mark.pass_rate.value)} pass",
         f"another room flips {terms.percent(mark.flip.value)}",
     ]
     if mark.flip_again.known:
@@ -319,6 +330,8 @@ def _study(judge: Judge) -> RenderableType:
     lines: list[Text] = [Text(clean(study.advice))]
     for draws in sorted({p.draws for p in study.points}, reverse=True)[:1]:
         chosen = [p for p in study.points if p.draws == draws and not math.isnan(p.phi)]
+        if not chosen:
+            break
         row = Text().append("Φ by prompts  ", style="dim")
         for p in chosen:
             style = "bold" if p.phi >= study.target else "default"
@@ -330,7 +343,9 @@ def _study(judge: Judge) -> RenderableType:
 def _methods(analysis: Analysis, judge: Judge) -> RenderableType:
     quality = judge.quality
     kinds = ", ".join(f"{n:,} {kind}" for kind, n in quality.kinds.items())
-    lines = [f"cells {quality.present:,} of {quality.planned:,} ({kinds})"]
+    lines = [f"cells {quality.present:,} of {quality.planned:,}{f' ({kinds})' if kinds else ''}"]
+    if quality.failures:
+        lines.append(f"draws without a score {_reasons(quality.failures)}")
     if not math.isnan(quality.removed_mass):
         outside = f"mass outside the format {terms.percent(quality.removed_mass)} on average"
         lines.append(f"{outside}, {terms.percent(quality.removed_mass_most)} at most")
@@ -342,6 +357,15 @@ def _methods(analysis: Analysis, judge: Judge) -> RenderableType:
     if analysis.methods.command:
         parts.append(Text(f"repeat: {clean(analysis.methods.command)}", style="bold"))
     return Group(*parts)
+
+
+def _reasons(failures: Mapping[str, int]) -> str:
+    """How many draws failed, and the commonest reasons."""
+    ranked = sorted(failures.items(), key=lambda found: -found[1])
+    named = [f"{why} ({times:,})" for why, times in ranked[:MOST_REASONS]]
+    left = len(ranked) - MOST_REASONS
+    more = [f"{left:,} other reasons"] if left > 0 else []
+    return f"{sum(failures.values()):,}: {'; '.join([*named, *more])}"
 
 
 def _universes(judge: Judge) -> Iterable[str]:

@@ -65,8 +65,10 @@ def wasserstein(p: npt.ArrayLike, q: npt.ArrayLike, scores: npt.ArrayLike) -> Ar
         )
     order = np.argsort(values)
     gap = np.diff(values[order])
-    moved = np.abs(np.cumsum((a - b)[..., order], axis=-1))[..., :-1]
-    result: Array = np.asarray(moved @ gap)
+    moved = np.abs(np.cumsum((a - b)[..., order], axis=-1))
+    result: Array = np.asarray(moved[..., :-1] @ gap)
+    if not gap.size:  # all on one score; a missing distribution stays missing
+        result = result + 0.0 * moved[..., 0]
     return result
 
 

@@ -221,7 +221,7 @@ def _component(
     effect = tuple(names[axis] for axis in axes)
     if axes not in found.effects:
         flat = [names[axis] for axis in axes if (axis,) not in found.effects]
-        reason = f"only one {flat[0]} (use at least 2)"
+        reason = f"only one {flat[0]} (use at least 2)" if found.count else found.reason
         return Component(effect, math.nan, unknown(reason))
     place = found.effects.index(axes)
     total = float(found.totals[place])
