@@ -98,8 +98,8 @@ class Generator:
         such as the instructions in front of every essay. From then on prompts that begin with at
         least 16 tokens of it pay for what follows only, here and in `distribution`. The pass is
         made when it is first needed, and again when weights or adapters have changed since; of
-        weights that were changed through ``parameter.data``, tell with `forget`. What takes more
-        than ``head_bytes`` is not kept, and the beginning used longest ago goes first.
+        weights that were changed in place through ``parameter.data``, tell with `forget`. What
+        takes more than ``head_bytes`` is not kept, and the beginning used longest ago goes first.
 
         Gives the number of tokens, 0 for models that cannot start in the middle of a prompt
         (encoder-decoders, sliding windows, ALiBi).

@@ -52,14 +52,14 @@ class Heads:
 
     def __init__(self, most_bytes: int = HEAD_BYTES) -> None:
         self._most_bytes = whole_number(most_bytes, "head_bytes", GenerationError, least=0)
-        self._known: dict[Tokens, None] = {}
+        self._known: set[Tokens] = set()
         self._kept: OrderedDict[Tokens, _Kept] = OrderedDict()
         self._lock = Lock()
 
     def remember(self, head: Sequence[int]) -> None:
         """From now on prompts that begin with this, or a part of it, share their passes over it."""
         with self._lock:
-            self._known[tuple(head)] = None
+            self._known.add(tuple(head))
 
     def forget(self) -> None:
         """Keep nothing, and free the memory."""
@@ -69,9 +69,9 @@ class Heads:
 
     def shared(self, prompts: Sequence[Sequence[int]]) -> int:
         """How many tokens all prompts begin with that are in one head; at least one is left."""
-        if not self._known or not self._most_bytes:
-            return 0
-        most = max(common_head([*prompts, (*head, -1)]) for head in list(self._known))
+        with self._lock:
+            known = list(self._known) if self._most_bytes else []
+        most = max((common_head([*prompts, (*head, -1)]) for head in known), default=0)
         return most if most >= KEEP_FROM else 0
 
     def find(self, head: Tokens, weights: object) -> tuple[Any, torch.Tensor] | None:
@@ -84,13 +84,16 @@ class Heads:
             return kept.cache, kept.mask
 
     def keep(self, head: Tokens, weights: object, cache: Any, mask: torch.Tensor) -> None:
-        """Keep what `find` gives."""
+        """Keep what `find` gives, if there is room and the head was not forgotten meanwhile."""
         size = sum(layer.keys.nbytes + layer.values.nbytes for layer in cache.layers)
         with self._lock:
-            self._kept[head] = _Kept(weights, cache, mask, size)
-            self._kept.move_to_end(head)
-            while sum(kept.size for kept in self._kept.values()) > self._most_bytes:
+            self._kept.pop(head, None)
+            wanted = any(known[: len(head)] == head for known in self._known)
+            if size > self._most_bytes or not wanted:
+                return
+            while sum(kept.size for kept in self._kept.values()) + size > self._most_bytes:
                 self._kept.popitem(last=False)
+            self._kept[head] = _Kept(weights, cache, mask, size)
 
 
 def common_head(prompts: Sequence[Sequence[int]]) -> int:

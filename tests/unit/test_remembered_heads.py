@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import peft
@@ -22,6 +24,16 @@ TOKENIZER = tiny.byte_level()
 GRADE = ct.template("Essay score: {score} / 10", score=range(11))
 HEAD = "The essay argues well. The answer is positive. " * 4
 PROMPTS = [HEAD + end for end in ("Bad.", "Good.\n", "a", "Score: 7 / 10")]
+
+
+class Cache:
+    """The keys and values of one layer, of so many bytes together."""
+
+    def __init__(self, size: int) -> None:
+        keys, values = (
+            torch.zeros(part, dtype=torch.uint8) for part in (size // 2, size - size // 2)
+        )
+        self.layers = [SimpleNamespace(keys=keys, values=values)]
 
 
 def own_model(kind: str = "llama") -> Any:
@@ -70,7 +82,7 @@ def test_calls_with_several_prompts_take_the_head_from_memory() -> None:
     other(PROMPTS[0], GRADE)
     for spec in (GRADE, ct.template("{why} {score:0..10}", why=ct.text(stop=".", max_length=9))):
         strangers = [*PROMPTS, "Bad.", "Another essay, about cats."]
-        asked = {"temperature": 1.0, "seed": 4}
+        asked: Any = {"temperature": 1.0, "seed": 4}
         with tokens_passed(other) as read:
             answers = other(strangers, spec, **asked)
         assert max(read) < 2 * known
@@ -123,6 +135,62 @@ def test_changed_weights_are_noticed() -> None:
     after = exact(generator, PROMPTS[0])
     assert after == pytest.approx(exact(Generator(model, TOKENIZER), PROMPTS[0]), rel=1e-4)
     assert after != pytest.approx(before, rel=1e-2)
+
+
+def test_weights_that_come_to_lie_where_others_lay_are_noticed() -> None:
+    model = own_model()
+    generator = Generator(model, TOKENIZER)
+    generator.remember(HEAD)
+    weight = model.get_input_embeddings().weight
+    memory = weight.detach().clone().numpy()
+    weight.data = torch.from_numpy(memory)
+    before = exact(generator, PROMPTS[0])
+    memory *= 3
+    weight.data = torch.from_numpy(memory)  # another tensor, at the address of the last one
+    after = exact(generator, PROMPTS[0])
+    assert after == pytest.approx(exact(Generator(model, TOKENIZER), PROMPTS[0]), rel=1e-4)
+    assert after != pytest.approx(before, rel=1e-2)
+
+
+def test_a_head_that_does_not_fit_leaves_the_others_alone() -> None:
+    heads = Heads(most_bytes=100)
+    caches = {name: Cache(size) for name, size in (("small", 30), ("other", 40), ("big", 101))}
+    tokens = {"small": (1,) * 20, "other": (2,) * 20, "big": (3,) * 20}
+    for head in tokens.values():
+        heads.remember(head)
+    for name, head in tokens.items():
+        heads.keep(head, "weights", caches[name], torch.ones(1, 20))
+    found = {name: heads.find(head, "weights") for name, head in tokens.items()}
+    kept = {name: both and both[0] for name, both in found.items()}
+    assert kept == {"small": caches["small"], "other": caches["other"], "big": None}
+    assert heads.find(tokens["small"], "other weights") is None
+
+
+def test_what_was_forgotten_while_it_was_passed_is_not_kept() -> None:
+    heads, head = Heads(), (1,) * 20
+    heads.remember(head)
+    heads.forget()
+    heads.keep(head, "weights", Cache(1), torch.ones(1, 20))
+    assert heads.find(head, "weights") is None
+
+
+def test_threads_may_ask_remember_and_forget_at_the_same_time() -> None:
+    model = own_model()
+    generator = Generator(model, TOKENIZER)
+    right = [Generator(model, TOKENIZER)(prompt, GRADE).text for prompt in PROMPTS]
+
+    def work(place: int) -> list[str]:
+        found = []
+        for turn in range(6):
+            generator.remember(HEAD)
+            found.append(generator(PROMPTS[(place + turn) % 4], GRADE).text)
+            if turn % 2:
+                generator.forget()
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        for place, found in enumerate(pool.map(work, range(4))):
+            assert found == [right[(place + turn) % 4] for turn in range(6)]
 
 
 def lora() -> Any:
