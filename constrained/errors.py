@@ -25,6 +25,8 @@ program never has to read the text.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = [
     "ConstrainedError",
     "GenerationError",
@@ -46,6 +48,18 @@ __all__ = [
 
 class ConstrainedError(Exception):
     """The root: catch it to catch everything this library raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Errors cross process borders whole: without their own arguments a pool would hang."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[ConstrainedError], args: tuple[Any, ...], parts: dict[str, Any]
+) -> ConstrainedError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(parts)
+    return error
 
 
 class SpecError(ConstrainedError, ValueError):
@@ -80,15 +94,19 @@ class UnsatisfiableSpec(SpecError):
 
 
 class LimitExceeded(ConstrainedError):
-    """A bound of `Limits` was reached. `limit` is its field name, `value` its setting."""
+    """A bound of `Limits` was reached. `limit` is its field name, `value` its setting.
 
-    def __init__(self, limit: str, value: int, doing: str = "") -> None:
+    `remedy` is what helps apart from a higher bound.
+    """
+
+    def __init__(
+        self, limit: str, value: int, doing: str = "", *, remedy: str = "simplify the spec"
+    ) -> None:
         self.limit = limit
         self.value = value
         what = f" while {doing}" if doing else ""
         super().__init__(
-            f"limit {limit}={value:,} reached{what} "
-            f"(simplify the spec, or pass Limits({limit}=...))"
+            f"limit {limit}={value:,} reached{what} ({remedy}, or pass Limits({limit}=...))"
         )
 
 

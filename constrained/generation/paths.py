@@ -16,7 +16,7 @@ from constrained.generation.tree import Tree
 from constrained.limits import Limits
 from constrained.spec.spec import Spec
 
-__all__ = ["Output", "PathNode", "Paths", "Reader", "check_finite", "grow"]
+__all__ = ["Output", "PathNode", "Paths", "Reader", "check_listable", "grow"]
 
 
 class Reader(Protocol):
@@ -116,10 +116,22 @@ class Paths:
         return tuple(ids[::-1])
 
 
-def check_finite(spec: Spec[Any]) -> None:
-    """Raise `UnsupportedSpec` when the spec has infinitely many outputs."""
+TOO_MANY = (
+    'draw samples; in JSON leave one way to write spaces with json(..., whitespace="compact")'
+)
+
+
+def check_listable(spec: Spec[Any], limits: Limits) -> None:
+    """Refuse what cannot be listed before it is tried.
+
+    Raises `UnsupportedSpec` when the spec has infinitely many outputs, `LimitExceeded` when it is
+    seen to have more than ``limits.max_outputs``.
+    """
     try:
-        next(iter(spec.enumerate(1)), None)
+        spec.enumerate(limits=limits)
+    except LimitExceeded as error:
+        doing = f"listing the outputs of {spec!r:.60}"
+        raise LimitExceeded(error.limit, error.value, doing, remedy=TOO_MANY) from None
     except UnsupportedSpec as error:
         raise UnsupportedSpec(
             error.feature,
@@ -157,7 +169,10 @@ def grow(
         outputs += node.ending
         if outputs > limits.max_outputs or len(nodes) > 20 * limits.max_outputs:
             raise LimitExceeded(
-                "max_outputs", limits.max_outputs, "listing the token paths of a distribution"
+                "max_outputs",
+                limits.max_outputs,
+                "listing the token paths of a distribution",
+                remedy=TOO_MANY,
             )
         for token in node.allowed.tolist():
             if token in ends:

@@ -17,7 +17,7 @@ from constrained.generation.heads import HEAD_BYTES, Heads
 from constrained.generation.inputs import Prompt, prompt_ids
 from constrained.generation.loop import Row
 from constrained.generation.model import LanguageModel
-from constrained.generation.paths import Paths, check_finite, grow
+from constrained.generation.paths import Paths, check_listable, grow
 from constrained.generation.policy import Spellings, check_spellings, guide_of
 from constrained.generation.sampling import Sampling, row_generator
 from constrained.limits import Limits
@@ -113,7 +113,7 @@ class Runtime:
         guide = self.guide(spec, prompt)
         paths = self._paths.get(guide)
         if paths is None:
-            check_finite(spec)
+            check_listable(spec, self.limits)
             paths = grow(guide, self.limits, lambda text: (text, spec.parse(text)))
             if len(paths.nodes) <= NODES_KEPT:
                 self._paths[guide] = paths
@@ -187,6 +187,11 @@ class Runtime:
 def per_prompt(spec: Any, prompts: int) -> list[Spec[Any] | None]:
     """One spec per prompt: the same for all, or a list of as many (None: free text)."""
     if isinstance(spec, list):
+        if spec and all(isinstance(one, str) for one in spec):
+            raise GenerationError(
+                f"{spec!r:.60} could be options of one answer or one text for each prompt; pass "
+                "choice([...]) for options, as_spec(...) around each text otherwise"
+            )
         if len(spec) != prompts:
             raise GenerationError(
                 f"there are {len(spec)} specs for {prompts} prompts; pass one spec for all, or a "

@@ -14,7 +14,7 @@ from constrained.arguments import real_number, whole_number
 from constrained.errors import ConstrainedError, GenerationError, ModelError, VocabularyError
 from constrained.generation import Generator, LogitsMask
 from constrained.models import load_model
-from constrained.spec import integer, template, text
+from constrained.spec import as_spec, integer, template, text
 from constrained.testing import ByteTokenizer, ScriptedModel
 from constrained.vocabulary import Vocabulary
 
@@ -201,3 +201,16 @@ def test_numbers_are_checked_as_numbers() -> None:
         whole_number(1, "samples", ValueError, least=2)
     with pytest.raises(ValueError, match=r"^samples must be a whole number, got '9{56}\.\.\.$"):
         whole_number("9" * 100, "samples", ValueError)
+
+
+def test_a_list_of_texts_is_not_guessed_at() -> None:
+    ask = generator()
+    for call in (ask, ask.distribution):
+        with pytest.raises(GenerationError) as caught:
+            call(["a", "b"], ["yes", "no"])
+        assert str(caught.value) == (
+            "['yes', 'no'] could be options of one answer or one text for each prompt; pass "
+            "choice([...]) for options, as_spec(...) around each text otherwise"
+        )
+    assert [one.text for one in ask(["a", "b"], [as_spec("yes"), as_spec("no")])] == ["yes", "no"]
+    assert ask(["a", "b"], ("2", "1"))[0].text == "1"
