@@ -13,7 +13,17 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-__all__ = ["complain", "json_text", "log", "progress", "remark", "show", "show_json", "spinner"]
+__all__ = [
+    "complain",
+    "json_text",
+    "log",
+    "progress",
+    "remark",
+    "show",
+    "show_json",
+    "spinner",
+    "width",
+]
 
 
 def messages() -> Console:
@@ -23,8 +33,12 @@ def messages() -> Console:
 
 def show(page: RenderableType) -> None:
     """Print a page for people to stdout, at most 80 columns wide."""
-    console = Console(highlight=False)
-    console.print(page, width=min(console.width, 80))
+    Console(highlight=False).print(page, width=width())
+
+
+def width() -> int:
+    """How wide a page for people is: as the terminal, 80 columns at most."""
+    return min(Console().width, 80)
 
 
 def show_json(value: Any) -> None:

@@ -647,3 +647,41 @@ def test_levels_that_no_cell_uses_change_nothing() -> None:
     for effect in (("item",), ("prompt",), ("item", "prompt")):
         assert other.components[effect].raw == pytest.approx(one.components[effect].raw)
     assert other.agreement.phi.value == pytest.approx(one.agreement.phi.value)
+
+
+@pytest.mark.parametrize("score", [1e61, -1e300])
+def test_scores_whose_squares_overflow_are_refused(score: float) -> None:
+    with pytest.raises(RecordError) as caught:
+        analyse_draws([[[score], [1.0]], [[2.0], [3.0]]])
+    assert str(caught.value) == (
+        f"a score of {abs(score):g} is too large to calculate with (at most 1e+60; is it one? "
+        "a scale on import leaves others out)"
+    )
+
+
+def test_scores_of_1e60_keep_their_variances() -> None:
+    small, large = (
+        analyse_draws(np.array([[[1.0], [2.0]], [[4.0], [7.0]], [[9.0], [8.0]]]) * factor)
+        for factor in (1.0, 1e59)
+    )
+    one, other = small.judges[0].agreement, large.judges[0].agreement
+    assert other.sem.value == pytest.approx(1e59 * one.sem.value)
+    assert (other.phi.value, other.phi.low) == pytest.approx((one.phi.value, one.phi.low))
+
+
+def test_a_coefficient_of_the_d_study_is_never_below_0() -> None:
+    rng = np.random.default_rng(2)
+    alike = analyse_draws(np.round(rng.normal(5, 2, (1, 4, 1)) + rng.normal(0, 1, (6, 4, 3))))
+    judge = alike.judges[0]
+    assert judge.components.raw("item") < 0
+    known = [point for point in judge.study.points if not math.isnan(point.phi)]
+    assert len(known) >= 8
+    assert {point.phi for point in known} == {0.0}
+    assert not any(point.generalizability < 0 for point in known)
+    assert not judge.study.needed.known
+
+
+def test_a_distance_without_data_is_not_known() -> None:
+    found = analyse_draws(np.full((2, 2, 1), np.nan)).judges[0]
+    assert all(not room.distance.known for room in found.prompts)
+    assert {c.estimate.reason for c in found.components.components} == {"no cell has data"}

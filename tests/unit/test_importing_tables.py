@@ -180,15 +180,19 @@ def test_a_spreadsheet_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
             "{path}: there is no column 'item' (there are 'essay', 'score'; say which one it is "
             "with columns={{'item': ...}} or --column item=...)",
         ),
+        (
+            "item;score\ne1;7\n",
+            "{path}: there is no column 'item' (there are 'item;score'; another delimiter stands "
+            "between its columns: name it with --delimiter)",
+        ),
         ("item,score\ne1,7,8\n", "{path}:2: 3 cells under 2 columns"),
         ("item,score,score\ne1,7,8\n", "{path}:1: the column 'score' is there twice"),
         ('item,score\n"e1,7\n', "{path}:2: not CSV: unexpected end of data"),
         ("item,score\n ,7\n", "{path}:2: the row names no item"),
         (
             "item,score,draw\ne1,7,0\ne1,8,0\n",
-            "{path}:3: draw 0 of Address(item='e1', prompt='prompt', format='plain', "
-            "variant='model', temperature=1.0, order='') stands here and at {path}:2 already; "
-            "number the draws of a cell, or tell its levels apart",
+            "{path}:3: draw 0 of item 'e1', prompt 'prompt', variant 'model' stands here and at "
+            "{path}:2 already; number the draws of a cell, or tell its levels apart",
         ),
         (
             "item,score,draw\ne1,7,first\n",

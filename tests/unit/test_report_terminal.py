@@ -21,7 +21,7 @@ def printed(analysis: Analysis, width: int = 80, **options: object) -> str:
     """The report as it is written to a terminal of `width` columns."""
     file = io.StringIO()
     console = Console(file=file, width=width, highlight=False, **options)  # type: ignore[arg-type]
-    console.print(to_terminal(analysis))
+    console.print(to_terminal(analysis, width))
     return file.getvalue()
 
 
@@ -154,6 +154,35 @@ def test_no_line_is_longer_than_80_columns_and_nothing_is_nan(analysis: Analysis
     page = printed(analysis)
     assert max(len(line) for line in page.splitlines()) <= 80
     assert re.findall(r"\b(nan|None|inf)\b", page) == []
+
+
+@pytest.mark.parametrize("width", [40, 50, 64, 72])
+@pytest.mark.parametrize("analysis", [a for _, a in KINDS], ids=[name for name, _ in KINDS])
+def test_a_narrow_page_keeps_names_and_numbers(analysis: Analysis, width: int) -> None:
+    page = printed(analysis, width)
+    assert max(cell_len(line) for line in page.splitlines()) <= width
+    rooms = lines_of(page, "Prompts")
+    judge = analysis.judges[0]
+    assert rooms[0].split()[:2] == ["prompt", "mean"]
+    assert len([line for line in rooms[1:] if "nearer" not in line]) >= min(len(judge.prompts), 12)
+    heat = lines_of(page, "Items under prompts")
+    shown = heat[0].split()
+    assert shown == [str(n + 1) for n in range(len(shown))]
+    assert heat[1 + min(len(analysis.items), 12)].startswith("  Prompts:")  # no line is folded
+
+
+def test_the_d_study_shows_the_draws_of_its_advice() -> None:
+    rng = np.random.default_rng(1)
+    y = rng.normal(5, 2, (14, 1, 1)) + rng.normal(0, 0.6, (1, 5, 1)) + rng.normal(0, 1, (14, 5, 4))
+    found = analyse_draws(np.clip(np.round(y), 0, 10), range(11))
+    study = found.judges[0].study
+    assert study.cheapest
+    page = " ".join(lines_of(printed(found), "Averaging"))
+    assert "Φ by prompts, 1 draw each" in page
+    first = next(p for p in study.points if (p.prompts, p.draws) == (1, 1.0))
+    assert f" 1: {first.phi:.2f} " in page
+    reached = [p.prompts for p in study.points if p.draws == 1.0 and p.phi >= 0.9]
+    assert min(reached) >= study.cheapest.prompts
 
 
 def test_without_colour_there_is_no_escape_and_the_same_text(

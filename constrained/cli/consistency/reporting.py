@@ -91,7 +91,7 @@ def report(
     if markdown is not None:
         save(markdown, to_markdown(analysis))
     if html is None and json is None and markdown is None:
-        screen.show(to_terminal(analysis))
+        screen.show(to_terminal(analysis, screen.width()))
         if changes is not None:
             from constrained.cli.consistency.pages import comparison_page
 

@@ -18,6 +18,9 @@ from constrained.errors import RecordError
 
 __all__ = ["NOTES", "analyse_arrays", "analyse_draws", "analyse_grid"]
 
+LARGEST = 1e60
+"""The fourth power of a score is a double."""
+
 NOTES = (
     "Rooms are compared by the distributions of their cells; exact cells add no sampling error.",
     "Intervals named 'items and prompts like these' treat both as samples of what might be asked.",
@@ -98,6 +101,12 @@ def analyse_grid(
     if truth.shape != (len(items),):
         raise RecordError(
             f"gold scores of shape {truth.shape} do not fit {len(items)} items (NaN: no gold score)"
+        )
+    largest = max(map(abs, grid.scale))
+    if largest > LARGEST:
+        raise RecordError(
+            f"a score of {largest:g} is too large to calculate with (at most {LARGEST:g}; is it "
+            "one? a scale on import leaves others out)"
         )
     wanted = as_gates(gates)
     parts = list(grid.judges())

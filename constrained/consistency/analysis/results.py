@@ -191,8 +191,8 @@ class Study:
     """The D-study: what averaging more prompts and draws would buy, and what it costs.
 
     `points` cost scorings per item (one model call, or one draw); multiply by `seconds` (per call,
-    NaN when unknown) for time. `needed` is the fewest prompts for a Phi of `target` with the
-    expected score, `cheapest` the cheapest plan that reaches it, `advice` both in one sentence.
+    NaN when unknown) for time. `needed` is the fewest prompts for a Phi of `target`, with the
+    expected score of exact cells or else one draw each; `cheapest` is that plan, `advice` says it.
     """
 
     points: tuple[StudyPoint, ...]
@@ -208,7 +208,7 @@ class Gold:
     """Agreement with gold scores over `items` of them.
 
     `bias` (points, above 0 is lenient) and `kappa` (quadratic weighted, full scale) of the average
-    of all rooms, rounded to the scale; `kappa_single`: of one draw in one room, the mean of rooms.
+    of all rooms, rounded to the scale; `kappa_single`: of one draw in a random room.
     """
 
     items: int

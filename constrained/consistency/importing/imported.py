@@ -192,8 +192,10 @@ def _record(
 
 
 def _twice(again: Judgement, first: Judgement, what: str) -> RecordError:
+    address = again.address
+    names = f"item {address.item!r}, prompt {address.prompt!r}, variant {address.variant!r}"
     return RecordError(
-        f"{again.where}: {what} of {again.address} stands here and at {first.where} already; "
+        f"{again.where}: {what} of {names} stands here and at {first.where} already; "
         "number the draws of a cell, or tell its levels apart"
     )
 

@@ -199,6 +199,8 @@ def _names(
             named = name in columns or name in rooms
             hint = f"; say which one it is with columns={{{name!r}: ...}} or --column {name}=..."
             hint = "" if named else hint
+            if len(row) == 1 and any(mark in there for mark in (";", "\\t", "|")):
+                hint = "; another delimiter stands between its columns: name it with --delimiter"
             raise RecordError(f"{path}: there is no column {column!r} (there are {there}{hint})")
     return {name: column for name, column in names.items() if has_field(row, column)}
 

@@ -16,7 +16,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from constrained.consistency.analysis import Analysis, HeatMap, Judge
+from constrained.consistency.analysis import Analysis, HeatMap, Judge, Room
 from constrained.consistency.analysis.marks import deciding
 from constrained.consistency.report import terms
 from constrained.consistency.report.html_charts import root
@@ -33,6 +33,12 @@ BAR = 24
 NAME = 14
 """Columns of an item's name in the heat map."""
 
+COLUMN = 7
+"""Columns of a cell of the heat map."""
+
+NARROW = 64
+"""A terminal below this shows less in its tables."""
+
 MOST_COLUMNS = 9
 MOST_ITEMS = 12
 MOST_FLAKY = 8
@@ -44,10 +50,11 @@ VERDICT_STYLES = {"pass": "bold cyan", "fail": "bold red", "unsure": "bold yello
 KIND_STYLES = {"item": "blue", "prompt": "yellow", "both": "magenta", "draw": "bright_black"}
 
 
-def to_terminal(analysis: Analysis) -> RenderableType:
+def to_terminal(analysis: Analysis, width: int = 80) -> RenderableType:
     """The report as a page for rich's console: `rich.print(to_terminal(analysis))`.
 
-    Fits 80 columns. Details are those of the first judge; of many items the flakiest are shown.
+    Fits `width` columns; below 64 some columns of the tables are left out. Details are those of the
+    first judge; of many items the flakiest are shown.
 
     >>> from rich.console import Console
     >>> from constrained.consistency.analysis import analyse_draws
@@ -61,10 +68,10 @@ def to_terminal(analysis: Analysis) -> RenderableType:
     parts: list[RenderableType] = [_head(analysis), *_gates(analysis), *_judges(analysis)]
     name = f" ({clean(judge.name)})" if len(analysis.judges) > 1 else ""
     parts += [
-        *_section(f"Where scores vary{name}", _components(judge)),
-        *_section("Items under prompts", _heat(analysis, judge)),
-        *_section("Flakiest items", _flakiest(analysis, judge) if judge.flakiest else None),
-        *_section("Prompts", _rooms(judge)),
+        *_section(f"Where scores vary{name}", _components(judge, width)),
+        *_section("Items under prompts", _heat(analysis, judge, width)),
+        *_section("Flakiest items", _flakiest(analysis, judge, width) if judge.flakiest else None),
+        *_section("Prompts", _rooms(judge, width)),
         *_section("Two answers judged together", _pairs(judge) if judge.pairwise else None),
         *_section("Pass mark", _marks(analysis, judge)),
         *_section("Averaging", _study(judge)),
@@ -145,10 +152,11 @@ def _judges(analysis: Analysis) -> list[RenderableType]:
     return _section("Judges", table)
 
 
-def _components(judge: Judge) -> RenderableType:
+def _components(judge: Judge, width: int) -> RenderableType:
     table = _grid(("", "left"), ("", "left"), ("share", "right"), ("points (interval)", "left"))
     table.columns[0].no_wrap = len(judge.components.facets) <= 3
     table.columns[1].no_wrap = True
+    full = max(0, min(BAR, width - 56))
     reasons: list[Text] = []
     for component in judge.components.components:
         estimate = component.estimate
@@ -162,7 +170,7 @@ def _components(judge: Judge) -> RenderableType:
         table.add_row(
             Text(name),
             Text(
-                "" if math.isnan(share) else bar(share, BAR), style=KIND_STYLES.get(kind, "green")
+                "" if math.isnan(share) else bar(share, full), style=KIND_STYLES.get(kind, "green")
             ),
             terms.percent(share),
             Text(clean(known)),
@@ -176,11 +184,12 @@ def _components(judge: Judge) -> RenderableType:
     return Group(table, *reasons, words)
 
 
-def _heat(analysis: Analysis, judge: Judge) -> RenderableType:
+def _heat(analysis: Analysis, judge: Judge, width: int) -> RenderableType:
     heat_map = judge.heat_maps[0]
     moves = item_moves(judge)
     rows = sorted(np.argsort(-np.nan_to_num(moves, nan=-1.0), kind="stable")[:MOST_ITEMS].tolist())
-    columns = range(min(len(analysis.prompts), MOST_COLUMNS))
+    fitting = max(1, (width - NAME - 2) // COLUMN)
+    columns = range(min(len(analysis.prompts), MOST_COLUMNS, fitting))
     low, high = analysis.scale[0], analysis.scale[-1]
     head = Text(" " * NAME, style="dim")
     for column in columns:
@@ -229,14 +238,13 @@ def _cell(heat_map: HeatMap, row: int, column: int, low: float, high: float) -> 
     return cell.append(" ", style="default on default")
 
 
-def _flakiest(analysis: Analysis, judge: Judge) -> RenderableType:
+def _flakiest(analysis: Analysis, judge: Judge, width: int) -> RenderableType:
     table = _grid(
         ("item", "left"),
         ("mean", "right"),
         ("moves by", "right"),
         ("flips", "right"),
-        ("lowest in", "left"),
-        ("highest in", "left"),
+        *(() if width < NARROW else (("lowest in", "left"), ("highest in", "left"))),
     )
     for item in judge.flakiest[:MOST_FLAKY]:
         table.add_row(
@@ -244,27 +252,35 @@ def _flakiest(analysis: Analysis, judge: Judge) -> RenderableType:
             terms.points(item.mean),
             terms.points(item.move),
             terms.percent(item.flip) if analysis.pass_mark is not None else terms.MISSING,
-            Text(f"{terms.points(item.low)} {short(item.low_room, 13)}"),
-            Text(f"{terms.points(item.high)} {short(item.high_room, 13)}"),
+            *(
+                ()
+                if width < NARROW
+                else (_place(item.low, item.low_room), _place(item.high, item.high_room))
+            ),
         )
     return table
 
 
-def _rooms(judge: Judge) -> RenderableType:
-    columns = [("prompt", "left"), ("mean", "right"), ("severity", "right"), ("distance", "right")]
-    if judge.gold:
-        columns += [("bias", "right"), ("κ", "right")]
+def _place(mean: float, room: Room) -> Text:
+    return Text(f"{terms.points(mean)} {short(room, 13)}")
+
+
+def _rooms(judge: Judge, width: int) -> RenderableType:
+    narrow = width < NARROW
+    columns = [("prompt", "left"), ("mean", "right"), ("severity", "right")]
+    columns += [] if narrow else [("distance", "right")]
+    columns += [("bias", "right"), ("κ", "right")] if judge.gold else []
     table = _grid(*columns)
     ranked = sorted(judge.prompts, key=lambda row: -_or_zero(row.distance.value))
     for row in ranked[:MOST_ROOMS]:
-        cells = [
-            terms.points(row.mean.value),
-            terms.estimate_words(row.severity, "points") if row.severity.known else terms.MISSING,
-            terms.points(row.distance.value),
-        ]
+        severity = terms.points(row.severity.value)
+        if row.severity.known and not narrow:
+            severity = terms.estimate_words(row.severity, "points")
+        cells = [terms.points(row.mean.value), severity]
+        cells += [] if narrow else [terms.points(row.distance.value)]
         if judge.gold:
             cells += [terms.points(row.bias.value), terms.ratio(row.kappa.value)]
-        table.add_row(Text(short(row.room, 22)), *cells)
+        table.add_row(Text(short(row.room, 10 if narrow else 22)), *cells)
     left = len(judge.prompts) - MOST_ROOMS
     if left <= 0:
         return table
@@ -327,14 +343,18 @@ def _marks(analysis: Analysis, judge: Judge) -> RenderableType | None:
 
 def _study(judge: Judge) -> RenderableType:
     study = judge.study
-    lines: list[Text] = [Text(clean(study.advice))]
-    for draws in sorted({p.draws for p in study.points}, reverse=True)[:1]:
-        chosen = [p for p in study.points if p.draws == draws and not math.isnan(p.phi)]
-        if not chosen:
-            break
-        row = Text().append("Φ by prompts  ", style="dim")
+    lines = [Text(clean(study.advice))]
+    draws = (
+        study.cheapest.draws
+        if study.cheapest
+        else max((p.draws for p in study.points), default=1.0)
+    )
+    chosen = [p for p in study.points if p.draws == draws and not math.isnan(p.phi)]
+    if chosen:
+        each = "exact" if math.isinf(draws) else f"{draws:g} draw{'s' * (draws != 1)} each"
+        row = Text(f"Φ by prompts, {each}  ", style="dim")
         for p in chosen:
-            style = "bold" if p.phi >= study.target else "default"
+            style = "bold not dim" if p.phi >= study.target else "not dim"
             row.append(f"{p.prompts}: {terms.ratio(p.phi)}  ", style=style)
         lines.append(row)
     return Group(*lines)
@@ -369,6 +389,14 @@ def _reasons(failures: Mapping[str, int]) -> str:
 
 
 def _universes(judge: Judge) -> Iterable[str]:
-    estimates = [judge.summary.move, judge.agreement.phi, *(r.severity for r in judge.prompts)]
-    found = terms.universes(estimates)
-    return [found] if found else []
+    """What the intervals of the page are for, by what has them."""
+    found = {
+        "another room": [judge.summary.move, judge.summary.flip],
+        "standard error and Φ": [judge.agreement.sem, judge.agreement.phi],
+        "severity": [row.severity for row in judge.prompts],
+    }
+    said: dict[str, list[str]] = {}
+    for what, estimates in found.items():
+        if universe := terms.universes(estimates):
+            said.setdefault(universe, []).append(what)
+    return [f"{', '.join(names)}: {universe}" for universe, names in said.items()]
