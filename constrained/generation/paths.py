@@ -157,23 +157,29 @@ def grow(
     and `UnsupportedSpec` when a path can go round in a circle and never be decided.
     """
     ends = guide.vocabulary.end_ids
-    first = guide.start if start is None else start
-    nodes = [PathNode(first, -1, -1, 0, guide.allowed(first))]
-    readers: list[Any] = [reader]
-    outputs = 0
-    for index, node in enumerate(nodes):
-        if decided is not None and decided(readers[index]):
-            node.ending, node.allowed = True, node.allowed[:0]
-        else:
-            node.ending = guide.accepting(node.node)
-        outputs += node.ending
-        if outputs > limits.max_outputs or len(nodes) > 20 * limits.max_outputs:
+    nodes: list[PathNode] = []
+    readers: list[Any] = []
+    least = 0  # every id that may come next begins a path of its own
+
+    def follow(state: int, parent: int, token: int, depth: int, reader: Any) -> None:
+        nonlocal least
+        settled = decided is not None and decided(reader)
+        ids = guide.allowed(state)[:0] if settled else guide.allowed(state)
+        ending = settled or guide.accepting(state)
+        ways = len(ids) - sum(int((ids == end).sum()) for end in ends) + ending
+        least += ways - (parent >= 0)
+        if least > limits.max_outputs:
             raise LimitExceeded(
                 "max_outputs",
                 limits.max_outputs,
                 "listing the token paths of a distribution",
                 remedy=TOO_MANY,
             )
+        nodes.append(PathNode(state, parent, token, depth, ids, ending=ending))
+        readers.append(reader)
+
+    follow(guide.start if start is None else start, -1, -1, 0, reader)
+    for index, node in enumerate(nodes):
         for token in node.allowed.tolist():
             if token in ends:
                 continue
@@ -184,11 +190,11 @@ def grow(
                     "the field has infinitely many values, so its distribution cannot be listed",
                     hint="bound its repeats and numbers, or draw samples",
                 )
+            read_on = readers[index]
+            if read_on is not None:
+                read_on = read_on.advance(guide.vocabulary.tokens[token] or b"")
             node.children.append(len(nodes))
-            nodes.append(PathNode(after, index, token, node.depth + 1, guide.allowed(after)))
-            if reader is not None:
-                data = guide.vocabulary.tokens[token] or b""
-                readers.append(readers[index].advance(data))
+            follow(after, index, token, node.depth + 1, read_on)
     return Paths(nodes, guide, read, before)
 
 
