@@ -76,6 +76,10 @@ class Vocabulary:
         self.tokens: tuple[bytes | None, ...] = tuple(
             None if i in ends or not token else token for i, token in enumerate(tokens)
         )
+        usable = self.tokens[: self.width]
+        single = {token[0] for token in usable if token is not None and len(token) == 1}
+        # Known from the start: the first engine should not wait for a walk over all tokens.
+        self._spells_all = single >= UTF8_BYTES
 
     def __len__(self) -> int:
         """How many ids the tokenizer has; may be more or fewer than `width`."""
@@ -90,12 +94,11 @@ class Vocabulary:
     @cached_property
     def spells(self) -> frozenset[str] | None:
         """The characters that it can spell; None when every byte that UTF-8 uses is a token."""
-        usable = {token for token in self.tokens[: self.width] if token is not None}
-        if all(bytes([byte]) in usable for byte in UTF8_BYTES):
+        if self._spells_all:
             return None
         characters = set()
-        for token in usable:
-            if len(token) > 4:
+        for token in self.tokens[: self.width]:
+            if token is None or len(token) > 4:
                 continue
             try:
                 text = token.decode("utf-8")
