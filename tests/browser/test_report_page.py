@@ -284,7 +284,9 @@ def test_the_dark_scheme_and_print_change_the_page(opened: Opener) -> None:
     assert lightness(dark) < 150
     dark.emulate_media(media="print", color_scheme="dark")
     assert lightness(dark) == 3 * 255
-    for gone in ("nav", ".slider", ".heat-tools"):
+    assert dark.is_visible("output.mark")  # what the numbers below are for
+    assert dark.is_visible("output.gate")
+    for gone in ("nav", ".slider input", ".heat-tools"):
         assert dark.is_hidden(gone)
     assert dark.evaluate("document.documentElement.scrollHeight") > 0
     assert dark.evaluate("getComputedStyle(document.querySelector('.heat')).overflow") == "visible"

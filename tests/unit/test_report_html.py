@@ -378,3 +378,23 @@ def test_prompt_names_head_the_columns_of_the_heat_map() -> None:
     head = re.search(r"<thead><tr><th scope=\"col\">Item.*?</thead>", page, re.S)
     assert head
     assert re.findall(r'<th scope="col">(.*?)</th>', head[0])[1:] == list(PROMPTS[:5])
+
+
+def test_the_environment_is_words_and_not_code() -> None:
+    found = sample()
+    told = {"python": "3.11", "variants": {"base": {"device": "cpu", "model_class": "Llama"}}}
+    page = to_html(replace(found, methods=replace(found.methods, environment=told)))
+    assert "base: device cpu, model class Llama" in page
+    assert "{&#39;" not in page
+
+
+@pytest.mark.parametrize(("mark", "place"), [(5.5, "6"), (6.0, "6"), (99.0, "10")])
+def test_the_slider_starts_at_the_mark_that_decides(mark: float, place: str) -> None:
+    page = to_html(analyse_arrays(distributions(6, 4), SCALE, pass_mark=mark))
+    assert re.findall(r'<output class="mark"[^>]*>([^<]*)<', page) == [place]
+
+
+def test_a_share_just_below_1_is_not_rounded_to_it() -> None:
+    p = distributions(3, 2)
+    page = to_html(analyse_arrays(p, SCALE, removed_mass=np.full((3, 2), 0.9999998)))
+    assert '"removed":[0.9999998,' in page

@@ -286,9 +286,10 @@ def _agreement(
     agreed = exact_alpha(
         probabilities, scale, replicates=replicates, seed=settings.seed, level=settings.level
     )
-    return Agreement(
-        drawn.sem, drawn.phi, drawn.generalizability, expected.sem, expected.phi, agreed
+    phi, ranking, phi_expected = (  # with a negative item variance they are below 0
+        found.truncated(0.0, 1.0) for found in (drawn.phi, drawn.generalizability, expected.phi)
     )
+    return Agreement(drawn.sem, phi, ranking, expected.sem, phi_expected, agreed)
 
 
 def _heat_maps(grid: Grid, used: Places, mark: float | None) -> tuple[HeatMap, ...]:

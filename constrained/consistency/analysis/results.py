@@ -87,7 +87,8 @@ class Agreement:
     """How far one room's scores can be relied on; `sem` in points, the others at most 1.
 
     `phi`, `generalizability` (E-rho^2) and `sem` are those of one draw in one room, the `_expected`
-    ones those of one room's expected score (endless draws); `alpha` is Krippendorff's (interval).
+    ones those of one room's expected score (endless draws); coefficients below 0 are shown as 0.
+    `alpha` is Krippendorff's (interval).
     """
 
     sem: Estimate

@@ -123,17 +123,24 @@ def _parts(analysis: Analysis) -> list[tuple[str, str]]:
 
 
 def _environment_rows(environment: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What ran where, one level deep."""
+    """What ran where, two levels deep."""
     rows: list[tuple[str, str]] = []
     for name, value in environment.items():
         if isinstance(value, Mapping):
-            shown = ", ".join(f"{key} {part}" for key, part in value.items())
+            shown = "; ".join(f"{key}: {_inner(part)}" for key, part in value.items())
         elif isinstance(value, list | tuple):
             shown = ", ".join(map(str, value))
         else:
             shown = str(value)
         rows.append((str(name).replace("_", " "), shown))
     return rows[:ENVIRONMENT_ROWS]
+
+
+def _inner(value: Any) -> str:
+    """A part of the environment: ``device cpu, dtype float32``."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{str(key).replace('_', ' ')} {part}" for key, part in value.items())
+    return str(value)
 
 
 def _remarks(component: Component) -> str:

@@ -107,7 +107,7 @@ def _map(heat_map: HeatMap, rows: list[int]) -> dict[str, Any]:
         "mean": _numbers(heat_map.mean[rows], 4),
         "sd": _numbers(heat_map.sd[rows], 4),
         "draws": _numbers(draws, 0),
-        "removed": _numbers(heat_map.removed_mass[rows], 6),
+        "removed": _numbers(heat_map.removed_mass[rows], 9),
         "p": [
             list(map(int, line)) if there else None
             for line, there in zip(np.nan_to_num(flat).tolist(), known.tolist(), strict=True)
