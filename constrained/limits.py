@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
-__all__ = ["DEFAULT_LIMITS", "Limits"]
+from constrained.arguments import whole_number
+from constrained.errors import InvalidSpec
+
+__all__ = ["DEFAULT_LIMITS", "Limits", "check_limits"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +16,8 @@ class Limits:
     """Bounds on what one engine may use; reaching one raises `LimitExceeded` with its name.
 
     Counts, not seconds, so that the same spec fails the same way on every machine. The defaults
-    keep any single call under about a second and 1 GiB on one core.
+    keep any single call under about a second and 1 GiB on one core. Raises `InvalidSpec` for what
+    is no count.
 
     >>> Limits(max_terms=10_000).max_terms
     10000
@@ -38,6 +43,16 @@ class Limits:
 
     max_states: int = 20_000
     """Byte states that `Spec.summary` and `Spec.enumerate` may explore."""
+
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            whole_number(getattr(self, one.name), one.name, InvalidSpec, least=0)
+
+
+def check_limits(limits: Any) -> None:
+    """Raise `InvalidSpec` for what is no `Limits`."""
+    if not isinstance(limits, Limits):
+        raise InvalidSpec(f"limits must be a Limits object, got {limits!r:.60}")
 
 
 DEFAULT_LIMITS = Limits()

@@ -7,6 +7,7 @@ import enum
 import re
 import types
 import typing
+from collections import abc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from math import ceil, floor
@@ -27,7 +28,8 @@ __all__ = ["as_spec"]
 ACCEPTED = (
     "accepted: a Spec, a str (that text), a range, a list, tuple or set of options, int, float, "
     "bool, str, None, Literal[...], an Enum class, Optional, Union, Annotated, a compiled regular "
-    "expression, a pydantic model, a dataclass, a TypedDict, a JSON Schema as a dict"
+    "expression, a pydantic model, a dataclass, a TypedDict, a JSON Schema as a dict; for JSON of "
+    "other types that pydantic reads, json(...)"
 )
 
 
@@ -45,8 +47,9 @@ def as_spec(obj: Any) -> Spec[Any]:
     `Optional[X]`, `X | Y`              any of them; a text that several match is read by the first
     `Annotated[X, Field(ge=0)]`         X within ge, gt, le, lt, multiple_of, lengths, pattern
     `re.compile(...)`                   the texts that it matches in full (`regex`)
-    a pydantic model, a dataclass, a    its JSON (`json`)
-    TypedDict, ``list[...]``, a schema
+    a pydantic model or `TypeAdapter`,  its JSON (`json`)
+    a dataclass, TypedDict, NamedTuple,
+    ``list[...]``, a schema
     ==================================  =====================================================
 
     Raises `InvalidSpec` for anything else, `UnsupportedSpec` for metadata of `Annotated` that
@@ -73,6 +76,8 @@ def as_spec(obj: Any) -> Spec[Any]:
         return regex(obj)
     if isinstance(obj, Mapping) or _is_structured(obj):
         return _json(obj)
+    if isinstance(obj, typing.NewType):
+        return as_spec(obj.__supertype__)
     origin = typing.get_origin(obj)
     if origin is typing.Literal:
         return choice(obj)
@@ -88,7 +93,7 @@ def as_spec(obj: Any) -> Spec[Any]:
     raise InvalidSpec(f"{obj!r} ({type(obj).__name__}) describes no output", hint=ACCEPTED)
 
 
-STRUCTURES = (list, dict, tuple, set, frozenset)
+STRUCTURES = (list, dict, tuple, set, frozenset, abc.Sequence, abc.Mapping)
 SCALARS: Mapping[type, Callable[..., Spec[Any]]] = {
     bool: boolean,
     int: integer,
@@ -109,9 +114,12 @@ def _is_structured(kind: Any) -> bool:
     """Whether values of the type are written as JSON."""
     if typing.get_origin(kind) in STRUCTURES or kind in STRUCTURES:
         return True
-    return isinstance(kind, type) and (
+    if not isinstance(kind, type):
+        return hasattr(kind, "validate_json") and hasattr(kind, "json_schema")  # a TypeAdapter
+    return bool(
         dataclasses.is_dataclass(kind)
         or hasattr(kind, "__required_keys__")  # a TypedDict, of typing or typing_extensions
+        or (issubclass(kind, tuple) and hasattr(kind, "_fields"))  # a NamedTuple
         or hasattr(kind, "__get_pydantic_core_schema__")
     )
 

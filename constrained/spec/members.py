@@ -8,8 +8,9 @@ from contextlib import suppress
 from itertools import islice
 from typing import Any
 
+from constrained.arguments import whole_number
 from constrained.engine import ByteEngine
-from constrained.errors import LimitExceeded, UnsupportedSpec
+from constrained.errors import InvalidSpec, LimitExceeded, UnsupportedSpec
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.automaton import explore
 from constrained.spec.finiteness import finiteness
@@ -40,6 +41,8 @@ def all_outputs(engine: ByteEngine) -> Iterator[bytes]:
 
 def enumerate_outputs(spec: Spec[Any], limit: int | None, limits: Limits) -> Iterator[str]:
     """See `Spec.enumerate`; refusals are raised at once, not when the first output is taken."""
+    if limit is not None:
+        whole_number(limit, "limit", InvalidSpec, least=0)
     found = finiteness(spec.grammar, limits)
     if found.finite is None:
         raise UnsupportedSpec(
@@ -86,7 +89,8 @@ def _shortened(spec: Spec[Any]) -> str:
 
 def examples(spec: Spec[Any], n: int, seed: int) -> list[str]:
     """See `Spec.examples`: later draws are longer; a draw that was seen before is thrown away."""
-    draws = random.Random(seed)
+    whole_number(n, "n", InvalidSpec, least=0)
+    draws = random.Random(whole_number(seed, "seed", InvalidSpec))
     found: dict[str, None] = {}
 
     def keep(output: bytes) -> None:

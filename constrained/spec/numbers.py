@@ -12,8 +12,9 @@ from fractions import Fraction
 from operator import index
 from typing import Any
 
+from constrained.arguments import check_switch, text_argument
 from constrained.errors import InvalidSpec
-from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.spec.compose import check_text
 from constrained.spec.numbers_json import (
     LONGEST_BOUND,
@@ -77,12 +78,14 @@ def integer(
     >>> integer(1000, thousands_separator=",").parse("12,500")
     12500
     """
+    _check_settings(limits, plus_sign=plus_sign, leading_zeros=leading_zeros)
     low, high = _optional_integer(low, "low"), _optional_integer(high, "high")
     step = _optional_integer(step, "step") or 0
     if step < 1:
         raise InvalidSpec(f"step must be 1 or more, not {step}")
     separator = thousands_separator or ""
     if thousands_separator is not None:
+        text_argument(separator, "thousands_separator", InvalidSpec)
         if len(separator) != 1 or separator in "0123456789+-":
             raise InvalidSpec(
                 f"thousands_separator must be one character that no integer holds, "
@@ -164,6 +167,14 @@ def number(
     >>> number(0, 1, decimals=2, exact=True).parse("0.50")
     Decimal('0.50')
     """
+    _check_settings(
+        limits,
+        exclusive_low=exclusive_low,
+        exclusive_high=exclusive_high,
+        plus_sign=plus_sign,
+        trailing_zeros=trailing_zeros,
+        exact=exact,
+    )
     least = None if low is None else exactly(low, "low")
     most = None if high is None else exactly(high, "high")
     start = least or Fraction(0)
@@ -214,6 +225,12 @@ def number(
     )
     read: Callable[[str], Any] = Decimal if exact else float
     return Spec(source, grammar, read)
+
+
+def _check_settings(limits: Limits, **switches: bool) -> None:
+    check_limits(limits)
+    for name, value in switches.items():
+        check_switch(value, name, InvalidSpec, known=(True, False))
 
 
 def _optional_integer(value: int | None, what: str) -> int | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from constrained.engine import ByteEngine
 from constrained.errors import TextRejected
 from constrained.grammar import Grammar
-from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 
 if TYPE_CHECKING:
     from constrained.spec.summary import Summary
@@ -62,7 +62,7 @@ class Spec(Generic[T_co]):
         return ByteEngine(self.grammar)
 
     def matches(self, text: str) -> bool:
-        """Whether `text` is one of the outputs.
+        """Whether `text` is one of the outputs. Raises `TextRejected` for what is no text.
 
         >>> from constrained.spec import choice
         >>> choice(["good", "bad"]).matches("goo")
@@ -114,6 +114,7 @@ class Spec(Generic[T_co]):
         """
         from constrained.spec.members import enumerate_outputs
 
+        check_limits(limits)
         return enumerate_outputs(self, limit, limits)
 
     def summary(
@@ -127,6 +128,7 @@ class Spec(Generic[T_co]):
         """
         from constrained.spec.summary import summarise
 
+        check_limits(limits)
         return summarise(self, vocabulary, limits)
 
     def to_bytes(self, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
@@ -140,6 +142,7 @@ class Spec(Generic[T_co]):
         """
         from constrained.spec.stored import spec_bytes
 
+        check_limits(limits)
         return spec_bytes(self, limits)
 
     @classmethod
@@ -157,6 +160,8 @@ class Spec(Generic[T_co]):
 
     def _rejected_at(self, text: str) -> tuple[int, str] | None:
         """Where `text` stops matching and what was expected there; None when it matches."""
+        if not isinstance(text, str):
+            raise TextRejected(repr(text), 0, f"a str, not {type(text).__name__}")
         engine = self.engine
         try:
             data = text.encode("utf-8")

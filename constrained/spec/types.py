@@ -65,6 +65,8 @@ def boolean(true: str = "true", false: str = "false") -> Spec[bool]:
     >>> boolean("yes", "no").parse("no")
     False
     """
+    check_text(true)
+    check_text(false)
     if true == false:
         raise InvalidSpec(f"True and False are both written {true!r}")
     return choice({true: True, false: False})
@@ -76,8 +78,11 @@ def likert(labels: Iterable[str]) -> Spec[int]:
     >>> likert(["disagree", "neutral", "agree"]).parse("agree")
     3
     """
+    if isinstance(labels, str | bytes) or not isinstance(labels, Iterable):
+        raise InvalidSpec(f"the labels of a scale are a list of texts, not {labels!r:.60}")
     positions: dict[str, int] = {}
     for position, label in enumerate(labels, 1):
+        check_text(label)
         if positions.setdefault(label, position) != position:
             raise InvalidSpec(f"the label {label!r} appears twice")
     return choice(positions)

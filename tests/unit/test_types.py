@@ -266,7 +266,8 @@ def test_a_pattern_is_searched_for_as_pydantic_does() -> None:
 ACCEPTED = (
     " (accepted: a Spec, a str (that text), a range, a list, tuple or set of options, int, float, "
     "bool, str, None, Literal[...], an Enum class, Optional, Union, Annotated, a compiled regular "
-    "expression, a pydantic model, a dataclass, a TypedDict, a JSON Schema as a dict)"
+    "expression, a pydantic model, a dataclass, a TypedDict, a JSON Schema as a dict; for "
+    "JSON of other types that pydantic reads, json(...))"
 )
 
 

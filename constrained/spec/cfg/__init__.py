@@ -10,10 +10,11 @@ from __future__ import annotations
 from reprlib import Repr
 from typing import Literal
 
+from constrained.arguments import text_argument
 from constrained.errors import InvalidSpec
 from constrained.grammar import Grammar
 from constrained.grammar.passes import prepared
-from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.spec.cfg.gbnf import read_gbnf
 from constrained.spec.cfg.lark import read_lark
 from constrained.spec.so_far import text_so_far
@@ -75,6 +76,9 @@ def grammar_of(
     """The grammar that the engine runs; arguments and errors as for `grammar`."""
     if not isinstance(text, str):
         raise InvalidSpec(f"a grammar is text, not {type(text).__name__}")
+    check_limits(limits)
+    if start is not None:
+        text_argument(start, "start", InvalidSpec)
     if dialect not in _FIRST:
         raise InvalidSpec(f"dialect is {dialect!r}", hint="use 'lark' or 'gbnf'")
     first = _FIRST[dialect] if start is None else start

@@ -11,9 +11,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from constrained.arguments import whole_number
 from constrained.errors import InvalidSpec, UnsatisfiableSpec
 from constrained.grammar import Grammar, Node, Nothing
-from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.spec.regex.compile import compile_tree
 from constrained.spec.regex.ecma_dialect import EcmaParser
 from constrained.spec.regex.parser import Parser
@@ -45,6 +46,8 @@ def regex(
                 hint="give them to re.compile, or pass the pattern's text",
             )
         flags, pattern = pattern.flags & ~int(re.UNICODE), pattern.pattern
+    check_limits(limits)
+    whole_number(flags, "flags", InvalidSpec, least=0)
     node = pattern_node(pattern, flags=flags, limits=limits)
     shown = f", {re.RegexFlag(flags)!r}" if flags else ""
     source = f"regex({pattern!r}{shown})"
