@@ -8,6 +8,7 @@ mask, `compile` as well.
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,11 @@ class Engine:
         self.vocabulary = Vocabulary.from_tokenizer(tokenizer)
         self.vocabulary.native  # noqa: B018  built here: it belongs to the tokenizer, not to a schema
         self.row = np.zeros((self.vocabulary.width + 31) // 32, dtype=np.int32)
+        # The runner forks a child for every 25 schemas. As Python's documentation advises before a
+        # fork, what is there already is left out of collections: else some schema of every child
+        # would wait for a full one, which writes to, and so copies, the pages of all objects.
+        gc.collect()
+        gc.freeze()
 
     def compile(self, schema: Any) -> None:
         self.engine = constrained.engine.Engine(json(schema).grammar, self.vocabulary)
