@@ -35,6 +35,10 @@ def _ids(value: Any) -> tuple[int, ...]:
     return tuple(int(i) for i in value) if isinstance(value, (list, tuple)) else (int(value),)
 
 
+def _positive(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
+
+
 MASK_ENTRIES = 2**26
 """Entries of the masks of one pass that are written out (256 MiB in float32)."""
 
@@ -151,6 +155,20 @@ class LanguageModel:
         known = type(self._base).__module__.startswith("transformers.models.")
         plain = self.takes_positions and not self.counts_slots
         return known and plain and attention in ("eager", "sdpa")
+
+    def check_settled(self) -> None:
+        """Raise `GenerationError` for a model in training mode that drops activations at random."""
+        if not getattr(self.model, "training", False):
+            return
+        settings = self.model.config.to_dict().items()
+        named = [name for name, share in settings if "drop" in name and _positive(share)]
+        layers = any(isinstance(m, torch.nn.Dropout) and m.p > 0 for m in self.model.modules())
+        if named or layers:
+            raise GenerationError(
+                f"{type(self._base).__name__} is in training mode and drops activations at random "
+                f"({', '.join(named) or 'Dropout'}), so its answers would be noise; call "
+                "model.eval() first"
+            )
 
     def fits_trees(self, prompts: Sequence[Sequence[int]], most: int) -> bool:
         """Trees of up to `most` tokens can be scored in the first pass, masks within memory."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from transformers import LogitsProcessor
 
 from constrained.arguments import check_switch, whole_number
-from constrained.errors import GenerationError, TokenRejected, Truncated
+from constrained.errors import GenerationError, TokenRejected, Truncated, VocabularyError
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import ENDED, Guide
 from constrained.generation.mask_table import MaskTable
@@ -152,7 +152,8 @@ class LogitsMask(LogitsProcessor):
     begins is settled from the rows: one that continues the tokens of an earlier call of the same
     thread by exactly one allowed token is taken for that call; `restart` says that it is a new one.
 
-    Raises `VocabularyError` when the logits are narrower than the vocabulary, `Truncated` when no
+    Raises `VocabularyError` when the logits are narrower than the vocabulary or a prompt holds ids
+    that it does not have, `Truncated` when no
     output fits into `max_new_tokens`, `GenerationError` when other settings of ``generate`` forbid
     everything that the spec allows.
 
@@ -333,6 +334,12 @@ class LogitsMask(LogitsProcessor):
                 "for all rows, or one per prompt"
             )
         tokens = self.vocabulary.tokens
+        beyond = max(len(tokens), self.vocabulary.width)
+        if rows.size and int(rows.max()) >= beyond:
+            raise VocabularyError(
+                f"the rows hold the id {int(rows.max()):,} and the mask knows ids up to "
+                f"{beyond - 1:,}: it was made for another tokenizer; pass the model's own"
+            )
         fresh = [all(i >= len(tokens) or tokens[i] is None for i in row) for row in rows.tolist()]
         return [self._guide(i // copies, fresh=fresh[i]) for i in range(len(rows))]
 

@@ -29,6 +29,7 @@ class ModelRows:
     """The rows of one batch inside a model: their cache, what of it is padding, their lengths."""
 
     def __init__(self, model: LanguageModel) -> None:
+        model.check_settled()
         self.model = model
         self._cache: Any = None
         self._mask = torch.zeros((0, 0), dtype=torch.long)

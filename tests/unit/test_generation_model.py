@@ -9,6 +9,7 @@ import pytest
 import torch
 import transformers
 
+import constrained as ct
 from constrained.errors import GenerationError
 from constrained.generation.model import LanguageModel
 from constrained.generation.rows import ModelRows
@@ -177,3 +178,19 @@ def test_a_decoder_that_does_not_know_how_to_start_is_refused() -> None:
     model.config.bos_token_id = model.generation_config.bos_token_id = None
     with pytest.raises(GenerationError, match="does not say how its outputs start"):
         LanguageModel(model).decoder_start  # noqa: B018
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_model_that_drops_activations_is_refused_until_it_is_settled(kind: str) -> None:
+    tokenizer = tiny.byte_level()
+    shared = tiny.model(kind, len(tokenizer))
+    model = type(shared)(shared.config)
+    generator = ct.Generator(model.train(), tokenizer)
+    if kind == "gpt2":
+        for ask in (generator, generator.distribution):
+            with pytest.raises(GenerationError, match=r"drops .* at random .*; call model\.eval"):
+                ask("The score is ", range(3))
+    else:  # it drops nothing, so training mode makes no difference
+        assert generator("The score is ", range(3)).complete
+    model.eval()
+    assert generator("The score is ", range(3)).complete

@@ -25,7 +25,7 @@ from constrained.spec import (
 )
 
 SPEC = integer(0, 3)
-NO_COUNT = (None, "x", "5", 1.5, True, -1, [], {}, object())
+NO_COUNT: tuple[Any, ...] = (None, "x", "5", 1.5, True, -1, [], {}, object())
 
 
 def call(function: Any, *given: Any, **settings: Any) -> Any:
