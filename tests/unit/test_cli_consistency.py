@@ -478,7 +478,7 @@ def test_a_plan_that_became_another_one_has_no_report(command, plan, store, mode
         2,
         "",
         f"error: {store}: the store holds another plan ('essays', {digest}) than the file ({now}); "
-        "run the plan again into another store\n",
+        f"run the plan into another store, with --store NEW.db --reuse {store}\n",
     )
 
 

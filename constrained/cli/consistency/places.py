@@ -159,7 +159,8 @@ class Run:
             if self.plan is not None and held is not None and held[1] != self.plan.digest:
                 raise RecordError(
                     f"{self.path}: the store holds another plan ({held[0]!r}, {held[1][:12]}) than "
-                    f"the file ({self.plan.digest[:12]}); run the plan again into another store"
+                    f"the file ({self.plan.digest[:12]}); run the plan into another store, with "
+                    f"--store NEW.db --reuse {shlex.quote(str(self.path))}"
                 )
             yield store
 
