@@ -281,6 +281,7 @@ def test_tokens_outside_the_mask_are_rejected(grammar: Grammar, vocabulary: Voca
 SPELLABLE = ["a", "b", "é", "😀"]
 
 
+@pytest.mark.filterwarnings("ignore::constrained.errors.SpellingWarning")
 @given(
     grammars(left=True),
     st.sets(st.sampled_from(SPELLABLE)),
