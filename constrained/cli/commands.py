@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 import constrained
+from constrained.cli import options as o
 from constrained.cli import screen
-from constrained.cli.formats import chosen_spec, read_spec, read_text
-from constrained.errors import GenerationError
-from constrained.models import DEFAULT_MODEL, Variants, load_model, load_tokenizer, load_variants
-
-if TYPE_CHECKING:
-    from constrained.generation.generator import Generator
+from constrained.cli.consistency.options import two_numbers
+from constrained.cli.formats import chosen_spec, read_spec
+from constrained.cli.loading import load, load_scorer, prepare, read_prompt
+from constrained.models import DEFAULT_MODEL, load_tokenizer
 
 __all__ = ["app"]
 
@@ -48,72 +46,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-FORMAT = "Output format (exactly one)"
-MODEL = "Model"
-
-SpecText = Annotated[
-    str | None,
-    typer.Option("--spec", help="A SPEC, see below.", metavar="SPEC", rich_help_panel=FORMAT),
-]
-Template = Annotated[
-    str | None,
-    typer.Option(
-        help="Text with holes: 'Essay score: {score:0..10} / 10'.", rich_help_panel=FORMAT
-    ),
-]
-Regex = Annotated[
-    str | None, typer.Option(help="The whole answer matches this.", rich_help_panel=FORMAT)
-]
-Choice = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="One of these texts; repeat the option.", metavar="TEXT", rich_help_panel=FORMAT
-    ),
-]
-Integer = Annotated[str | None, typer.Option(help="A range such as 0..10.", rich_help_panel=FORMAT)]
-Schema = Annotated[
-    Path | None, typer.Option(help="A file with a JSON Schema.", rich_help_panel=FORMAT)
-]
-Grammar = Annotated[
-    Path | None, typer.Option(help="A file with a Lark-style grammar.", rich_help_panel=FORMAT)
-]
-ModelName = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "-m",
-        help="A folder, a name on the model hub, or smollm2 (needs no hub).",
-        rich_help_panel=MODEL,
-    ),
-]
-Adapter = Annotated[
-    str | None,
-    typer.Option(help="A PEFT adapter (LoRA, ...) for the model.", rich_help_panel=MODEL),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...", rich_help_panel=MODEL)]
-DType = Annotated[
-    str, typer.Option(help="auto, float32, bfloat16 or float16.", rich_help_panel=MODEL)
-]
-Trust = Annotated[
-    bool,
-    typer.Option(
-        "--trust-remote-code", help="Run Python code that the model brings.", rich_help_panel=MODEL
-    ),
-]
-Chat = Annotated[
-    bool | None,
-    typer.Option(
-        "--chat/--plain",
-        help="Put the prompt into the model's chat template, or use it as it is (the default).",
-        show_default=False,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a page.")]
-Prompt = Annotated[str | None, typer.Argument(help="The prompt; - or nothing reads it from stdin.")]
-PromptFile = Annotated[
-    Path | None, typer.Option("--prompt-file", "-f", help="Read the prompt from a file.")
-]
-
 
 def show_version(wanted: bool) -> None:
     """Print the version and stop."""
@@ -134,11 +66,11 @@ def common(
 
 @app.command()
 def demo(
-    model: ModelName = DEFAULT_MODEL,
-    adapter: Adapter = None,
-    device: Device = "auto",
-    dtype: DType = "auto",
-    trust_remote_code: Trust = False,
+    model: o.ModelName = DEFAULT_MODEL,
+    adapter: o.Adapter = None,
+    device: o.Device = "auto",
+    dtype: o.DType = "auto",
+    trust_remote_code: o.Trust = False,
     essays: Annotated[
         Path | None,
         typer.Option(help="A JSON file with a question, essays and (if you like) prompts."),
@@ -147,7 +79,7 @@ def demo(
         str | None,
         typer.Option(help="Only so many essays and prompts, for example 2x2.", metavar="ExP"),
     ] = None,
-    json: Json = False,
+    json: o.Json = False,
 ) -> None:
     """Grade essays with a small model: how often free answers break the format, what it costs to
     guarantee it, and how far the scores move when the prompt is worded differently; and what all
@@ -168,7 +100,8 @@ def demo(
 
     material, tuned = read_material(essays) if essays else bundled(), scored()
     if limit is not None:
-        material, tuned = material.first(*grid(limit)), tuned.first(*grid(limit))
+        size = two_numbers(limit, "x", "--limit", "essays x prompts, for example 2x3")
+        material, tuned = material.first(*size), tuned.first(*size)
     variants = None
     if (model, adapter, essays) == (DEFAULT_MODEL, None, None) and find_spec("peft"):
         variants = load_scorer(device, dtype, trust_remote_code)
@@ -193,16 +126,16 @@ def demo(
 
 @app.command(epilog=SPEC_HELP)
 def generate(
-    prompt: Prompt = None,
-    prompt_file: PromptFile = None,
-    spec: SpecText = None,
-    template: Template = None,
-    regex: Regex = None,
-    choice: Choice = None,
-    integer: Integer = None,
-    schema: Schema = None,
-    grammar: Grammar = None,
-    chat: Chat = None,
+    prompt: o.Prompt = None,
+    prompt_file: o.PromptFile = None,
+    spec: o.SpecText = None,
+    template: o.Template = None,
+    regex: o.Regex = None,
+    choice: o.Choice = None,
+    integer: o.Integer = None,
+    schema: o.Schema = None,
+    grammar: o.Grammar = None,
+    chat: o.Chat = None,
     samples: Annotated[int, typer.Option(min=1, help="How many answers.")] = 1,
     temperature: Annotated[
         float, typer.Option(min=0.0, help="0 takes the likeliest token; 1 draws as the model does.")
@@ -211,12 +144,12 @@ def generate(
     max_new_tokens: Annotated[
         int, typer.Option(min=1, help="Longest answer, in tokens; it is complete all the same.")
     ] = 256,
-    model: ModelName = DEFAULT_MODEL,
-    adapter: Adapter = None,
-    device: Device = "auto",
-    dtype: DType = "auto",
-    trust_remote_code: Trust = False,
-    json: Json = False,
+    model: o.ModelName = DEFAULT_MODEL,
+    adapter: o.Adapter = None,
+    device: o.Device = "auto",
+    dtype: o.DType = "auto",
+    trust_remote_code: o.Trust = False,
+    json: o.Json = False,
 ) -> None:
     r"""Answer a prompt in a format. Only the answer goes to stdout.
 
@@ -275,25 +208,25 @@ def generate(
 
 @app.command(epilog=SPEC_HELP)
 def distribution(
-    prompt: Prompt = None,
-    prompt_file: PromptFile = None,
-    spec: SpecText = None,
-    template: Template = None,
-    regex: Regex = None,
-    choice: Choice = None,
-    integer: Integer = None,
-    schema: Schema = None,
-    grammar: Grammar = None,
-    chat: Chat = None,
+    prompt: o.Prompt = None,
+    prompt_file: o.PromptFile = None,
+    spec: o.SpecText = None,
+    template: o.Template = None,
+    regex: o.Regex = None,
+    choice: o.Choice = None,
+    integer: o.Integer = None,
+    schema: o.Schema = None,
+    grammar: o.Grammar = None,
+    chat: o.Chat = None,
     temperature: Annotated[
         float, typer.Option(min=0.0, help="Of the draws that are described.")
     ] = 1.0,
-    model: ModelName = DEFAULT_MODEL,
-    adapter: Adapter = None,
-    device: Device = "auto",
-    dtype: DType = "auto",
-    trust_remote_code: Trust = False,
-    json: Json = False,
+    model: o.ModelName = DEFAULT_MODEL,
+    adapter: o.Adapter = None,
+    device: o.Device = "auto",
+    dtype: o.DType = "auto",
+    trust_remote_code: o.Trust = False,
+    json: o.Json = False,
 ) -> None:
     r"""The exact probability of every answer that a format allows.
 
@@ -337,8 +270,8 @@ def explain(
         typer.Option("--model", "-m", help="Also count tokens, with the tokenizer of this model."),
     ] = None,
     examples: Annotated[int, typer.Option(min=0, help="How many example answers to show.")] = 5,
-    trust_remote_code: Trust = False,
-    json: Json = False,
+    trust_remote_code: o.Trust = False,
+    json: o.Json = False,
 ) -> None:
     """What a format allows, before any model runs: how many answers, how long, with examples.
 
@@ -366,85 +299,3 @@ def explain(
         from constrained.cli.views import summary_page
 
         screen.show(summary_page(form, summary, drawn))
-
-
-def grid(text: str) -> tuple[int, int]:
-    """`2x3` as two numbers."""
-    parts = text.lower().split("x")
-    if len(parts) != 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise typer.BadParameter(
-            "write it as essays x prompts, for example 2x3", param_hint="--limit"
-        )
-    return int(parts[0]), int(parts[1])
-
-
-def read_prompt(prompt: str | None, file: Path | None) -> str:
-    """The prompt from the argument, a file or stdin; it must not be empty."""
-    if prompt not in (None, "-") and file is not None:
-        raise typer.BadParameter("pass a prompt or --prompt-file, not both", param_hint="PROMPT")
-    if file is not None:
-        text = read_text(file, "the prompt file")
-    elif prompt is not None and prompt != "-":
-        text = prompt
-    elif prompt is None and sys.stdin.isatty():
-        raise typer.BadParameter("pass a prompt, --prompt-file or stdin", param_hint="PROMPT")
-    else:
-        try:
-            text = sys.stdin.read()
-        except UnicodeDecodeError as error:
-            raise GenerationError("the prompt on stdin is not UTF-8 text") from error
-    if not text.strip():
-        raise GenerationError("the prompt is empty, so there is nothing to answer")
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        raise GenerationError("the prompt is not UTF-8 text")
-    return text
-
-
-def load(model: str, adapter: str | None, device: str, dtype: str, trust: bool) -> tuple[Any, Any]:
-    """A model and its tokenizer, with a spinner that says what is being done."""
-    with screen.spinner(f"Loading {model}") as notify:
-        return load_model(
-            model,
-            adapter=adapter,
-            device=device,
-            dtype=dtype,
-            trust_remote_code=trust,
-            notify=notify,
-        )
-
-
-def load_scorer(device: str, dtype: str, trust: bool) -> Variants:
-    """The default model with the fine-tuned scorer that comes with the package."""
-    from constrained.demo.scorer import ADAPTER, SCORER
-
-    with screen.spinner(f"Loading {DEFAULT_MODEL}") as notify:
-        return load_variants(
-            DEFAULT_MODEL,
-            {SCORER: str(ADAPTER)},
-            device=device,
-            dtype=dtype,
-            trust_remote_code=trust,
-            notify=notify,
-        )
-
-
-def prepare(
-    text: str,
-    chat: bool | None,
-    model: str,
-    adapter: str | None,
-    device: str,
-    dtype: str,
-    trust: bool,
-) -> tuple[Generator, Any]:
-    """The generator, and the prompt as the user wants it asked."""
-    loaded, tokenizer = load(model, adapter, device, dtype, trust)
-    from constrained.generation.generator import Generator
-
-    if chat is None and getattr(tokenizer, "chat_template", None):
-        screen.remark(
-            "note: this model has a chat template and the prompt is used without it; --chat puts "
-            "it in, --plain keeps it out and says nothing"
-        )
-    asked = [{"role": "user", "content": text}] if chat else text
-    return Generator(loaded, tokenizer), asked

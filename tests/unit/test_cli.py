@@ -252,6 +252,11 @@ BAD_CALLS = [
         ["demo", "--essays", "/none.json"],
         "at /none.json: cannot read it: No such file or directory",
     ),
+    (
+        ["demo", "--limit", "2"],
+        "at --limit: '2' is not two whole numbers from 1 on (write essays x prompts, for example "
+        "2x3)",
+    ),
 ]
 
 
@@ -260,7 +265,7 @@ def test_bad_input_ends_with_code_2_and_one_line(command, arguments, message):
     assert command(*arguments) == (2, "", f"error: {message}\n")
 
 
-@pytest.mark.parametrize("arguments", [["nonsense"], ["explain"], ["demo", "--limit", "2"]])
+@pytest.mark.parametrize("arguments", [["nonsense"], ["explain"], ["explain", "a", "--example"]])
 def test_usage_errors_end_with_code_2(command, arguments):
     code, out, err = command(*arguments)
     assert (code, out) == (2, "")
@@ -287,7 +292,7 @@ def test_an_interrupt_ends_with_code_130(command, monkeypatch):
     def interrupted(*_arguments: object, **_options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("constrained.cli.commands.load_model", interrupted)
+    monkeypatch.setattr("constrained.cli.loading.load_model", interrupted)
     code, _, err = command("generate", "Hi", "--regex", "a")
     assert code == 130
     assert "Traceback" not in err
@@ -333,7 +338,7 @@ def test_running_out_of_memory_ends_with_code_1_and_advice(command, monkeypatch,
     def fail(*_arguments: object, **_options: object) -> None:
         raise error
 
-    monkeypatch.setattr("constrained.cli.commands.load_model", fail)
+    monkeypatch.setattr("constrained.cli.loading.load_model", fail)
     code, out, err = command("generate", "Hi", "--regex", "a")
     assert (code, out) == (1, "")
     assert err.startswith("error: out of memory: try a smaller model")
