@@ -217,6 +217,13 @@ class LogitsMask(LogitsProcessor):
         `input_ids`: integers, shape (rows, length). `scores`: floating, shape (rows, logits), on
         any device; comes back as a new tensor of the same dtype with ``-inf`` outside the masks.
         """
+        if not (isinstance(input_ids, torch.Tensor) and isinstance(scores, torch.Tensor)):
+            raise GenerationError(
+                f"a mask takes tensors of ids and scores, got {type(input_ids).__name__} and "
+                f"{type(scores).__name__}"
+            )
+        if not scores.is_floating_point():
+            raise GenerationError(f"a mask takes scores of a floating type, got {scores.dtype}")
         if self._foreign_assistant and scores.shape[-1] != self.vocabulary.width:
             return scores
         check_width(scores.shape[-1], self.vocabulary.width)
@@ -225,6 +232,11 @@ class LogitsMask(LogitsProcessor):
                 "the masks need the tokens of every row, shape (rows, length), and got shape "
                 f"{tuple(input_ids.shape)}; continuous batching shows no more than the last token "
                 "of each request: use constrained.generation.continuous.generate_batch"
+            )
+        if scores.dim() != 2 or len(scores) != len(input_ids):
+            raise GenerationError(
+                f"the scores have shape {tuple(scores.shape)} for {len(input_ids)} rows; pass one "
+                "row of logits for each row of tokens"
             )
         rows: Tokens = input_ids.detach().cpu().numpy().astype(np.int64, copy=False)
         self._check_alive(rows)

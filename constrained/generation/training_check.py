@@ -7,16 +7,17 @@ template around a chat template), it is asked for something that it has never se
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
+from constrained.arguments import whole_number
 from constrained.errors import GenerationError, TextRejected
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import Guide
 from constrained.generation.inputs import Prompt, prompt_ids
-from constrained.generation.policy import Spellings, guide_of
+from constrained.generation.policy import Spellings, check_spellings, guide_of
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
@@ -134,8 +135,13 @@ def training_check(
       leading space: ' Score: 8' has space around it that the spec does not write (first in 1, \
 1 in all); put that space into the spec or the prompt, or take it out of the targets
     """
-    if not targets or isinstance(targets, str):
+    if not isinstance(targets, Sequence) or isinstance(targets, (str, bytes)) or not targets:
         raise GenerationError("there is nothing to check: pass a list of training targets")
+    if prompts is not None and (not isinstance(prompts, Sequence) or isinstance(prompts, str)):
+        raise GenerationError(
+            f"prompts must be a list with one for each target, got {prompts!r:.60}"
+        )
+    check_spellings(spellings)
     if prompts is not None and len(prompts) != len(targets):
         raise GenerationError(
             f"there are {len(prompts)} prompts for {len(targets)} targets; pass one prompt each"
@@ -151,7 +157,7 @@ def training_check(
     first: Difference | None = None
     for place, target in enumerate(targets):
         before = None if prompts is None or encoder_decoder else prompts[place]
-        ids, border = _training_ids(tokenizer, target, before)
+        ids, border = _training_ids(tokenizer, target, before, place)
         ids = _without_end(ids, vocabulary)
         if border is not None:
             found.append(Finding("border", border, BORDER_REMEDY, place))
@@ -178,11 +184,13 @@ TOKENS_REMEDY = "tokenise the targets as the first difference shows, or train ag
 
 
 def _training_ids(
-    tokenizer: Any, target: str | Sequence[int], prompt: Prompt | None
+    tokenizer: Any, target: str | Sequence[int], prompt: Prompt | None, place: int
 ) -> tuple[list[int], str | None]:
     """The target's ids in training, and what is wrong where the prompt ends."""
     if not isinstance(target, str):
-        return [int(i) for i in target], None
+        if not isinstance(target, Iterable) or isinstance(target, bytes):
+            raise GenerationError(f"target {place} must be a text or token ids, got {target!r:.60}")
+        return [whole_number(i, f"an id of target {place}", GenerationError) for i in target], None
     alone = list(tokenizer(target, add_special_tokens=False)["input_ids"])
     if not isinstance(prompt, str):
         return alone, None

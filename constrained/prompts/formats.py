@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 
+from constrained.arguments import text_argument
 from constrained.errors import InvalidSpec
 from constrained.prompts.prompt_format import PromptFormat
 
@@ -106,6 +107,7 @@ def prompt_format(name: str) -> PromptFormat:
     >>> prompt_format("alpaca").render("Grade this.", system="")
     '### Instruction:\nGrade this.\n\n### Response:'
     """
+    text_argument(name, "the name of a prompt format", InvalidSpec)
     found = FORMATS.get(name)
     if found is None:
         near = get_close_matches(name, FORMATS, n=1)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from constrained.arguments import text_argument
 from constrained.errors import GenerationError, MissingPackage
 
 __all__ = ["PromptFormat", "Round"]
@@ -64,6 +65,7 @@ class PromptFormat:
         >>> prompt_format("guanaco").render("Grade this.", history=[("Hi!", "Hello.")])
         '### Human: Hi!### Assistant: Hello.### Human: Grade this.### Assistant:'
         """
+        self._check(text, system, history)
         first = history[0][0] if history else text
         mark = next((mark for mark in self._marks(tokenizer) if first.startswith(mark)), None)
         if mark is not None:
@@ -107,10 +109,27 @@ class PromptFormat:
         """
         from constrained.generation.inputs import prompt_ids
 
+        if not callable(tokenizer):
+            raise GenerationError(f"this is no tokenizer but {tokenizer!r:.60}")
         prompt = self.render(text, system, tokenizer, history)
         if self.adds_special_tokens:
             return prompt_ids(tokenizer, prompt)
         return list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+
+    @staticmethod
+    def _check(text: Any, system: Any, history: Any) -> None:
+        text_argument(text, "text", GenerationError)
+        if system is not None:
+            text_argument(system, "system", GenerationError)
+        listed = isinstance(history, Sequence) and not isinstance(history, str)
+        pairs: Any = history if listed else [None]
+        for one in pairs:
+            pair = isinstance(one, Sequence) and not isinstance(one, str) and len(one) == 2
+            if not (pair and all(isinstance(said, str) for said in one)):
+                raise GenerationError(
+                    "history must be a list of pairs (what was asked, what was answered), got "
+                    f"{history!r:.60}"
+                )
 
     def missing_tokens(self, tokenizer: Any) -> tuple[str, ...]:
         """The special tokens that the tokenizer would spell out as ordinary text.

@@ -12,8 +12,9 @@ import torch
 
 from constrained.arguments import real_number, whole_number
 from constrained.errors import ConstrainedError, GenerationError, ModelError, VocabularyError
-from constrained.generation import Generator, LogitsMask
+from constrained.generation import Generator, LogitsMask, training_check
 from constrained.models import load_model
+from constrained.prompts import prompt_format
 from constrained.spec import as_spec, integer, template, text
 from constrained.testing import ByteTokenizer, ScriptedModel
 from constrained.vocabulary import Vocabulary
@@ -214,3 +215,53 @@ def test_a_list_of_texts_is_not_guessed_at() -> None:
         )
     assert [one.text for one in ask(["a", "b"], [as_spec("yes"), as_spec("no")])] == ["yes", "no"]
     assert ask(["a", "b"], ("2", "1"))[0].text == "1"
+
+
+@pytest.mark.parametrize(
+    ("ids", "scores", "message"),
+    [
+        (None, torch.zeros(1, 257), "a mask takes tensors of ids and scores, got NoneType and"),
+        (torch.ones(1, 1).long(), [0.0], "a mask takes tensors of ids and scores, got Tensor and"),
+        (torch.ones(1, 1).long(), torch.zeros(1, 257).long(), "scores of a floating type, got"),
+        (torch.ones(1, 1).long(), torch.zeros(2, 257), "scores have shape (2, 257) for 1 rows"),
+        (torch.ones(1, 1).long(), torch.zeros(1, 1, 257), "scores have shape (1, 1, 257) for 1"),
+    ],
+)
+def test_a_mask_takes_ids_and_scores_that_belong_together(
+    ids: Any, scores: Any, message: str
+) -> None:
+    mask: Any = LogitsMask(SPEC, ByteTokenizer())
+    with pytest.raises(GenerationError) as caught:
+        mask(ids, scores)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("targets", "prompts", "message"),
+    [
+        (-1, None, "there is nothing to check: pass a list of training targets"),
+        ([1], None, "target 0 must be a text or token ids, got 1"),
+        ([[1.5]], None, "an id of target 0 must be a whole number, got 1.5"),
+        (["1"], 5, "prompts must be a list with one for each target, got 5"),
+        (["1"], "x", "prompts must be a list with one for each target, got 'x'"),
+    ],
+)
+def test_a_training_check_takes_lists(targets: Any, prompts: Any, message: str) -> None:
+    with pytest.raises(GenerationError) as caught:
+        training_check(SPEC, ByteTokenizer(), targets, prompts)
+    assert str(caught.value) == message
+
+
+def test_prompt_formats_take_texts() -> None:
+    with pytest.raises(ConstrainedError, match="the name of a prompt format must be a text, got 5"):
+        prompt_format(5)  # type: ignore[arg-type]
+    chat: Any = prompt_format("guanaco")
+    for ask, message in (
+        (lambda: chat.render(None), "text must be a text, got None"),
+        (lambda: chat.render("a", system=1), "system must be a text, got 1"),
+        (lambda: chat.render("a", history=["hi"]), "history must be a list of pairs"),
+        (lambda: chat.render("a", history=None), "history must be a list of pairs"),
+        (lambda: chat.encode("a", "gpt2"), "this is no tokenizer but 'gpt2'"),
+    ):
+        with pytest.raises(GenerationError, match=message):
+            ask()
