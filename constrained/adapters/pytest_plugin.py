@@ -114,7 +114,8 @@ class AssertConsistent:
         HTML report goes; `scorers` are those of `constrained.consistency.run.run`.
 
         The test fails when a bound is broken, and also when there is not enough data to tell,
-        unless `allow_unknown`. Raises `InvalidSpec` when there is no bound at all.
+        unless `allow_unknown`. Raises `InvalidSpec` when there is no bound at all, and
+        for a judge that no variant is.
 
         >>> def test_the_scorer_is_consistent(assert_consistent):
         ...     assert_consistent("essays.yaml", max_sem=0.5, max_flip_rate=0.05)
@@ -204,12 +205,14 @@ def _sound(stores: Sequence[Path]) -> list[Path]:
 def _gates(plan: Plan, bounds: Mapping[str, Any], judge: str) -> list[Any]:
     """The plan's gates and the bounds, which take the place of those of the same name."""
     from constrained.consistency.analysis import as_gates
+    from constrained.consistency.plan.checks import check_judges
 
     said = {
         name: {"judge": judge, **(bound if isinstance(bound, Mapping) else {"bound": bound})}
         for name, bound in bounds.items()
     }
-    gates = [*(gate for gate in plan.gates if gate.name not in said), *as_gates(said)]
+    gates: list[Any] = [*(gate for gate in plan.gates if gate.name not in said), *as_gates(said)]
+    check_judges((gate.judge for gate in gates), plan.levels["variant"])
     if not gates:
         raise InvalidSpec(
             "there is no bound to hold the scores against",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -144,27 +145,27 @@ def _bias(judge: Judge, analysis: Analysis, gate: Gate) -> Estimate:  # noqa: AR
     return replace(found, value=abs(found.value), low=low, high=ends[1])
 
 
+def _read(attribute: str) -> Reader:
+    """The reader of a judge's dotted attribute."""
+    read: Callable[[Judge], Estimate] = attrgetter(attribute)
+    return lambda judge, *_: read(judge)
+
+
 GATES: Mapping[str, tuple[str, Reader]] = {
     "max_sem": (
         "standard error of measurement of one draw in one room, points",
-        lambda judge, *_: judge.agreement.sem,
+        _read("agreement.sem"),
     ),
     "max_expected_sem": (
         "standard error of measurement of one room's expected score, points",
-        lambda judge, *_: judge.agreement.sem_expected,
+        _read("agreement.sem_expected"),
     ),
-    "max_move": (
-        "how far another room moves a typical item, points",
-        lambda judge, *_: judge.summary.move,
-    ),
+    "max_move": ("how far another room moves a typical item, points", _read("summary.move")),
     "max_expected_move": (
         "how far another room moves an expected score, points",
-        lambda judge, *_: judge.summary.move_expected,
+        _read("summary.move_expected"),
     ),
-    "max_flip_rate": (
-        "probability that another room crosses the pass mark",
-        lambda judge, *_: judge.summary.flip,
-    ),
+    "max_flip_rate": ("probability that another room crosses the pass mark", _read("summary.flip")),
     "max_gate_risk": ("probability that one more run misses the pass rate `at`", _gate_risk),
     "max_bias": ("distance of the mean score from gold, points", _bias),
     "max_removed_mass": (
@@ -177,15 +178,12 @@ GATES: Mapping[str, tuple[str, Reader]] = {
             1.0 - judge.quality.present / max(judge.quality.planned, 1), "no cells"
         ),
     ),
-    "min_phi": (
-        "dependability of one draw in one room",
-        lambda judge, *_: judge.agreement.phi,
-    ),
+    "min_phi": ("dependability of one draw in one room", _read("agreement.phi")),
     "min_expected_phi": (
         "dependability of one room's expected score",
-        lambda judge, *_: judge.agreement.phi_expected,
+        _read("agreement.phi_expected"),
     ),
-    "min_alpha": ("Krippendorff's alpha of one draw in each room", lambda j, *_: j.agreement.alpha),
+    "min_alpha": ("Krippendorff's alpha of one draw in each room", _read("agreement.alpha")),
     "min_kappa": ("quadratic weighted kappa of one draw in one room with gold", _kappa),
 }
 """Every gate: what it bounds, and how it is read off a judge. `max_` bounds from above."""

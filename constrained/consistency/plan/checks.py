@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from constrained.consistency.plan.parts import Item, PlannedGate, Scoring, Selection, Wording
+from constrained.consistency.plan.parts import Item, Scoring, Selection, Wording
 from constrained.consistency.scores import score_of
 from constrained.errors import InvalidSpec, RecordError
 from constrained.prompts import prompt_format
@@ -17,7 +17,7 @@ __all__ = [
     "LISTED_SCORES",
     "check_asking",
     "check_fields",
-    "check_gates",
+    "check_judges",
     "check_names",
     "check_pass_mark",
     "check_scores",
@@ -142,15 +142,15 @@ def check_scores(spec: Spec[Any], scoring: Scoring, field: str) -> None:
             raise InvalidSpec(problem, where="spec", hint=hint)
 
 
-def check_gates(gates: Sequence[PlannedGate], variants: Sequence[str]) -> None:
-    """Raise `InvalidSpec` when a gate is for a judge that no variant can be.
+def check_judges(judges: Iterable[str], variants: Sequence[str]) -> None:
+    """Raise `InvalidSpec` when a gate is for a judge that no variant can be; one judge per gate.
 
-    A judge is a variant, or with several temperatures a variant and its temperature.
+    A judge is a variant, or with several temperatures a variant and its temperature; "" is every
+    judge.
     """
-    for place, gate in enumerate(gates):
-        if gate.judge and gate.judge.partition(", T=")[0] not in variants:
-            where = f"gates[{place}].judge"
-            raise InvalidSpec(_unknown("variant", gate.judge, variants), where=where)
+    for place, judge in enumerate(judges):
+        if judge and judge.partition(", T=")[0] not in variants:
+            raise InvalidSpec(_unknown("variant", judge, variants), where=f"gates[{place}].judge")
 
 
 def check_pass_mark(mark: float, scores: Sequence[float]) -> None:

@@ -14,7 +14,7 @@ from constrained.consistency.plan.checks import (
     LISTED_SCORES,
     check_asking,
     check_fields,
-    check_gates,
+    check_judges,
     check_names,
     check_pass_mark,
     check_scores,
@@ -143,7 +143,7 @@ class Plan(Part):
                 f"there is no shard {self.part[0]} of {self.part[1]}", hint="write 1/4 to 4/4"
             )
         check_asking(self.formats, self.temperatures, self.scoring.kind)
-        check_gates(self.gates, self.levels["variant"])
+        check_judges((gate.judge for gate in self.gates), self.levels["variant"])
         self._check_scores()
         if self.part is None and next(self.cells(), None) is None:
             raise InvalidSpec("no cell is left", where="grid", hint="leave fewer of them out")
