@@ -1,28 +1,23 @@
 """`LogitsMask`: masks inside ``model.generate``, right in every mode of decoding.
 
 A logits processor sees token rows and nothing else: no row identity, no word on where a call of
-``generate`` begins. So nothing is assumed about the call before. The state of a row is found from
-the row's own tokens: the prompt it starts with, then the longest prefix already known, then one
-step. Beams that reorder rows, drafts that are taken back and several calls are then all the same
-to it. A call runs in one thread, so threads never see each other's calls.
+``generate`` begins. So nothing is assumed about the call before: the state of a row is found from
+the row's own tokens (`constrained.generation.sessions`).
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from functools import partial
-from hashlib import blake2b
-from threading import Lock, local
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from transformers import LogitsProcessor
 
 from constrained.arguments import check_switch, whole_number
-from constrained.errors import GenerationError, TokenRejected, Truncated, VocabularyError
+from constrained.errors import GenerationError, Truncated, VocabularyError
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import ENDED, Guide
 from constrained.generation.mask_table import MaskTable
@@ -35,6 +30,7 @@ from constrained.generation.masking import (
     mask_words,
 )
 from constrained.generation.policy import Spellings, check_spellings, guide_of
+from constrained.generation.sessions import DEAD, FREE, Calls, Session, Tokens
 from constrained.generation.transfer import host_rows, upload
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.coerce import as_spec
@@ -42,78 +38,7 @@ from constrained.vocabulary import Vocabulary
 
 __all__ = ["LogitsMask"]
 
-Tokens = NDArray[np.int64]
-
-FREE = -2
-"""The node of a row without a spec."""
-DEAD = -3
-"""The node of a row whose tokens no output has: a rejected draft, or a beam without candidates."""
-
 SESSIONS_KEPT = 128
-PREFIXES_KEPT = 65_536
-
-
-class _Session:
-    """One call of ``generate``: the prompts it began with and the prefixes seen since."""
-
-    def __init__(self, prompts: Tokens, guides: list[Guide | None], ends: frozenset[int]) -> None:
-        self.prompts = prompts
-        self.guides = guides
-        self.dead: torch.Tensor | None = None
-        """Rows with nothing left to choose, known when the next tokens are; bool, on the CPU."""
-        self._ends = ends
-        self._known: OrderedDict[tuple[int, bytes], int] = OrderedDict()
-
-    def begins(self, rows: Tokens) -> bool:
-        """Whether the rows begin with the prompts."""
-        same = rows.shape[0] == self.prompts.shape[0]
-        return same and np.array_equal(rows[:, : self.prompts.shape[1]], self.prompts)
-
-    def nodes(self, rows: Tokens) -> list[int] | None:
-        """The node of every row; None when the rows are not of this call.
-
-        They are when they begin with its prompts and at least one of them is still being written.
-        """
-        if not self.begins(rows):
-            return None
-        start = self.prompts.shape[1]
-        nodes = [self._node(i, row[start:]) for i, row in enumerate(rows)]
-        return nodes if any(node not in (ENDED, DEAD) for node in nodes) else None
-
-    def _node(self, row: int, tokens: Tokens) -> int:
-        guide = self.guides[row]
-        if not len(tokens):
-            return FREE if guide is None else guide.start
-        key = self._key(guide, tokens)
-        node = self._known.get(key)
-        if node is None:
-            before = self._before(guide, tokens[:-1])
-            node = DEAD if before == DEAD else self._step(guide, before, int(tokens[-1]))
-            if node != DEAD:
-                self._known[key] = node
-                while len(self._known) > PREFIXES_KEPT:
-                    self._known.popitem(last=False)
-        return node
-
-    def _before(self, guide: Guide | None, tokens: Tokens) -> int:
-        if not len(tokens):
-            return FREE if guide is None else guide.start
-        return self._known.get(self._key(guide, tokens), DEAD)
-
-    def _step(self, guide: Guide | None, node: int, token: int) -> int:
-        if node == ENDED:
-            return ENDED
-        if guide is None:
-            return ENDED if token in self._ends else FREE
-        try:
-            return guide.advance(node, token)
-        except TokenRejected:
-            return DEAD
-
-    @staticmethod
-    def _key(guide: Guide | None, tokens: Tokens) -> tuple[int, bytes]:
-        digest = blake2b(np.ascontiguousarray(tokens).tobytes(), digest_size=16).digest()
-        return (0 if guide is None else id(guide), digest)
 
 
 def _forbidden() -> GenerationError:
@@ -123,13 +48,6 @@ def _forbidden() -> GenerationError:
         "no_repeat_ngram_size, min_new_tokens, bad_words_ids, suppress_tokens or "
         "return_timestamps; leave it out"
     )
-
-
-class _Calls(local):
-    """The calls of ``generate`` that one thread has made, the latest first."""
-
-    def __init__(self) -> None:
-        self.sessions: list[_Session] = []
 
 
 class LogitsMask(LogitsProcessor):
@@ -198,7 +116,7 @@ class LogitsMask(LogitsProcessor):
         self._spellings: Spellings = spellings
         self._limits = limits
         self._guides: dict[tuple[int, bool], Guide | None] = {}
-        self._calls = _Calls()
+        self._calls = Calls()
         self._lock = Lock()
         for place in range(len(self.specs)):
             self._guide(place, fresh=False)
@@ -280,7 +198,7 @@ class LogitsMask(LogitsProcessor):
         scores: torch.Tensor,
         keys: Sequence[MaskKey | None],
         writing: Sequence[bool],
-        session: _Session,
+        session: Session,
         *,
         last: bool,
     ) -> torch.Tensor:
@@ -315,7 +233,7 @@ class LogitsMask(LogitsProcessor):
                 self.restart()
                 raise _forbidden()
 
-    def _locate(self, rows: Tokens) -> tuple[_Session, list[int]]:
+    def _locate(self, rows: Tokens) -> tuple[Session, list[int]]:
         """The call that these rows belong to, and their nodes; a new call when there is none.
 
         Rows that no known call explains may be prompts, or a draft that is about to be rejected
@@ -333,7 +251,7 @@ class LogitsMask(LogitsProcessor):
                 sessions.insert(0, sessions.pop(place))
                 return session, nodes
         guides = self._row_guides(rows)
-        session = _Session(rows.copy(), guides, self.vocabulary.end_ids)
+        session = Session(rows.copy(), guides, self.vocabulary.end_ids)
         sessions.insert(0, session)
         del sessions[SESSIONS_KEPT:]
         return session, [FREE if guide is None else guide.start for guide in guides]

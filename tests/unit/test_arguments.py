@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -256,12 +257,13 @@ def test_prompt_formats_take_texts() -> None:
     with pytest.raises(ConstrainedError, match="the name of a prompt format must be a text, got 5"):
         prompt_format(5)  # type: ignore[arg-type]
     chat: Any = prompt_format("guanaco")
-    for ask, message in (
+    wrong: list[tuple[Callable[[], Any], str]] = [
         (lambda: chat.render(None), "text must be a text, got None"),
         (lambda: chat.render("a", system=1), "system must be a text, got 1"),
         (lambda: chat.render("a", history=["hi"]), "history must be a list of pairs"),
         (lambda: chat.render("a", history=None), "history must be a list of pairs"),
         (lambda: chat.encode("a", "gpt2"), "this is no tokenizer but 'gpt2'"),
-    ):
+    ]
+    for ask, message in wrong:
         with pytest.raises(GenerationError, match=message):
             ask()
