@@ -12,12 +12,13 @@ import jinja2
 import pytest
 import scipy.stats
 import yaml
+from transformers import PreTrainedModel
 
 from constrained.consistency import analysis, report
 from tests import scripted, tiny
 
-STAYING = (analysis, jinja2, report, scipy.stats, scripted, yaml)
-"""Loaded here: an inner session forgets what it loads, and numpy can be loaded once only."""
+STAYING = (analysis, jinja2, report, scipy.stats, scripted, PreTrainedModel, yaml)
+"""Loaded here: an inner session forgets what it loads; numpy and torch can be loaded once only."""
 
 pytest_plugins = ["pytester"]
 
@@ -139,6 +140,20 @@ def test_scorer(assert_consistent):
             "*InvalidSpec: at assert_consistent: there is no bound to hold the scores against "
             "(pass one, for example max_sem=0.5, or write gates: into the plan)"
         ]
+    )
+
+
+def test_a_judge_that_no_variant_is_never_passes(session) -> None:
+    found = session(
+        """
+def test_scorer(assert_consistent):
+    plan, scorer = planted()
+    assert_consistent(plan, scorers=always(scorer), max_sem=9, judge="modle", allow_unknown=True)
+"""
+    )
+    found.assert_outcomes(failed=1)
+    found.stdout.fnmatch_lines(
+        ["*InvalidSpec: at gates*.judge: there is no variant 'modle'; did you mean 'model'?"]
     )
 
 
