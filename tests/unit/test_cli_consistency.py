@@ -309,6 +309,17 @@ def test_a_pass_mark_that_no_score_reaches_is_refused(command, plan):
         )
 
 
+def test_json_that_is_no_analysis_is_named(command, tmp_path):
+    path = tmp_path / "other.json"
+    path.write_text('{"a": 1}')
+    assert command("report", path) == (
+        2,
+        "",
+        f"error: {path}: this is no analysis that can be read here: its schema is None, not "
+        "'constrained.consistency/analysis/1' (write the report again from its store)\n",
+    )
+
+
 def test_a_plan_that_is_not_there(command):
     message = "error: at no.yaml: cannot read the plan: No such file or directory\n"
     assert command("run", "no.yaml") == (2, "", message)

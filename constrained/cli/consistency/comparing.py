@@ -18,11 +18,15 @@ __all__ = ["compare"]
 
 
 def compare(
-    first: Annotated[str, typer.Argument(help="The earlier run.", show_default=False)],
+    first: Annotated[
+        str, typer.Argument(help="The earlier run.", metavar="FIRST", show_default=False)
+    ],
     second: Annotated[
         str | None,
         typer.Argument(
-            help="The later run; the first one again when left out.", show_default=False
+            help="The later run; the first one again when left out.",
+            metavar="SECOND",
+            show_default=False,
         ),
     ] = None,
     judge: Annotated[

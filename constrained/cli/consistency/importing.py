@@ -28,7 +28,7 @@ def import_(
         typer.Argument(
             help="csv, jsonl, parquet, inspect, promptfoo, lm-eval or deepeval (found out "
             "when left out), then the files.",
-            metavar="[KIND] FILE...",
+            metavar="[KIND] FILE",
             show_default=False,
         ),
     ],

@@ -16,9 +16,14 @@ __all__ = ["merge"]
 
 def merge(
     target: Annotated[
-        Path, typer.Argument(help="The store that gets the cells; made when it is not there.")
+        Path,
+        typer.Argument(
+            help="The store that gets the cells; made when it is not there.", metavar="TARGET"
+        ),
     ],
-    sources: Annotated[list[Path], typer.Argument(help="The stores of the parts.")],
+    sources: Annotated[
+        list[Path], typer.Argument(help="The stores of the parts.", metavar="SOURCES")
+    ],
     json: Annotated[bool, typer.Option("--json", help="Print JSON instead of lines.")] = False,
 ) -> None:
     """Put the stores of shards together: the result is that of a run in one piece.

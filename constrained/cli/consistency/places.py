@@ -132,7 +132,11 @@ class Run:
                     where=str(self.path),
                     hint="name the store of the run",
                 )
-            return from_json(read_text(self.path, "the analysis"))
+            text = read_text(self.path, "the analysis")
+            try:
+                return from_json(text)
+            except RecordError as error:
+                raise RecordError(f"{self.path}: {error}") from error
         with self._opened() as store:
             return analyse(store, **{**self._asked(), **settings})
 

@@ -30,7 +30,9 @@ INTERRUPTED = 130
 
 
 def run(
-    plan: Annotated[Path, typer.Argument(help="The plan, a YAML file.", show_default=False)],
+    plan: Annotated[
+        Path, typer.Argument(help="The plan, a YAML file.", metavar="PLAN", show_default=False)
+    ],
     store: Annotated[
         Path | None,
         typer.Option(help="The store, or a folder for it; beside the plan when left out."),
