@@ -23,6 +23,7 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from constrained.arguments import real_number
 from constrained.errors import GenerationError
 
 __all__ = ["Distribution", "Outcome", "Pmf", "field_of"]
@@ -125,7 +126,7 @@ class Pmf(Generic[T]):
         >>> Pmf([("1", 1, 0.5), ("2", 2, 0.3), ("3", 3, 0.2)]).quantile(0.75)
         2
         """
-        if not 0 <= share <= 1:
+        if not 0 <= real_number(share, "share", GenerationError) <= 1:
             raise GenerationError(f"a quantile is a share between 0 and 1, got {share}")
         keys = list(self.pmf)
         if any(a > b for a, b in pairwise(keys)):
@@ -263,6 +264,8 @@ class Distribution(Generic[T]):
         ``dist.given(label="good")["score"]`` is the distribution of the score of what is good.
         Raises `GenerationError` when no output qualifies.
         """
+        if not (condition is None or callable(condition)):
+            raise GenerationError(f"a condition must be a function of a value, got {condition!r}")
         wanted = {name: value_key(value) for name, value in fields.items()}
         outcomes = tuple(
             o

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from constrained.engine import ByteEngine
-from constrained.errors import TextRejected
+from constrained.errors import TextRejected, UnsupportedSpec
 from constrained.grammar import Grammar
 from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 
@@ -206,6 +206,21 @@ class Spec(Generic[T_co]):
         from constrained.spec.compose import united
 
         return united(as_spec(other), self)
+
+    def __copy__(self) -> Spec[T_co]:
+        """Itself: nothing of a spec ever changes, and equality is identity."""
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Spec[T_co]:
+        return self
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Raise `UnsupportedSpec`: a pickle cannot hold the functions that read values."""
+        raise UnsupportedSpec(
+            "pickle",
+            f"{self.source:.60} cannot be pickled",
+            hint="make it anew in the other process, or send to_bytes() and load it there",
+        )
 
     def __repr__(self) -> str:
         return self.source

@@ -267,3 +267,11 @@ def test_prompt_formats_take_texts() -> None:
     for ask, message in wrong:
         with pytest.raises(GenerationError, match=message):
             ask()
+
+
+def test_distributions_are_asked_with_shares_and_conditions() -> None:
+    found: Any = generator().distribution("a", SPEC)
+    with pytest.raises(GenerationError, match="share must be a number, got 'x'"):
+        found.quantile("x")
+    with pytest.raises(GenerationError, match="a condition must be a function of a value, got 5"):
+        found.given(5)

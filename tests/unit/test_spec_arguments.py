@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple, NewType
@@ -9,7 +11,7 @@ from typing import Any, NamedTuple, NewType
 import pydantic
 import pytest
 
-from constrained.errors import ConstrainedError, InvalidSpec, TextRejected
+from constrained.errors import ConstrainedError, InvalidSpec, TextRejected, UnsupportedSpec
 from constrained.limits import Limits
 from constrained.spec import (
     Spec,
@@ -122,3 +124,14 @@ def test_more_types_of_python_are_formats() -> None:
     assert as_spec(Sequence[int]).parse("[1,2]") == [1, 2]
     assert as_spec(Mapping[str, int]).parse('{"a":1}') == {"a": 1}
     assert as_spec(pydantic.TypeAdapter(list[int])).parse("[3]") == [3]
+
+
+def test_a_spec_is_its_own_copy_and_says_why_it_is_no_pickle() -> None:
+    assert copy.copy(SPEC) is SPEC
+    assert copy.deepcopy({"spec": SPEC})["spec"] is SPEC
+    with pytest.raises(UnsupportedSpec) as caught:
+        pickle.dumps(SPEC)
+    assert str(caught.value) == (
+        "integer(0, 3) cannot be pickled (make it anew in the other process, or send to_bytes() "
+        "and load it there)"
+    )
