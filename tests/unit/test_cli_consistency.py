@@ -382,7 +382,7 @@ def count(store: Path) -> int:
 
 @pytest.mark.slow
 def test_a_real_ctrl_c_leaves_a_store_that_the_named_command_completes(tmp_path, model, start):
-    items = [{"id": f"e{i}", "text": f"essay {i}"} for i in range(40)]
+    items = [{"id": f"e{i}", "text": f"essay {i}"} for i in range(150)]
     scoring = {"kind": "sampled", "draws": 4}
     plan = write_plan(tmp_path / "p.yaml", model, items=items, scoring=scoring)
     store = plan.with_suffix(".db")
@@ -395,16 +395,16 @@ def test_a_real_ctrl_c_leaves_a_store_that_the_named_command_completes(tmp_path,
     assert (process.returncode, out) == (130, "")
     lines = err.splitlines()
     stored = count(store)
-    assert 5 <= stored < 80
+    assert 5 <= stored < 300
     assert lines[-2:] == [
-        f"stopped: {stored} of 80 cells are stored in {store}",
+        f"stopped: {stored} of 300 cells are stored in {store}",
         f"go on with: constrained consistency run {plan}",
     ]
     assert "Traceback" not in err
     process = start(*typed(lines[-1].removeprefix("go on with: ")))
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err
-    assert out.startswith(f"80 cells: {80 - stored} scored in ")
+    assert out.startswith(f"300 cells: {300 - stored} scored in ")
     whole = tmp_path / "whole.db"
     process = start("run", plan, "--store", whole)
     process.communicate(timeout=600)
