@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.stats import binomtest, ttest_1samp
 
-from constrained.consistency.analysis import Analysis, Room, analyse_arrays, compare
+from constrained.consistency.analysis import Analysis, Room, analyse_arrays, analyse_draws, compare
 from constrained.errors import RecordError
 
 
@@ -137,4 +140,18 @@ def test_runs_without_anything_in_common_are_refused() -> None:
         compare(named, single)
     assert str(caught.value) == (
         "the runs share no judge (x, y here, model there; name pairs with `judges`)"
+    )
+
+
+def test_of_two_environments_only_what_differs_is_said() -> None:
+    found = analyse_draws(np.arange(12.0).reshape(3, 2, 2))
+
+    def at(environment: dict[str, Any]) -> Analysis:
+        return replace(found, methods=replace(found.methods, environment=environment))
+
+    before = at({"packages": {"numpy": "1", "torch": "2"}, "command": "a", "python": "3.11"})
+    after = at({"packages": {"numpy": "1", "torch": "3"}, "command": "b"})
+    assert compare(before, after).differences == (
+        "packages torch: 2 before, 3 now",
+        "python: 3.11 before, none now",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,6 +156,16 @@ def _same_judges(a: Analysis, b: Analysis) -> list[tuple[str, str]]:
     return same
 
 
+def _changed(name: str, was: Any, now: Any) -> Iterator[str]:
+    """What differs between two parts of the environments, one sentence for each."""
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        for key in sorted({*was, *now}):
+            yield from _changed(f"{name} {key}", was.get(key), now.get(key))
+    elif was != now:
+        before, after = ("none" if value in (None, []) else value for value in (was, now))
+        yield f"{name}: {before} before, {after} now"
+
+
 def _differences(a: Analysis, b: Analysis, pairs: Sequence[tuple[Judge, Judge]]) -> tuple[str, ...]:
     """What else differs between the runs, in sentences."""
     found = []
@@ -175,9 +185,9 @@ def _differences(a: Analysis, b: Analysis, pairs: Sequence[tuple[Judge, Judge]])
             if alone:
                 found.append(f"rooms in the {which} run only: {', '.join(alone)}")
     for name in sorted({*a.methods.environment, *b.methods.environment}):
-        was, now = a.methods.environment.get(name), b.methods.environment.get(name)
-        if was != now and name != "command":
-            found.append(f"{name}: {was} before, {now} now")
+        if name != "command":
+            was, now = a.methods.environment.get(name), b.methods.environment.get(name)
+            found += _changed(name, was, now)
     return tuple(dict.fromkeys(found))
 
 

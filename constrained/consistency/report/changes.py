@@ -38,7 +38,8 @@ def change(value: float, form: Form) -> str:
     ('+0.50', '0.00', '+3.1')
     """
     text = write(value, form).removesuffix(" %")
-    return f"+{text}" if value > 0 and any(c in "123456789" for c in text) else text
+    is_zero = not any(c in "123456789" for c in text)
+    return text if value <= 0 or is_zero or text.startswith("<") else f"+{text}"
 
 
 def change_words(estimate: Estimate, good: Good) -> str:

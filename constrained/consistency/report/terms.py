@@ -99,12 +99,14 @@ def count(value: float) -> str:
 def variance(value: float) -> str:
     """Points squared, with three significant digits.
 
-    >>> variance(1.68734), variance(0.0)
-    ('1.69', '0')
+    >>> variance(1.68734), variance(0.0), variance(2e-5)
+    ('1.69', '0', '<0.0001')
     """
     if not math.isfinite(value):
         return points(value)
-    return signed(f"{value:.3g}") if abs(value) >= 1e-4 or not value else "±<0.0001"
+    if 0.0 < abs(value) < 1e-4:
+        return signed("<0.0001" if value > 0 else ">-0.0001")
+    return signed(f"{value:.3g}")
 
 
 def scaled(value: float) -> str:
