@@ -6,12 +6,12 @@ import json
 from fractions import Fraction
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from constrained.consistency.plan import Plan, cell_key, cell_seed, content_hashes, parse_plan
 from constrained.consistency.records import Address
-from constrained.errors import ConstrainedError
+from constrained.errors import ConstrainedError, InvalidSpec
 
 NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=8)
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=30)
@@ -32,9 +32,9 @@ def plans(draw: st.DrawFn) -> Plan:
     entry = st.fixed_dictionaries(
         {}, optional={"item": st.sampled_from(items), "prompt": levels(st.sampled_from(prompts))}
     )
-    return Plan(
-        name=draw(NAMES),
-        spec=draw(
+    said: dict[str, Any] = {
+        "name": draw(NAMES),
+        "spec": draw(
             st.sampled_from(
                 [
                     "{score:0..10}",
@@ -44,22 +44,28 @@ def plans(draw: st.DrawFn) -> Plan:
                 ]
             )
         ),
-        items=[
+        "items": [
             {"id": name, "text": draw(TEXTS), "gold": draw(st.none() | st.integers(0, 10))}
             for name in items
         ],
-        prompts=[{"name": name, "text": draw(WORDINGS)} for name in prompts],
-        formats=draw(levels(st.sampled_from(["plain", "chatml", "vicuna"]), 2)),
-        variants=[{"name": name} for name in variants],
-        temperatures=draw(levels(st.floats(0.1, 2), 1 if kind == "mode" else 4)),
-        scoring={"kind": kind, "draws": 2 if kind == "sampled" else 0},
-        seed=draw(st.integers(0, 2**63 - 1)),
-        grid={
+        "prompts": [{"name": name, "text": draw(WORDINGS)} for name in prompts],
+        "formats": draw(levels(st.sampled_from(["plain", "chatml", "vicuna"]), 2)),
+        "variants": [{"name": name} for name in variants],
+        "temperatures": draw(levels(st.floats(0.1, 2), 1 if kind == "mode" else 4)),
+        "scoring": {"kind": kind, "draws": 2 if kind == "sampled" else 0},
+        "seed": draw(st.integers(0, 2**63 - 1)),
+        "grid": {
             "include": draw(st.lists(entry, max_size=2)),
             "exclude": draw(st.lists(entry, max_size=2)),
             "share": draw(st.sampled_from([1.0, 0.5, 0.1])),
         },
-    )
+    }
+    try:
+        return Plan(**said)
+    except InvalidSpec as error:
+        if "no cell is left" not in str(error):
+            raise
+        reject()
 
 
 @settings(max_examples=60, deadline=None)
