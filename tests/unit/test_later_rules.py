@@ -46,7 +46,7 @@ def vocabulary() -> Vocabulary:
 
 
 def at_once(monkeypatch: pytest.MonkeyPatch, nodes: int) -> None:
-    monkeypatch.setattr(sys.modules["constrained.grammar.program"], "AT_ONCE", nodes)
+    monkeypatch.setattr(sys.modules["constrained._core.lowering"], "AT_ONCE", nodes)
 
 
 def masks_along(engine: Engine, text: str) -> Iterator[list[int]]:
