@@ -8,6 +8,7 @@ that is known to be alive (see `liveness`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,17 +21,20 @@ from constrained.grammar import (
     Ref,
     alt,
     cat,
+    followed,
     literal,
     literals,
     optional,
     repeat,
 )
+from constrained.limits import DEFAULT_LIMITS
 from constrained.spec.json_schema.array_machine import is_counted
+from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.liveness import Liveness, is_simple
 from constrained.spec.json_schema.machine import Machine
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.object_machine import Entry
-from constrained.spec.json_schema.records import Array, Demand, Object
+from constrained.spec.json_schema.records import EVERYTHING, Array, Demand, Object
 from constrained.spec.json_schema.regions import Region, unnamed_regions
 from constrained.spec.json_schema.scalars import live_string, number_grammar, string_node, text_node
 from constrained.spec.json_schema.shapes import FALSE, NULL, TRUE, Shape
@@ -41,7 +45,7 @@ __all__ = ["Emission", "Rules"]
 Label = TypeVar("Label")
 
 SHARED_TAIL = 12
-"""Optional properties are written out up to every so manieth one, where a shared rule begins."""
+"""At every so manieth optional property a rule begins, so that nodes do not nest without end."""
 
 SHARED_ITEMS = 8
 """Optional items of a tuple are nested up to so many deep, then a rule begins."""
@@ -206,7 +210,9 @@ class Emission:
         node = self._values.get(key)
         if node is None:
             shape = self.meaning.shape(demand)
-            if shape.arrays or shape.objects:
+            if not demand:
+                node = self.later(self._name(demand, depth), lambda e: e.anything(depth))
+            elif shape.arrays or shape.objects:
                 name = self._name(demand, depth)
                 node = self.later(name, lambda emission: emission.body(demand, depth))
             else:
@@ -227,6 +233,11 @@ class Emission:
             for index, record in enumerate(self.live.alive_arrays(demand))
         ]
         return alt(*parts)
+
+    def anything(self, depth: int) -> Node:
+        """The body of the rule of all values."""
+        self.value(EVERYTHING, self.style.level(depth + 1))  # which the body refers to
+        return _anything(self.style, depth)
 
     def _scalars(self, shape: Shape) -> Node:
         parts = []
@@ -319,26 +330,32 @@ class Emission:
         if first == 0 and members:
             return cat(opening, *members[0][1:], *tail[1:], end)
         rest = _Members(name, tuple(tail), first, cat(*tail[first + 1 :], end))
-        starts = [
-            cat(key, value, self.after_members(rest, i + 1))
-            for i, (_, key, value) in enumerate(members[: first + 1])
-        ]
+        starts = []
+        after = rest.last
+        for index in reversed(range(min(first + 1, len(members)))):
+            _, key, value = members[index]
+            starts.append(followed(key, value, by=after))
+            if index % SHARED_TAIL:
+                after = followed(tail[index], by=after)
+            elif index:
+                after = self._members_from(rest, index)
+        starts.reverse()
         if first < len(members):
             return cat(opening, alt(*starts))
         return alt(literal("{}"), cat(opening, alt(*starts, cat(others, end))))
 
+    def _members_from(self, rest: _Members, index: int) -> Node:
+        """A rule for what follows once `index` members are passed."""
+        return self.later(
+            f"{rest.name} from {index}", lambda emission: emission.after_members(rest, index)
+        )
+
     def after_members(self, rest: _Members, index: int) -> Node:
-        """What follows once `index` members are passed: shared rules where many starts lead."""
-        tail, first = rest.tail, rest.first
-        if index > first or index >= len(tail):
-            return rest.last
-        stop = min((index // SHARED_TAIL + 1) * SHARED_TAIL, first + 1, len(tail))
-        after = rest.last
-        if stop <= first and stop < len(tail):
-            after = self.later(
-                f"{rest.name} from {stop}", lambda emission: emission.after_members(rest, stop)
-            )
-        return cat(*tail[index:stop], after)
+        """What follows once `index` members are passed."""
+        stop = index + SHARED_TAIL
+        if stop > rest.first or stop >= len(rest.tail):
+            return cat(*rest.tail[index : rest.first + 1], rest.last)
+        return cat(*rest.tail[index:stop], self._members_from(rest, stop))
 
     def _regions(self, record: Object) -> list[Region]:
         return unnamed_regions(record, self.alive, self.meaning)
@@ -392,3 +409,10 @@ class Emission:
             f"{states.name} state {to}", lambda emission: emission.state(states, to)
         )
         return cat(before, states.write(self, label, states.depth), follow)
+
+
+@lru_cache(maxsize=256)
+def _anything(style: JsonStyle, depth: int) -> Node:
+    """The rule of all values is the same in every document."""
+    emission = Emission(Meaning(Document(True, DEFAULT_LIMITS), True), style)
+    return emission.body(EVERYTHING, depth)
