@@ -182,6 +182,8 @@ def _distinct(parts: Iterable[Node]) -> tuple[Node, ...]:
 
 def alt(*parts: Node) -> Node:
     """Union; duplicates go, order is kept."""
+    if len(parts) == 1:
+        return parts[0]
     flat: list[Node] = []
     for part in parts:
         if isinstance(part, Alt):

@@ -122,7 +122,7 @@ class Emission:
         self._pending: dict[str, Callable[[Emission], Node]] = {}
         self._promised: set[str] = set()
         self._building = RLock()
-        self._colon = style.after_key()
+        self._colon = _colon(style)
         self._keys: dict[str, Node] = {}
         self._frames: dict[tuple[str, int], tuple[Node, Node, Node]] = {}
         self._names: dict[tuple[Demand, int], str] = {}
@@ -302,11 +302,7 @@ class Emission:
         key = (brackets, self.style.level(depth))
         found = self._frames.get(key)
         if found is None:
-            found = self._frames[key] = (
-                cat(literal(brackets[0]), self.style.opening(key[1])),
-                cat(self.style.closing(key[1]), literal(brackets[1])),
-                self.style.between(key[1]),
-            )
+            found = self._frames[key] = _frame(self.style, *key)
         return found
 
     # -------------------------------------------------------------- objects
@@ -409,6 +405,21 @@ class Emission:
             f"{states.name} state {to}", lambda emission: emission.state(states, to)
         )
         return cat(before, states.write(self, label, states.depth), follow)
+
+
+@lru_cache(maxsize=256)
+def _frame(style: JsonStyle, brackets: str, depth: int) -> tuple[Node, Node, Node]:
+    """What opens, closes and separates members."""
+    return (
+        cat(literal(brackets[0]), style.opening(depth)),
+        cat(style.closing(depth), literal(brackets[1])),
+        style.between(depth),
+    )
+
+
+@lru_cache(maxsize=256)
+def _colon(style: JsonStyle) -> Node:
+    return style.after_key()
 
 
 @lru_cache(maxsize=256)

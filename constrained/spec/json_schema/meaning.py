@@ -46,7 +46,7 @@ class Meaning:
         self.conjunctions: dict[int, Demand] = {}
         self.records = 0
         self._shapes: dict[int, Shape] = {1: ANY, -1: NEVER}
-        self._demands: dict[Demand, Shape] = {frozenset(): ANY}
+        self._demands: dict[Demand, Shape] = {frozenset(): ANY, NOTHING: NEVER}
         self._dead: dict[Demand, bool] = {NOTHING: True, frozenset(): False}
         self._negations: dict[Demand, Demand] = {frozenset(): NOTHING, NOTHING: frozenset()}
         self._constants: dict[Hashable, Demand] = {}
@@ -88,7 +88,8 @@ class Meaning:
         found = self._demands.get(demand)
         if found is None:
             found = ANY
-            for node in sorted(demand, key=lambda n: (n < 0, abs(n))):
+            nodes = sorted(demand, key=_complements_last) if len(demand) > 1 else demand
+            for node in nodes:
                 if node > 0:
                     found = meet(found, self.shape_of(node), self)
                 else:
@@ -102,6 +103,8 @@ class Meaning:
         found = self._shapes.get(node)
         if found is not None:
             return found
+        if not self._uses(node):
+            return self._work_out(node)
         stack = [node]
         opened: set[int] = set()
         while stack:
@@ -119,13 +122,18 @@ class Meaning:
                     raise self._endless(circular)
                 stack += missing
                 continue
-            self._running.add(top)
-            try:
-                self._shapes[top] = self._combine(top)
-            finally:
-                self._running.discard(top)
+            self._work_out(top)
             stack.pop()
         return self._shapes[node]
+
+    def _work_out(self, node: int) -> Shape:
+        """The shape of a node, those that it uses being known."""
+        self._running.add(node)
+        try:
+            found = self._shapes[node] = self._combine(node)
+        finally:
+            self._running.discard(node)
+        return found
 
     def without(self, shape: Shape, node: int) -> Shape:
         """The values of a shape that a node, whose shape is known, does not allow."""
@@ -179,7 +187,8 @@ class Meaning:
         """The positive nodes whose shapes a node's shape is made of."""
         if node in self.conjunctions:
             return [abs(n) for n in self.conjunctions[node]]
-        return [abs(n) for _, nodes, _ in self.reading(node).parts for n in nodes]
+        parts = self.reading(node).parts
+        return [abs(n) for _, nodes, _ in parts for n in nodes] if parts else []
 
     def signed(self, node: int) -> Shape:
         """The shape of a node, or of the complement of a negative one, whose shape is known."""
@@ -313,3 +322,7 @@ class Meaning:
             or any(not dead_array(record, self) for record in shape.arrays)
             or any(not dead_object(record, self) for record in shape.objects)
         )
+
+
+def _complements_last(node: int) -> tuple[bool, int]:
+    return node < 0, abs(node)
