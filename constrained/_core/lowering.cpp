@@ -60,7 +60,7 @@ class Writer {
     }
     for (const nb::object& body : bodies_) out_.bodies.push_back(number_.at(body.ptr()));
     if (!key_.is_none())
-      for (const nb::object& name : names_) out_.keys.push_back(key(name));
+      for (const nb::object& name : names_) out_.keys.push_back(key(name, true));
     out_.start = number_.at(start.ptr());
     return std::move(out_);
   }
@@ -188,8 +188,8 @@ class Writer {
     }
     if (PyErr_Occurred()) throw nb::python_error();
     const uint64_t waiting = bodies_.size() - done_;
-    const bool enough = !key_.is_none() && weight_ + waiting * kTypical >= at_once_;
-    const int32_t later = enough ? key(name) : -1;
+    const bool enough = weight_ + waiting * kTypical >= at_once_;
+    const int32_t later = key_.is_none() ? -1 : key(name, enough);
     if (later >= 0) {
       put({Later, later});
     } else {
@@ -201,7 +201,7 @@ class Writer {
     number_[node] = count_++;
   }
 
-  int32_t key(const nb::object& name) const { return nb::cast<int32_t>(key_(name)); }
+  int32_t key(const nb::object& name, bool enough) const { return nb::cast<int32_t>(key_(name, enough)); }
 
   static int32_t times(const nb::object& number) {
     int overflow = 0;

@@ -85,8 +85,9 @@ class Lowering:
     def _program(self, start: Node, at_once: int) -> native.Program:
         return _written(start, self._rules, self._key, self._limits, at_once)
 
-    def _key(self, name: str) -> int:
-        if not self._rules.may_wait(name):
+    def _key(self, name: str, enough: bool) -> int:
+        rules = self._rules
+        if not (rules.may_wait(name) if enough else rules.must_wait(name)):
             return -1
         key = self._keys.get(name)
         if key is None:
@@ -98,7 +99,7 @@ class Lowering:
 def _written(
     start: Node,
     rules: Mapping[str, Node],
-    key: Callable[[str], int] | None,
+    key: Callable[[str, bool], int] | None,
     limits: Limits,
     at_once: int,
 ) -> native.Program:

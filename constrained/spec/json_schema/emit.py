@@ -36,7 +36,13 @@ from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.object_machine import Entry
 from constrained.spec.json_schema.records import EVERYTHING, Array, Demand, Object
 from constrained.spec.json_schema.regions import Region, unnamed_regions
-from constrained.spec.json_schema.scalars import live_string, number_grammar, string_node, text_node
+from constrained.spec.json_schema.scalars import (
+    is_quick,
+    live_string,
+    number_grammar,
+    string_node,
+    text_node,
+)
 from constrained.spec.json_schema.shapes import FALSE, NULL, TRUE, Shape
 from constrained.spec.json_text import JsonStyle
 
@@ -65,6 +71,10 @@ class Rules(LaterRules):
     def may_wait(self, name: str) -> bool:
         """Whether it is a rule of values: those of numbers are automata, with empty texts."""
         return self._emission.is_value(name)
+
+    def must_wait(self, name: str) -> bool:
+        """Whether it is a rule of numbers or strings that take long to write."""
+        return self._emission.is_slow(name)
 
     def __contains__(self, name: object) -> bool:
         return self._emission.has_rule(name)
@@ -121,6 +131,7 @@ class Emission:
         # are no longer used until the collector comes.
         self._pending: dict[str, Callable[[Emission], Node]] = {}
         self._promised: set[str] = set()
+        self._slow: set[str] = set()
         self._building = RLock()
         self._colon = _colon(style)
         self._keys: dict[str, Node] = {}
@@ -149,6 +160,10 @@ class Emission:
     def is_value(self, name: str) -> bool:
         """Whether the rule was promised by `later`."""
         return name in self._promised
+
+    def is_slow(self, name: str) -> bool:
+        """Whether the rule is one of scalars that take long to write."""
+        return name in self._slow
 
     def has_rule(self, name: object) -> bool:
         """Whether the rule is known so far."""
@@ -215,15 +230,19 @@ class Emission:
             elif shape.arrays or shape.objects:
                 name = self._name(demand, depth)
                 node = self.later(name, lambda emission: emission.body(demand, depth))
+            elif all(map(is_quick, shape.numbers)) and all(map(is_quick, shape.strings)):
+                node = self.scalars(shape)
             else:
-                node = self._scalars(shape)
+                name = self._name(demand, 0)
+                self._slow.add(name)
+                node = self.later(name, lambda emission: emission.scalars(shape))
             self._values[key] = node
         return node
 
     def body(self, demand: Demand, depth: int) -> Node:
         """The body of a rule of values."""
         name = self._name(demand, depth)
-        parts = [self._scalars(self.meaning.shape(demand))]
+        parts = [self.scalars(self.meaning.shape(demand))]
         parts += [
             self._object(record, depth, f"{name} object {index}")
             for index, record in enumerate(self.live.alive_objects(demand))
@@ -239,7 +258,8 @@ class Emission:
         self.value(EVERYTHING, self.style.level(depth + 1))  # which the body refers to
         return _anything(self.style, depth)
 
-    def _scalars(self, shape: Shape) -> Node:
+    def scalars(self, shape: Shape) -> Node:
+        """The texts of the numbers, strings, booleans and null of a shape."""
         parts = []
         if shape.atoms:
             parts.append(literals([text for bit, text in ATOMS if shape.atoms & bit]))
