@@ -183,7 +183,18 @@ def _short(value: object) -> str:
         return "..."
 
 
-_SHORT = reprlib.Repr()
+class _Short(reprlib.Repr):
+    """The same, with a quick way for what schemas are made of."""
+
+    def repr1(self, x: Any, level: int) -> str:
+        if type(x) is dict:
+            return self.repr_dict(x, level)
+        if type(x) is str and len(x) < self.maxstring // 2:
+            return self.repr_str(x, level)
+        return super().repr1(x, level)
+
+
+_SHORT = _Short()
 _SHORT.maxdict = _SHORT.maxlist = 4
 _SHORT.maxlevel = 3
 _SHORT.maxstring = _SHORT.maxother = 60

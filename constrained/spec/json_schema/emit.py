@@ -134,11 +134,12 @@ class Emission:
         self._slow: set[str] = set()
         self._building = RLock()
         self._colon = _colon(style)
-        self._keys: dict[str, Node] = {}
+        self._key = _keys(style)
         self._frames: dict[tuple[str, int], tuple[Node, Node, Node]] = {}
         self._names: dict[tuple[Demand, int], str] = {}
         self._taken: dict[str, Demand] = {}
         self._values: dict[tuple[Demand, int], Node] = {}
+        self._scalars: dict[int, tuple[Shape, Node]] = {}
 
     # -------------------------------------------------------------- rules
 
@@ -230,8 +231,11 @@ class Emission:
             elif shape.arrays or shape.objects:
                 name = self._name(demand, depth)
                 node = self.later(name, lambda emission: emission.body(demand, depth))
+            elif id(shape) in self._scalars:
+                node = self._scalars[id(shape)][1]
             elif all(map(is_quick, shape.numbers)) and all(map(is_quick, shape.strings)):
                 node = self.scalars(shape)
+                self._scalars[id(shape)] = shape, node
             else:
                 name = self._name(demand, 0)
                 self._slow.add(name)
@@ -331,8 +335,9 @@ class Emission:
         if not is_simple(record, self.meaning.any_order):
             return self._run(self.live.object_machine(record), Emission._entry, name, "{}", depth)
         opening, closing, comma = self._brackets("{}", depth)
+        required, inner = record.required, self.style.level(depth + 1)
         members = [
-            (key in record.required, *self._member(key, demand, depth))
+            (key in required, self._key(key), self.value(demand, inner))
             for key, demand in record.named.items()
             if self.alive(demand)
         ]
@@ -378,11 +383,7 @@ class Emission:
 
     def _member(self, key: str, demand: Demand, depth: int) -> tuple[Node, Node]:
         """``"key":`` and the value."""
-        found = self._keys.get(key)
-        if found is None:
-            found = cat(text_node(key, self.style.escapes), self._colon)
-            self._keys[key] = found
-        return found, self.value(demand, self.style.level(depth + 1))
+        return self._key(key), self.value(demand, self.style.level(depth + 1))
 
     def _other(self, region: Region, depth: int) -> tuple[Node, Node]:
         """Any key of a region with its colon, and the value."""
@@ -440,6 +441,17 @@ def _frame(style: JsonStyle, brackets: str, depth: int) -> tuple[Node, Node, Nod
 @lru_cache(maxsize=256)
 def _colon(style: JsonStyle) -> Node:
     return style.after_key()
+
+
+@lru_cache(maxsize=64)
+def _keys(style: JsonStyle) -> Callable[[str], Node]:
+    """Keys with the colon after them, which many documents share."""
+
+    @lru_cache(maxsize=8192)
+    def written(key: str) -> Node:
+        return cat(text_node(key, style.escapes), _colon(style))
+
+    return written
 
 
 @lru_cache(maxsize=256)

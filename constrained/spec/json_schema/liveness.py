@@ -147,9 +147,20 @@ class Liveness:
         if is_simple(record, self.meaning.any_order):
             found = [ask(demand_for(record, name)) for name in record.required]
             return all(found)
-        if ask == self.alive:
+        if ask == self.alive or id(record) in self._object_machines:
             return self.object_machine(record).alive
-        return object_machine(self.meaning, record, ask).alive
+        open_questions = False
+
+        def noted(demand: Demand) -> bool:
+            nonlocal open_questions
+            found = ask(demand)
+            open_questions = open_questions or not (found or self._alive.get(demand) is False)
+            return found
+
+        machine = object_machine(self.meaning, record, noted)
+        if not open_questions:
+            self._object_machines[id(record)] = record, machine
+        return machine.alive
 
 
 def _has_scalar(shape: Shape) -> bool:

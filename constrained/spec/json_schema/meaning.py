@@ -103,8 +103,11 @@ class Meaning:
         found = self._shapes.get(node)
         if found is not None:
             return found
-        if not self._uses(node):
-            return self._work_out(node)
+        if node not in self.conjunctions:
+            read = self.reading(node)
+            if not (read.parts or read.values or read.unevaluated):
+                found = self._shapes[node] = read.shape()
+                return found
         stack = [node]
         opened: set[int] = set()
         while stack:
@@ -122,18 +125,13 @@ class Meaning:
                     raise self._endless(circular)
                 stack += missing
                 continue
-            self._work_out(top)
+            self._running.add(top)
+            try:
+                self._shapes[top] = self._combine(top)
+            finally:
+                self._running.discard(top)
             stack.pop()
         return self._shapes[node]
-
-    def _work_out(self, node: int) -> Shape:
-        """The shape of a node, those that it uses being known."""
-        self._running.add(node)
-        try:
-            found = self._shapes[node] = self._combine(node)
-        finally:
-            self._running.discard(node)
-        return found
 
     def without(self, shape: Shape, node: int) -> Shape:
         """The values of a shape that a node, whose shape is known, does not allow."""
@@ -187,8 +185,7 @@ class Meaning:
         """The positive nodes whose shapes a node's shape is made of."""
         if node in self.conjunctions:
             return [abs(n) for n in self.conjunctions[node]]
-        parts = self.reading(node).parts
-        return [abs(n) for _, nodes, _ in parts for n in nodes] if parts else []
+        return [abs(n) for _, nodes, _ in self.reading(node).parts for n in nodes]
 
     def signed(self, node: int) -> Shape:
         """The shape of a node, or of the complement of a negative one, whose shape is known."""
