@@ -38,7 +38,7 @@ class Language:
         self.example = example
         self._make = make
         self._engine: ByteEngine | None = None
-        self._known: dict[str, bool] = {}
+        self._known: dict[str, bool] = {} if example is None else {example: True}
         self._spelled: dict[Escapes, Node] = {}
 
     def __repr__(self) -> str:

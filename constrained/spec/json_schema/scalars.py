@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor, inf
@@ -40,6 +40,7 @@ __all__ = ["few_texts", "is_quick", "live_string", "number_grammar", "string_nod
 QUOTE = literal('"')
 EVERY_RANGE = ((0, 0x10FFFF),)
 ANY_INTEGER = Number(whole=True)
+LONGEST_CANDIDATE = 1000
 ZERO_FRACTION = cat(literal("."), repeat(literal("0"), 1))
 
 
@@ -93,10 +94,17 @@ def live_string(record: String) -> bool:
         shortest = record.inside[0].shortest
         if shortest is not None and shortest >= record.least:
             return shortest <= _most(record)
-    witnesses = [language.witness for language in record.inside]
-    if any(text is not None and holds(record, text) for text in witnesses):
+    if any(text is not None and holds(record, text) for text in _candidates(record)):
         return True
     return not is_empty(_texts(record))
+
+
+def _candidates(record: String) -> Iterator[str | None]:
+    """Texts that are likely in the record: with one, no automaton of the whole is needed."""
+    for language in record.inside:
+        yield language.witness if language.example is None else language.example
+    if not record.inside and record.least <= LONGEST_CANDIDATE:
+        yield from ("a" * max(record.least, 1), "0" * max(record.least, 1), "")
 
 
 def _most(record: String) -> float:
