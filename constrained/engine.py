@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from constrained._core import native
+from constrained._core.lowering import Lowering, lower
+from constrained._core.stored import StoredGrammar
 from constrained.collection import collection_paused
 from constrained.errors import (
     InvalidSpec,
@@ -28,8 +30,6 @@ from constrained.errors import (
 from constrained.grammar.nodes import Grammar, LaterRules, Node
 from constrained.grammar.passes import restrict
 from constrained.grammar.printing import print_node
-from constrained.grammar.program import Lowering, lower
-from constrained.grammar.stored import StoredGrammar
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.vocabulary import Vocabulary
 
@@ -99,16 +99,13 @@ class ByteEngine:
             program = self.grammar.program
         elif isinstance(rules := self.grammar.rules, LaterRules):
             lowering = Lowering(self.grammar.start, rules, limits)
-            program = lowering.first
-
-            def fetch(key: int) -> native.Program:
-                return native.program(lowering.fetch(key))
+            program, fetch = lowering.first, lowering.fetch
         else:
             program = lower(self.grammar, limits)
         return self._call(
             native.Core,
             self._tokens(),
-            native.program(program),
+            program,
             native.Bounds(
                 limits.max_terms,
                 limits.max_steps,

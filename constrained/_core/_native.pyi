@@ -1,6 +1,6 @@
 """The engine's core: terms, derivatives and masks over bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import numpy
@@ -11,7 +11,24 @@ class CoreError(Exception):
     pass
 
 class Program:
-    def __init__(self, code: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], pool: bytes, bodies: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], keys: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], start: int) -> None: ...
+    def __init__(self, code: bytes, pool: bytes, bodies: bytes, start: int) -> None: ...
+
+    @property
+    def code(self) -> bytes: ...
+
+    @property
+    def pool(self) -> bytes: ...
+
+    @property
+    def bodies(self) -> bytes: ...
+
+    @property
+    def keys(self) -> bytes: ...
+
+    @property
+    def start(self) -> int: ...
+
+def written(start: object, kinds: tuple[type, ...], body: Callable[[str], object], key: Callable[[str, bool], int] | None, most: int, at_once: int) -> Program: ...
 
 class Bounds:
     def __init__(self, terms: int, steps: int, nodes: int, depth: int, mask_bytes: int) -> None: ...

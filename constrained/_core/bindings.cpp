@@ -6,6 +6,9 @@
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <cstring>
+
+#include "lowering.h"
 #include "masks.h"
 
 namespace nb = nanobind;
@@ -13,14 +16,18 @@ using namespace constrained;
 
 namespace {
 
-using Code = nb::ndarray<const int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Row = nb::ndarray<int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 using Rows = nb::ndarray<int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
-std::vector<int32_t> copied(const Code& numbers) { return {numbers.data(), numbers.data() + numbers.size()}; }
+std::vector<int32_t> numbers(const nb::bytes& data) {
+  if (data.size() % sizeof(int32_t)) throw nb::value_error("not a whole number of int32");
+  std::vector<int32_t> out(data.size() / sizeof(int32_t));
+  std::memcpy(out.data(), data.c_str(), data.size());
+  return out;
+}
 
-OwnedProgram own(const Code& code, nb::bytes pool, const Code& bodies, const Code& keys, int32_t start) {
-  return {copied(code), copied(bodies), copied(keys), std::string(pool.c_str(), pool.size()), start};
+nb::bytes to_bytes(const std::vector<int32_t>& numbers) {
+  return nb::bytes(numbers.data(), numbers.size() * sizeof(int32_t));
 }
 
 constexpr size_t kPiece = 4096;  // bytes
@@ -97,9 +104,19 @@ NB_MODULE(_native, m) {
   });
 
   nb::class_<OwnedProgram>(m, "Program")
-      .def("__init__", [](OwnedProgram* self, Code code, nb::bytes pool, Code bodies, Code keys, int32_t start) {
-        new (self) OwnedProgram(own(code, pool, bodies, keys, start));
-      }, nb::arg("code"), nb::arg("pool"), nb::arg("bodies"), nb::arg("keys"), nb::arg("start"));
+      .def("__init__",
+           [](OwnedProgram* self, nb::bytes code, nb::bytes pool, nb::bytes bodies, int32_t start) {
+             new (self) OwnedProgram{numbers(code), numbers(bodies), {}, std::string(pool.c_str(), pool.size()), start};
+           },
+           nb::arg("code"), nb::arg("pool"), nb::arg("bodies"), nb::arg("start"))
+      .def_prop_ro("code", [](const OwnedProgram& p) { return to_bytes(p.code); })
+      .def_prop_ro("pool", [](const OwnedProgram& p) { return to_bytes(p.pool); })
+      .def_prop_ro("bodies", [](const OwnedProgram& p) { return to_bytes(p.bodies); })
+      .def_prop_ro("keys", [](const OwnedProgram& p) { return to_bytes(p.keys); })
+      .def_ro("start", &OwnedProgram::start);
+
+  m.def("written", &written, nb::arg("start"), nb::arg("kinds"), nb::arg("body"), nb::arg("key").none(),
+        nb::arg("most"), nb::arg("at_once"));
 
   nb::class_<Bounds>(m, "Bounds")
       .def("__init__", [](Bounds* self, uint64_t terms, uint64_t steps, uint64_t nodes, uint32_t depth,

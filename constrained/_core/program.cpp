@@ -247,9 +247,9 @@ struct Loader {
     });
   }
 
-  std::string text(const int32_t* args) const {
+  std::string_view text(const int32_t* args) const {
     if (args[0] < 0 || args[1] < 0 || size_t(args[0]) + size_t(args[1]) > program.pool.size()) throw malformed();
-    return std::string(program.pool.substr(args[0], args[1]));
+    return program.pool.substr(args[0], args[1]);
   }
 
   TermId make(size_t i) {
@@ -278,10 +278,10 @@ struct Loader {
         return store.chars(ranges, call);
       }
       case Literal:
-        return store.strings({text(node.args)}, call);
+        return store.text(text(node.args), kEmpty, call);
       case Literals: {
         std::vector<std::string> all;
-        for (int k = 0; k < node.count; ++k) all.push_back(text(node.args + 2 * k));
+        for (int k = 0; k < node.count; ++k) all.emplace_back(text(node.args + 2 * k));
         return store.strings(all, call);
       }
       case Cat: {

@@ -110,6 +110,21 @@ TermId Store::bytes(const ByteSet& set, Call& call) {
   return intern(Kind::Bytes, it->second, 0, 0, 0, nullptr, 0, false, call);
 }
 
+TermId Store::byte(uint8_t value, Call& call) {
+  TermId& known = single_[value];
+  if (known == kNothing) {
+    ByteSet set;
+    set.add(value, value);
+    known = bytes(set, call);
+  }
+  return known;
+}
+
+TermId Store::text(std::string_view bytes, TermId rest, Call& call) {
+  for (size_t i = bytes.size(); i-- > 0;) rest = raw_cat(byte(static_cast<uint8_t>(bytes[i]), call), rest, call);
+  return rest;
+}
+
 TermId Store::raw_cat(TermId a, TermId b, Call& call) {
   if (a == kEmpty) return b;
   if (b == kEmpty) return a;
@@ -365,24 +380,16 @@ TermId Store::strings_below(const std::vector<std::string>& sorted, size_t begin
       ++i;
     }
     while (i < end) {
-      unsigned char byte = static_cast<unsigned char>(sorted[i][common]);
+      const uint8_t next = static_cast<uint8_t>(sorted[i][common]);
       size_t j = i + 1;
-      while (j < end && static_cast<unsigned char>(sorted[j][common]) == byte) ++j;
-      ByteSet set;
-      set.add(byte, byte);
-      TermId head = bytes(set, call);
+      while (j < end && static_cast<uint8_t>(sorted[j][common]) == next) ++j;
+      const TermId head = byte(next, call);
       options.push_back(cat(head, strings_below(sorted, i, j, common + 1, call), call));
       i = j;
     }
     t = alt(std::move(options), call);
   }
-  for (size_t i = common; i-- > depth;) {
-    ByteSet set;
-    unsigned char byte = static_cast<unsigned char>(first[i]);
-    set.add(byte, byte);
-    t = raw_cat(bytes(set, call), t, call);
-  }
-  return t;
+  return text(std::string_view(first).substr(depth, common - depth), t, call);
 }
 
 }  // namespace constrained

@@ -132,6 +132,8 @@ class Store {
 
   // Constructors (hold the mutex).
   TermId bytes(const ByteSet& set, Call& call);
+  TermId byte(uint8_t value, Call& call);
+  TermId text(std::string_view bytes, TermId rest, Call& call);  // exactly these bytes, then the rest
   TermId cat(TermId a, TermId b, Call& call);
   TermId alt(std::vector<TermId> parts, Call& call);
   TermId repeat(TermId body, uint32_t low, uint32_t high, Call& call);
@@ -188,6 +190,7 @@ class Store {
   std::vector<Slot> table_;  // open addressing
   std::vector<ByteSet> sets_;
   std::unordered_map<std::string, uint32_t> set_ids_;
+  TermId single_[256] = {};  // the terms of single bytes, kNothing while not made
   std::vector<std::unique_ptr<TermId[]>> lists_;
   std::vector<std::unique_ptr<std::atomic<TermId>[]>> targets_;
   std::deque<Edges> edge_pool_;

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from constrained._core import native
+from constrained._core.lowering import lower
 from constrained.grammar.build import char_class, ranges_minus, ranges_of
 from constrained.grammar.nodes import Grammar
-from constrained.grammar.program import lower
 
 __all__ = ["PLAIN", "STORE_BYTES", "native_vocabulary"]
 
@@ -27,6 +27,6 @@ def native_vocabulary(
     store_bytes: int = STORE_BYTES,
 ) -> native.Vocabulary:
     """The core's form of a vocabulary: a trie of the tokens, plain ones known by length."""
-    plain = native.program(lower(Grammar(PLAIN)))
+    plain = lower(Grammar(PLAIN))
     texts = [token or b"" for token in tokens]
     return native.Vocabulary(texts, sorted(end_ids), width, plain, store_bytes)

@@ -1,7 +1,8 @@
 """Functions that build normalised nodes; front ends use these, never the classes directly.
 
-Normal form: no `Cat` inside `Cat`, no `Alt` inside `Alt`, no `Nothing` or `Empty` where it can be
-absorbed, adjacent `Literal` parts joined, ranges sorted and merged. All functions are pure.
+Normal form: no `Cat` inside `Cat` (but see `followed`), no `Alt` inside `Alt`, no `Nothing` or
+`Empty` where it can be absorbed, adjacent `Literal` parts joined, ranges sorted and merged. All
+functions are pure.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ __all__ = [
     "cat",
     "char_class",
     "complement",
+    "followed",
     "intersect",
     "lexeme",
     "literal",
@@ -137,18 +139,33 @@ def cat(*parts: Node) -> Node:
     """Concatenation."""
     flat: list[Node] = []
     for part in parts:
-        if isinstance(part, Nothing):
+        if isinstance(part, Literal):
+            pieces: tuple[Node, ...] = (part,)
+        elif isinstance(part, Cat):
+            pieces = part.parts
+        elif isinstance(part, Nothing):
             return NOTHING
-        if isinstance(part, Empty):
+        else:
+            if not isinstance(part, Empty):
+                flat.append(part)
             continue
-        for piece in part.parts if isinstance(part, Cat) else (part,):
-            if flat and isinstance(piece, Literal) and isinstance(flat[-1], Literal):
-                flat[-1] = Literal(flat[-1].data + piece.data)
-            else:
-                flat.append(piece)
+        first = pieces[0]
+        if flat and isinstance(first, Literal) and isinstance(last := flat[-1], Literal):
+            flat[-1] = Literal(last.data + first.data)
+            flat += pieces[1:]
+        else:
+            flat += pieces
     if not flat:
         return EMPTY
     return flat[0] if len(flat) == 1 else Cat(tuple(flat))
+
+
+def followed(*parts: Node, by: Node) -> Node:
+    """The parts, then `by`, which stays a node of its own: for rests that many places share."""
+    first = cat(*parts)
+    if isinstance(by, (Nothing, Empty)) or isinstance(first, (Nothing, Empty)):
+        return cat(first, by)
+    return Cat((*(first.parts if isinstance(first, Cat) else (first,)), by))
 
 
 def _distinct(parts: Iterable[Node]) -> tuple[Node, ...]:
@@ -165,6 +182,8 @@ def _distinct(parts: Iterable[Node]) -> tuple[Node, ...]:
 
 def alt(*parts: Node) -> Node:
     """Union; duplicates go, order is kept."""
+    if len(parts) == 1:
+        return parts[0]
     flat: list[Node] = []
     for part in parts:
         if isinstance(part, Alt):

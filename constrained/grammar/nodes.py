@@ -136,6 +136,13 @@ class LaterRules(Mapping[str, Node]):
         """Whether the promise holds for this rule."""
         return True
 
+    def must_wait(self, name: str) -> bool:  # noqa: ARG002 - as `may_wait`
+        """Whether to make the body only when a state needs it, however near it is.
+
+        For rules that may wait and whose bodies take long to make.
+        """
+        return False
+
 
 @dataclass(frozen=True)
 class Grammar:

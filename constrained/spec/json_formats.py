@@ -149,6 +149,28 @@ FORMATS: dict[str, str] = {
 }
 """Each enforced format as an ECMA-262 regular expression over the whole text."""
 
+EXAMPLES = {
+    "date": "2000-02-29",
+    "time": "12:00:00Z",
+    "date-time": "2000-02-29T12:00:00Z",
+    "duration": "P1D",
+    "email": "a@b.c",
+    "idn-email": "a@b.c",
+    "hostname": "a.b",
+    "ipv4": "127.0.0.1",
+    "ipv6": "::1",
+    "uri": "a:b",
+    "uri-reference": "a",
+    "iri": "a:b",
+    "iri-reference": "a",
+    "uri-template": "a",
+    "uuid": "00000000-0000-0000-0000-000000000000",
+    "json-pointer": "/a",
+    "relative-json-pointer": "0",
+    "regex": "a",
+}
+"""One text of each enforced format: shows that there is one, without the automaton."""
+
 LONGEST = {"hostname": 253}
 
 REFUSED = {"idn-hostname": "use hostname, or pass formats='annotation'"}
@@ -196,12 +218,15 @@ def format_language(name: str) -> Language | None:
     >>> format_language("date").holds("2023-02-29")
     False
     """
-    if name == "regex":
-        return Language("format regex", _regex_node())
-    pattern = FORMATS.get(name)
-    if pattern is None:
+    if name not in EXAMPLES:
         return None
-    node = _node(pattern)
+    return Language(f"format {name}", lambda: _format_node(name), EXAMPLES[name])
+
+
+def _format_node(name: str) -> Node:
+    if name == "regex":
+        return _regex_node()
+    node = _node(FORMATS[name])
     if name in LONGEST:
         node = intersect(node, repeat(ANY_CHAR, 0, LONGEST[name]))
-    return Language(f"format {name}", node)
+    return node

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
+from constrained._core.stored import grammar_bytes, grammar_from_bytes
 from constrained.errors import InvalidSpec
-from constrained.grammar.stored import grammar_bytes, grammar_from_bytes
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.json_schema import read_json
 from constrained.spec.so_far import json_so_far

@@ -12,7 +12,7 @@ import warnings
 import pytest
 
 from constrained.grammar import Grammar
-from constrained.spec.json_formats import FORMATS, format_language
+from constrained.spec.json_formats import EXAMPLES, FORMATS, format_language
 from constrained.spec.json_schema import json
 from constrained.spec.spec import Spec
 
@@ -105,6 +105,11 @@ def examples(name: str) -> list[str]:
     language = format_language(name)
     assert language is not None
     return Spec(name, Grammar(language.node), str).examples(60)
+
+
+def test_a_text_of_each_format_is_known() -> None:
+    assert set(EXAMPLES) == {*FORMATS, "regex"}
+    assert [name for name, text in EXAMPLES.items() if not holds(name, text)] == []
 
 
 def test_examples_are_readable() -> None:

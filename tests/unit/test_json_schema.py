@@ -344,3 +344,12 @@ def test_many_optional_items_up_to_every_length() -> None:
         assert spec.matches(text) == (5 <= size <= 32), size
         wrong = text.replace("4", "5", 1)
         assert wrong == text or not spec.matches(wrong)
+
+
+@pytest.mark.parametrize("schema", [True, {"type": "object"}, {"properties": {"a": {}}}])
+def test_any_value_is_indented_as_deep_as_it_stands(schema: Any) -> None:
+    spec = json(schema, whitespace="indented")
+    value = {"a": {"b": [1, {"c": [[{"d": 1}], {}]}]}}
+    assert spec.matches(std_json.dumps(value, indent=2))
+    assert not spec.matches(std_json.dumps(value, indent=4))
+    assert set(spec.grammar.rules) >= {f"any @{depth}" for depth in range(2, 17)}

@@ -46,7 +46,7 @@ def vocabulary() -> Vocabulary:
 
 
 def at_once(monkeypatch: pytest.MonkeyPatch, nodes: int) -> None:
-    monkeypatch.setattr(sys.modules["constrained.grammar.program"], "AT_ONCE", nodes)
+    monkeypatch.setattr(sys.modules["constrained._core.lowering"], "AT_ONCE", nodes)
 
 
 def masks_along(engine: Engine, text: str) -> Iterator[list[int]]:
@@ -107,6 +107,77 @@ def test_only_rules_on_the_way_are_built(monkeypatch: pytest.MonkeyPatch) -> Non
     assert engine.advance_bytes(state, b"a") is not None
     assert built.count("a") == 1
     assert "b" not in built
+
+
+def test_rules_that_take_long_wait_however_near_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once(monkeypatch, 10**9)
+    built: list[str] = []
+
+    class Slow(LaterRules):
+        def __getitem__(self, name: str) -> Node:
+            built.append(name)
+            return {"a": literal("a"), "b": literal("b")}[name]
+
+        def must_wait(self, name: str) -> bool:
+            return name == "a"
+
+        def __iter__(self) -> Iterator[str]:
+            return iter("ab")
+
+        def __len__(self) -> int:
+            return 2
+
+    engine = ByteEngine(Grammar(cat(literal(">"), alt(Ref("a"), Ref("b"))), Slow()))
+    assert set(built) == {"b"}
+    assert engine.forced(engine.start) == b">"
+    assert engine.completion(engine.start) in (b">a", b">b")
+    assert set(built) == {"a", "b"}
+
+
+def test_numbers_and_formats_are_made_when_a_state_needs_them() -> None:
+    schema = {
+        "properties": {
+            "count": {"type": "integer", "minimum": 3},
+            "link": {"type": "string", "format": "uri"},
+            "label": {"type": "string"},
+        },
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["count", "link", "label"],
+    }
+    grammar = schema_grammar(schema)
+    made = grammar.rules
+    assert isinstance(made, LaterRules)
+    looked_up: list[str] = []
+
+    class Watched(LaterRules):
+        def __getitem__(self, name: str) -> Node:
+            looked_up.append(name)
+            return made[name]
+
+        def may_wait(self, name: str) -> bool:
+            return made.may_wait(name)
+
+        def must_wait(self, name: str) -> bool:
+            return made.must_wait(name)
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(made)
+
+        def __len__(self) -> int:
+            return len(made)
+
+        def __contains__(self, name: object) -> bool:
+            return name in made
+
+    engine = Engine(Grammar(grammar.start, Watched()), vocabulary())
+    engine.fill_mask(engine.start, np.zeros(engine.words, dtype=np.int32))
+    assert looked_up == ["#"]
+    state = engine.advance_bytes(engine.start, b'{"count": 12, "link": "a:b", "label": ""}')
+    assert state is not None
+    assert engine.accepting(state)
+    assert looked_up == ["#", "#/properties/count", "#/properties/link"]
+    assert engine.advance_bytes(engine.start, b'{"count": 2,') is None
 
 
 def test_threads_fetch_rules_while_others_fill_masks(monkeypatch: pytest.MonkeyPatch) -> None:

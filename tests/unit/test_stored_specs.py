@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import constrained as ct
+from constrained._core.native import Program
+from constrained._core.stored import StoredGrammar, grammar_bytes, grammar_from_bytes
 from constrained.engine import ByteEngine, Engine
 from constrained.errors import ConstrainedError, InvalidSpec
 from constrained.grammar import Grammar
-from constrained.grammar.program import Program
-from constrained.grammar.stored import StoredGrammar, grammar_bytes, grammar_from_bytes
 from constrained.spec.spec import Spec
 from constrained.vocabulary import Vocabulary
 from tests.property.strategies import grammars
@@ -128,7 +128,7 @@ def test_damaged_bytes_are_refused(data: st.DataObject) -> None:
 def test_invented_programs_run_or_are_refused(code: list[int], data: st.DataObject) -> None:
     bodies = data.draw(st.lists(st.integers(-1, 12), max_size=3))
     start = data.draw(st.integers(-1, 12))
-    program = Program(array("i", code), b"some text", array("i", bodies), start)
+    program = Program(array("i", code).tobytes(), b"some text", array("i", bodies).tobytes(), start)
     try:
         engine = ByteEngine(StoredGrammar(program), ct.Limits(max_nodes=1000, max_steps=10_000))
         engine.transitions(engine.start)

@@ -21,6 +21,7 @@ import functools
 import marshal
 import reprlib
 from inspect import isfunction, ismethod
+from itertools import islice
 from json import loads
 from typing import Any
 from typing import Literal as OneOf
@@ -183,7 +184,25 @@ def _short(value: object) -> str:
         return "..."
 
 
-_SHORT = reprlib.Repr()
+class _Short(reprlib.Repr):
+    """Members in their order, and a quick way for what schemas are made of."""
+
+    def repr1(self, x: Any, level: int) -> str:
+        if type(x) is dict:
+            return self.repr_dict(x, level)
+        if type(x) is str and len(x) < self.maxstring // 2:
+            return repr(x) if x.isalnum() else self.repr_str(x, level)
+        return super().repr1(x, level)
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        if level <= 0 and x:
+            return "{...}"
+        first = islice(x.items(), self.maxdict)
+        pieces = [f"{self.repr1(k, level - 1)}: {self.repr1(v, level - 1)}" for k, v in first]
+        return "{" + ", ".join([*pieces, "..."] if len(x) > self.maxdict else pieces) + "}"
+
+
+_SHORT = _Short()
 _SHORT.maxdict = _SHORT.maxlist = 4
 _SHORT.maxlevel = 3
 _SHORT.maxstring = _SHORT.maxother = 60

@@ -80,7 +80,7 @@ def _unevaluated(keyword: str) -> Callable[[Reading, Any], None]:
     def note(read: Reading, value: Any) -> None:
         if read.document.draft in (0, 2019, 2020):
             node = read.document.node(value, read.node, (keyword,))
-            read.unevaluated[keyword] = demand_of(node)
+            read.unevaluated = {**read.unevaluated, keyword: demand_of(node)}
             read.combines = True
 
     return note

@@ -86,6 +86,7 @@ class Document:
         self._ids: dict[int, int] = {}
         self._index: dict[str, tuple[Any, Origin]] | None = None
         self._dynamic: dict[str, list[str]] = {}
+        self._names: dict[int, str] = {}
         self._bases: dict[int, str] = {}
         declared = root.get("$schema") if isinstance(root, dict) else None
         self.draft = _draft(declared)
@@ -118,8 +119,9 @@ class Document:
         self.schemas.append(schema)
         self.origins.append((parent, path))
         self.depths.append(self.depths[parent] + 1)
-        resource = self.resources[parent] or number
-        if number > 2 and isinstance(self._id_of(schema), str):
+        opens = number > 2 and ("$id" in schema or "id" in schema)
+        resource = self.resources[parent]
+        if not resource or (opens and isinstance(self._id_of(schema), str)):
             resource = number
         self.resources.append(resource)
         return number
@@ -153,9 +155,17 @@ class Document:
 
     def name(self, number: int) -> str:
         """A short unique name: the pointer, or for deep nodes the last step and the number."""
-        if self.depths[number] <= NAMED_DEPTH:
-            return self.pointer(number)
-        return f"{pointer_text(self.origins[number][1][-1:])} ({number})"
+        found = self._names.get(number)
+        if found is None:
+            parent, path = self.origins[number]
+            if self.depths[number] > NAMED_DEPTH:
+                found = f"{pointer_text(path[-1:])} ({number})"
+            elif parent > 1:
+                found = self.name(parent) + pointer_text(path)[1:]
+            else:
+                found = pointer_text(path)
+            self._names[number] = found
+        return found
 
     def pointer_below(self, parent: int, path: tuple[str | int, ...]) -> str:
         """The pointer of something at `path` below a node."""

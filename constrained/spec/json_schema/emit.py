@@ -8,6 +8,7 @@ that is known to be alive (see `liveness`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,19 +21,28 @@ from constrained.grammar import (
     Ref,
     alt,
     cat,
+    followed,
     literal,
     literals,
     optional,
     repeat,
 )
+from constrained.limits import DEFAULT_LIMITS
 from constrained.spec.json_schema.array_machine import is_counted
+from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.liveness import Liveness, is_simple
 from constrained.spec.json_schema.machine import Machine
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.object_machine import Entry
-from constrained.spec.json_schema.records import Array, Demand, Object
+from constrained.spec.json_schema.records import EVERYTHING, Array, Demand, Object
 from constrained.spec.json_schema.regions import Region, unnamed_regions
-from constrained.spec.json_schema.scalars import live_string, number_grammar, string_node, text_node
+from constrained.spec.json_schema.scalars import (
+    is_quick,
+    live_string,
+    number_grammar,
+    string_node,
+    text_node,
+)
 from constrained.spec.json_schema.shapes import FALSE, NULL, TRUE, Shape
 from constrained.spec.json_text import JsonStyle
 
@@ -41,7 +51,7 @@ __all__ = ["Emission", "Rules"]
 Label = TypeVar("Label")
 
 SHARED_TAIL = 12
-"""Optional properties are written out up to every so manieth one, where a shared rule begins."""
+"""At every so manieth optional property a rule begins, so that nodes do not nest without end."""
 
 SHARED_ITEMS = 8
 """Optional items of a tuple are nested up to so many deep, then a rule begins."""
@@ -61,6 +71,10 @@ class Rules(LaterRules):
     def may_wait(self, name: str) -> bool:
         """Whether it is a rule of values: those of numbers are automata, with empty texts."""
         return self._emission.is_value(name)
+
+    def must_wait(self, name: str) -> bool:
+        """Whether it is a rule of numbers or strings that take long to write."""
+        return self._emission.is_slow(name)
 
     def __contains__(self, name: object) -> bool:
         return self._emission.has_rule(name)
@@ -117,13 +131,15 @@ class Emission:
         # are no longer used until the collector comes.
         self._pending: dict[str, Callable[[Emission], Node]] = {}
         self._promised: set[str] = set()
+        self._slow: set[str] = set()
         self._building = RLock()
-        self._colon = style.after_key()
-        self._keys: dict[str, Node] = {}
+        self._colon = _colon(style)
+        self._key = _keys(style)
         self._frames: dict[tuple[str, int], tuple[Node, Node, Node]] = {}
         self._names: dict[tuple[Demand, int], str] = {}
         self._taken: dict[str, Demand] = {}
         self._values: dict[tuple[Demand, int], Node] = {}
+        self._scalars: dict[int, tuple[Shape, Node]] = {}
 
     # -------------------------------------------------------------- rules
 
@@ -145,6 +161,10 @@ class Emission:
     def is_value(self, name: str) -> bool:
         """Whether the rule was promised by `later`."""
         return name in self._promised
+
+    def is_slow(self, name: str) -> bool:
+        """Whether the rule is one of scalars that take long to write."""
+        return name in self._slow
 
     def has_rule(self, name: object) -> bool:
         """Whether the rule is known so far."""
@@ -206,18 +226,27 @@ class Emission:
         node = self._values.get(key)
         if node is None:
             shape = self.meaning.shape(demand)
-            if shape.arrays or shape.objects:
+            if not demand:
+                node = self.later(self._name(demand, depth), lambda e: e.anything(depth))
+            elif shape.arrays or shape.objects:
                 name = self._name(demand, depth)
                 node = self.later(name, lambda emission: emission.body(demand, depth))
+            elif id(shape) in self._scalars:
+                node = self._scalars[id(shape)][1]
+            elif all(map(is_quick, shape.numbers)) and all(map(is_quick, shape.strings)):
+                node = self.scalars(shape)
+                self._scalars[id(shape)] = shape, node
             else:
-                node = self._scalars(shape)
+                name = self._name(demand, 0)
+                self._slow.add(name)
+                node = self.later(name, lambda emission: emission.scalars(shape))
             self._values[key] = node
         return node
 
     def body(self, demand: Demand, depth: int) -> Node:
         """The body of a rule of values."""
         name = self._name(demand, depth)
-        parts = [self._scalars(self.meaning.shape(demand))]
+        parts = [self.scalars(self.meaning.shape(demand))]
         parts += [
             self._object(record, depth, f"{name} object {index}")
             for index, record in enumerate(self.live.alive_objects(demand))
@@ -228,7 +257,13 @@ class Emission:
         ]
         return alt(*parts)
 
-    def _scalars(self, shape: Shape) -> Node:
+    def anything(self, depth: int) -> Node:
+        """The body of the rule of all values."""
+        self.value(EVERYTHING, self.style.level(depth + 1))  # which the body refers to
+        return _anything(self.style, depth)
+
+    def scalars(self, shape: Shape) -> Node:
+        """The texts of the numbers, strings, booleans and null of a shape."""
         parts = []
         if shape.atoms:
             parts.append(literals([text for bit, text in ATOMS if shape.atoms & bit]))
@@ -291,11 +326,7 @@ class Emission:
         key = (brackets, self.style.level(depth))
         found = self._frames.get(key)
         if found is None:
-            found = self._frames[key] = (
-                cat(literal(brackets[0]), self.style.opening(key[1])),
-                cat(self.style.closing(key[1]), literal(brackets[1])),
-                self.style.between(key[1]),
-            )
+            found = self._frames[key] = _frame(self.style, *key)
         return found
 
     # -------------------------------------------------------------- objects
@@ -304,8 +335,9 @@ class Emission:
         if not is_simple(record, self.meaning.any_order):
             return self._run(self.live.object_machine(record), Emission._entry, name, "{}", depth)
         opening, closing, comma = self._brackets("{}", depth)
+        required, inner = record.required, self.style.level(depth + 1)
         members = [
-            (key in record.required, *self._member(key, demand, depth))
+            (key in required, self._key(key), self.value(demand, inner))
             for key, demand in record.named.items()
             if self.alive(demand)
         ]
@@ -319,37 +351,39 @@ class Emission:
         if first == 0 and members:
             return cat(opening, *members[0][1:], *tail[1:], end)
         rest = _Members(name, tuple(tail), first, cat(*tail[first + 1 :], end))
-        starts = [
-            cat(key, value, self.after_members(rest, i + 1))
-            for i, (_, key, value) in enumerate(members[: first + 1])
-        ]
+        starts = []
+        after = rest.last
+        for index in reversed(range(min(first + 1, len(members)))):
+            _, key, value = members[index]
+            starts.append(followed(key, value, by=after))
+            if index % SHARED_TAIL:
+                after = followed(tail[index], by=after)
+            elif index:
+                after = self._members_from(rest, index)
+        starts.reverse()
         if first < len(members):
             return cat(opening, alt(*starts))
         return alt(literal("{}"), cat(opening, alt(*starts, cat(others, end))))
 
+    def _members_from(self, rest: _Members, index: int) -> Node:
+        """A rule for what follows once `index` members are passed."""
+        return self.later(
+            f"{rest.name} from {index}", lambda emission: emission.after_members(rest, index)
+        )
+
     def after_members(self, rest: _Members, index: int) -> Node:
-        """What follows once `index` members are passed: shared rules where many starts lead."""
-        tail, first = rest.tail, rest.first
-        if index > first or index >= len(tail):
-            return rest.last
-        stop = min((index // SHARED_TAIL + 1) * SHARED_TAIL, first + 1, len(tail))
-        after = rest.last
-        if stop <= first and stop < len(tail):
-            after = self.later(
-                f"{rest.name} from {stop}", lambda emission: emission.after_members(rest, stop)
-            )
-        return cat(*tail[index:stop], after)
+        """What follows once `index` members are passed."""
+        stop = index + SHARED_TAIL
+        if stop > rest.first or stop >= len(rest.tail):
+            return cat(*rest.tail[index : rest.first + 1], rest.last)
+        return cat(*rest.tail[index:stop], self._members_from(rest, stop))
 
     def _regions(self, record: Object) -> list[Region]:
         return unnamed_regions(record, self.alive, self.meaning)
 
     def _member(self, key: str, demand: Demand, depth: int) -> tuple[Node, Node]:
         """``"key":`` and the value."""
-        found = self._keys.get(key)
-        if found is None:
-            found = cat(text_node(key, self.style.escapes), self._colon)
-            self._keys[key] = found
-        return found, self.value(demand, self.style.level(depth + 1))
+        return self._key(key), self.value(demand, self.style.level(depth + 1))
 
     def _other(self, region: Region, depth: int) -> tuple[Node, Node]:
         """Any key of a region with its colon, and the value."""
@@ -392,3 +426,36 @@ class Emission:
             f"{states.name} state {to}", lambda emission: emission.state(states, to)
         )
         return cat(before, states.write(self, label, states.depth), follow)
+
+
+@lru_cache(maxsize=256)
+def _frame(style: JsonStyle, brackets: str, depth: int) -> tuple[Node, Node, Node]:
+    """What opens, closes and separates members."""
+    return (
+        cat(literal(brackets[0]), style.opening(depth)),
+        cat(style.closing(depth), literal(brackets[1])),
+        style.between(depth),
+    )
+
+
+@lru_cache(maxsize=256)
+def _colon(style: JsonStyle) -> Node:
+    return style.after_key()
+
+
+@lru_cache(maxsize=64)
+def _keys(style: JsonStyle) -> Callable[[str], Node]:
+    """Keys with the colon after them, which many documents share."""
+
+    @lru_cache(maxsize=8192)
+    def written(key: str) -> Node:
+        return cat(text_node(key, style.escapes), _colon(style))
+
+    return written
+
+
+@lru_cache(maxsize=256)
+def _anything(style: JsonStyle, depth: int) -> Node:
+    """The rule of all values is the same in every document."""
+    emission = Emission(Meaning(Document(True, DEFAULT_LIMITS), True), style)
+    return emission.body(EVERYTHING, depth)

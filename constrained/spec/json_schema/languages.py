@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 
 from constrained.engine import ByteEngine
@@ -28,18 +29,25 @@ class Language:
     """A regular set of texts, as a node over characters; compared by identity.
 
     One object stands for one pattern or format in the whole process, so equal constraints meet
-    as the same object and what was found out about them is kept.
+    as the same object and what was found out about them is kept. `make` makes the node when it is
+    first looked at; `example` is one of the texts, if one is known.
     """
 
-    def __init__(self, label: str, node: Node) -> None:
+    def __init__(self, label: str, make: Callable[[], Node], example: str | None = None) -> None:
         self.label = label
-        self.node = node
+        self.example = example
+        self._make = make
         self._engine: ByteEngine | None = None
-        self._known: dict[str, bool] = {}
+        self._known: dict[str, bool] = {} if example is None else {example: True}
         self._spelled: dict[Escapes, Node] = {}
 
     def __repr__(self) -> str:
         return f"Language({self.label})"
+
+    @cached_property
+    def node(self) -> Node:
+        """The set, as a node over characters."""
+        return self._make()
 
     def holds(self, text: str) -> bool:
         """Whether the text is in the set; texts that UTF-8 cannot write are in none."""
@@ -94,7 +102,8 @@ def pattern_language(pattern: str, limits: Limits = DEFAULT_LIMITS) -> Language:
     """
     from constrained.spec.regex import pattern_node
 
-    return Language(pattern, pattern_node(pattern, dialect="ecma", search=True, limits=limits))
+    node = pattern_node(pattern, dialect="ecma", search=True, limits=limits)
+    return Language(pattern, lambda: node)
 
 
 def shortest_text(node: Node) -> int | None:

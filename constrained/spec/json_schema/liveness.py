@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from constrained.errors import UnsupportedSpec
 from constrained.spec.json_schema.array_machine import array_machine, is_counted
 from constrained.spec.json_schema.machine import Machine
@@ -12,7 +9,7 @@ from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.number_records import live_number
 from constrained.spec.json_schema.object_machine import Ask, Entry, object_machine
 from constrained.spec.json_schema.object_records import demand_for, split_choices
-from constrained.spec.json_schema.records import EVERYTHING, Array, Demand, Object
+from constrained.spec.json_schema.records import EVERYTHING, NOTHING, Array, Demand, Object
 from constrained.spec.json_schema.scalars import live_string
 from constrained.spec.json_schema.shapes import Shape
 
@@ -25,13 +22,13 @@ class Liveness:
     def __init__(self, meaning: Meaning) -> None:
         self.meaning = meaning
         self._split: dict[Demand, list[Object]] = {}
-        self._alive: dict[Demand, bool] = {EVERYTHING: True}
+        self._alive: dict[Demand, bool] = {EVERYTHING: True, NOTHING: False}
         self._object_machines: dict[int, tuple[Object, Machine[Entry]]] = {}
         self._array_machines: dict[int, tuple[Array, Machine[Demand]]] = {}
 
     def alive(self, demand: Demand) -> bool:
         """Whether any finite value satisfies the demand."""
-        known = self._alive.get(demand)
+        known = self._at_once(demand)
         if known is not None:
             return known
         order: list[Demand] = []
@@ -39,7 +36,7 @@ class Liveness:
         fresh = [demand]
 
         def ask(other: Demand) -> bool:
-            found = self._alive.get(other)
+            found = self._at_once(other)
             if found is not None:
                 return found
             if other not in seen:
@@ -65,20 +62,33 @@ class Liveness:
             self._alive.setdefault(one, False)
         return False
 
+    def _at_once(self, demand: Demand) -> bool | None:
+        """The answer for a demand that was asked about, or that any scalar satisfies."""
+        found = self._alive.get(demand)
+        if found is None and _has_scalar(self.meaning.shape(demand)):
+            found = self._alive[demand] = True
+        return found
+
     def alive_objects(self, demand: Demand) -> list[Object]:
         """The object records of a demand that are alive, with choices between facts only.
 
         Raises `UnsupportedSpec` with its place for records that cannot be kept.
         """
-        with self._placed(demand):
-            records = self._objects(demand, self.meaning.shape(demand))
-            return [r for r in records if self._object_alive(r, self.alive)]
+        shape = self.meaning.shape(demand)
+        if not shape.objects:
+            return []
+        try:
+            return [r for r in self._objects(demand, shape) if self._object_alive(r, self.alive)]
+        except UnsupportedSpec as error:
+            raise self._placed(error, demand) from None
 
     def alive_arrays(self, demand: Demand) -> list[Array]:
         """The array records of a demand that are alive; raises as `alive_objects` does."""
-        with self._placed(demand):
-            records = self.meaning.shape(demand).arrays
+        records = self.meaning.shape(demand).arrays
+        try:
             return [r for r in records if self._array_alive(r, self.alive)]
+        except UnsupportedSpec as error:
+            raise self._placed(error, demand) from None
 
     def object_machine(self, record: Object) -> Machine[Entry]:
         """The machine of an object, made once."""
@@ -98,29 +108,19 @@ class Liveness:
 
     def _has_value(self, demand: Demand, ask: Ask) -> bool:
         shape = self.meaning.shape(demand)
-        return bool(
-            shape.atoms
-            or any(live_number(record) for record in shape.numbers)
-            or any(live_string(record) for record in shape.strings)
-            or self._compound(demand, shape, ask)
-        )
-
-    def _compound(self, demand: Demand, shape: Shape, ask: Ask) -> bool:
-        with self._placed(demand):
+        if _has_scalar(shape):
+            return True
+        try:
             arrays = [self._array_alive(record, ask) for record in shape.arrays]
             objects = [self._object_alive(r, ask) for r in self._objects(demand, shape)]
+        except UnsupportedSpec as error:
+            raise self._placed(error, demand) from None
         return any(arrays) or any(objects)
 
-    @contextmanager
-    def _placed(self, demand: Demand) -> Iterator[None]:
-        """Refusals inside get the pointer of the keyword that they name."""
-        try:
-            yield
-        except UnsupportedSpec as error:
-            where = error.where or self.meaning.place_of(error.feature, demand)
-            raise UnsupportedSpec(
-                error.feature, error.problem, where=where, hint=error.hint
-            ) from None
+    def _placed(self, error: UnsupportedSpec, demand: Demand) -> UnsupportedSpec:
+        """The refusal with the pointer of the keyword that it names."""
+        where = error.where or self.meaning.place_of(error.feature, demand)
+        return UnsupportedSpec(error.feature, error.problem, where=where, hint=error.hint)
 
     def _objects(self, demand: Demand, shape: Shape) -> list[Object]:
         """The object records of a demand, with choices between single facts only."""
@@ -147,9 +147,26 @@ class Liveness:
         if is_simple(record, self.meaning.any_order):
             found = [ask(demand_for(record, name)) for name in record.required]
             return all(found)
-        if ask == self.alive:
+        if ask == self.alive or id(record) in self._object_machines:
             return self.object_machine(record).alive
-        return object_machine(self.meaning, record, ask).alive
+        open_questions = False
+
+        def noted(demand: Demand) -> bool:
+            nonlocal open_questions
+            found = ask(demand)
+            open_questions = open_questions or not (found or self._alive.get(demand) is False)
+            return found
+
+        machine = object_machine(self.meaning, record, noted)
+        if not open_questions:
+            self._object_machines[id(record)] = record, machine
+        return machine.alive
+
+
+def _has_scalar(shape: Shape) -> bool:
+    return bool(
+        shape.atoms or any(map(live_number, shape.numbers)) or any(map(live_string, shape.strings))
+    )
 
 
 def is_simple(record: Object, any_order: bool) -> bool:

@@ -46,7 +46,7 @@ class Meaning:
         self.conjunctions: dict[int, Demand] = {}
         self.records = 0
         self._shapes: dict[int, Shape] = {1: ANY, -1: NEVER}
-        self._demands: dict[Demand, Shape] = {frozenset(): ANY}
+        self._demands: dict[Demand, Shape] = {frozenset(): ANY, NOTHING: NEVER}
         self._dead: dict[Demand, bool] = {NOTHING: True, frozenset(): False}
         self._negations: dict[Demand, Demand] = {frozenset(): NOTHING, NOTHING: frozenset()}
         self._constants: dict[Hashable, Demand] = {}
@@ -88,7 +88,8 @@ class Meaning:
         found = self._demands.get(demand)
         if found is None:
             found = ANY
-            for node in sorted(demand, key=lambda n: (n < 0, abs(n))):
+            nodes = sorted(demand, key=_complements_last) if len(demand) > 1 else demand
+            for node in nodes:
                 if node > 0:
                     found = meet(found, self.shape_of(node), self)
                 else:
@@ -102,6 +103,11 @@ class Meaning:
         found = self._shapes.get(node)
         if found is not None:
             return found
+        if node not in self.conjunctions:
+            read = self.reading(node)
+            if not (read.parts or read.values or read.unevaluated):
+                found = self._shapes[node] = read.shape()
+                return found
         stack = [node]
         opened: set[int] = set()
         while stack:
@@ -313,3 +319,7 @@ class Meaning:
             or any(not dead_array(record, self) for record in shape.arrays)
             or any(not dead_object(record, self) for record in shape.objects)
         )
+
+
+def _complements_last(node: int) -> tuple[bool, int]:
+    return node < 0, abs(node)

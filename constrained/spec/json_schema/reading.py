@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from math import isfinite
 from typing import Any
 
@@ -89,14 +90,14 @@ class Reading:
     string_limits = False
     array_limits = False
     object_limits = False
+    parts: tuple[Part, ...] = ()
+    unevaluated: dict[str, Demand] = {}  # noqa: RUF012 - replaced, never changed
 
     def __init__(self, document: Document, node: int, schema: dict[str, Any], exact: bool) -> None:
         self.document = document
         self.node = node
         self.schema = schema
         self.exact_formats = exact
-        self.parts: list[Part] = []
-        self.unevaluated: dict[str, Demand] = {}
 
     @property
     def by_parts(self) -> bool:
@@ -121,11 +122,14 @@ class Reading:
         """Note an operation that needs other nodes' shapes."""
         if not self.named and "properties" in self.schema:
             self.parts_first = True
-        self.parts.append((operation, nodes, name))
+        self.parts += ((operation, nodes, name),)
 
     def shape(self) -> Shape:
         """What the noted limits alone allow."""
         types = self.types
+        limits = (self.number_limits, self.string_limits, self.array_limits, self.object_limits)
+        if not any(limits):
+            return _types_alone(types, self.whole)
         return Shape(
             types & 7,
             self._numbers() if types & NUMBER else (),
@@ -181,6 +185,19 @@ NUMBERS, INTEGERS, STRINGS, ARRAYS, OBJECTS = (
     (ANY_OBJECT,),
 )
 """Records without limits; the same objects everywhere, so that they are recognised at once."""
+
+
+@cache
+def _types_alone(types: int, whole: bool) -> Shape:
+    """All values of the types: one shape for every schema that says no more."""
+    return Shape(
+        types & 7,
+        (INTEGERS if whole else NUMBERS) if types & NUMBER else (),
+        STRINGS if types & STRING else (),
+        ARRAYS if types & ARRAY else (),
+        OBJECTS if types & OBJECT else (),
+    )
+
 
 Keyword = Callable[[Reading, Any], None]
 """A keyword's function: checks the value's form and notes what it means."""

@@ -37,6 +37,8 @@ def unnamed_regions(record: Object, ask: Callable[[Demand], bool], judge: Judge)
     Each clause splits the key space into keys it speaks of and keys it does not; within a region
     the same clauses hold for all keys. Regions may overlap where their demands agree.
     """
+    if any(keys is ANY_STRING and -1 in demand for keys, demand in record.clauses):
+        return []
     names = record.named.keys() | record.required.keys()
     regions = [Region(String(excluded=frozenset(names)) if names else ANY_STRING, EVERYTHING)]
     for keys, demand in record.clauses:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from functools import lru_cache
-from math import ceil, floor
+from math import ceil, floor, inf
 
 from constrained.grammar import (
     ANY_CHAR,
@@ -35,12 +35,20 @@ from constrained.spec.json_text import (
 )
 from constrained.spec.numbers_json import decimal_grammar, integer_grammar
 
-__all__ = ["few_texts", "live_string", "number_grammar", "string_node", "text_node"]
+__all__ = ["few_texts", "is_quick", "live_string", "number_grammar", "string_node", "text_node"]
 
 QUOTE = literal('"')
 EVERY_RANGE = ((0, 0x10FFFF),)
 ANY_INTEGER = Number(whole=True)
+LONGEST_CANDIDATE = 1000
 ZERO_FRACTION = cat(literal("."), repeat(literal("0"), 1))
+
+
+def is_quick(record: Number | String) -> bool:
+    """Whether the record's node is made without an automaton or a regular expression."""
+    if isinstance(record, String):
+        return not (record.inside or record.outside)
+    return record.values is not None or record in (ANY_NUMBER, ANY_INTEGER)
 
 
 # ------------------------------------------------------------------ strings
@@ -80,13 +88,27 @@ def live_string(record: String) -> bool:
     if record.values is not None or not (record.inside or record.outside):
         return True
     if len(record.inside) == 1 and not (record.outside or record.excluded):
+        example = record.inside[0].example
+        if example is not None and record.least <= len(example) <= _most(record):
+            return True
         shortest = record.inside[0].shortest
         if shortest is not None and shortest >= record.least:
-            return record.most is None or shortest <= record.most
-    witnesses = [language.witness for language in record.inside]
-    if any(text is not None and holds(record, text) for text in witnesses):
+            return shortest <= _most(record)
+    if any(text is not None and holds(record, text) for text in _candidates(record)):
         return True
     return not is_empty(_texts(record))
+
+
+def _candidates(record: String) -> Iterator[str | None]:
+    """Texts that are likely in the record: with one, no automaton of the whole is needed."""
+    for language in record.inside:
+        yield language.witness if language.example is None else language.example
+    if not record.inside and record.least <= LONGEST_CANDIDATE:
+        yield from ("a" * max(record.least, 1), "0" * max(record.least, 1), "")
+
+
+def _most(record: String) -> float:
+    return inf if record.most is None else record.most
 
 
 @lru_cache(maxsize=4096)

@@ -10,6 +10,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from constrained._core.lowering import lower
+from constrained._core.native import Program
 from constrained.errors import InvalidSpec
 from constrained.grammar.nodes import (
     Alt,
@@ -28,7 +30,6 @@ from constrained.grammar.nodes import (
     Ref,
     Repeat,
 )
-from constrained.grammar.program import Program, lower
 from constrained.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["StoredGrammar", "grammar_bytes", "grammar_from_bytes"]
 
+_NUMBER = 4  # bytes of an int32
 _SIZES = 4  # int32 numbers before the arrays: lengths of code, bodies and pool, and the start
 
 
@@ -62,7 +64,7 @@ class StoredGrammar(Grammar):
     @cached_property
     def rules(self) -> Mapping[str, Node]:
         """The rules, named by number."""
-        bodies = self.program.bodies
+        bodies = array("i", self.program.bodies)
         return MappingProxyType({str(i): self._nodes[body] for i, body in enumerate(bodies)})
 
 
@@ -77,25 +79,27 @@ def grammar_bytes(grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> bytes:
     Literal(data=b'yes')
     """
     program = grammar.program if isinstance(grammar, StoredGrammar) else lower(grammar, limits)
-    numbers = array("i", [len(program.code), len(program.bodies), len(program.pool), program.start])
-    numbers.extend(program.code)
-    numbers.extend(program.bodies)
-    return zlib.compress(_little_endian(numbers).tobytes() + program.pool, 1)
+    code, bodies, pool = program.code, program.bodies, program.pool
+    sizes = array("i", [len(code) // _NUMBER, len(bodies) // _NUMBER, len(pool), program.start])
+    numbers = array("i", sizes.tobytes() + code + bodies)
+    return zlib.compress(_little_endian(numbers).tobytes() + pool, 1)
 
 
 def grammar_from_bytes(data: bytes) -> StoredGrammar:
     """What `grammar_bytes` wrote. Raises `InvalidSpec` for other bytes."""
     try:
         raw = zlib.decompress(data)
-        sizes = _little_endian(array("i", raw[: 4 * _SIZES]))
+        sizes = _little_endian(array("i", raw[: _NUMBER * _SIZES]))
         code, bodies, pool, start = sizes
-        end = 4 * (_SIZES + code + bodies)
+        end = _NUMBER * (_SIZES + code + bodies)
         if min(code, bodies, pool) < 0 or len(raw) != end + pool:
             raise ValueError
     except (zlib.error, ValueError):
         raise InvalidSpec("these bytes hold no grammar, or are damaged") from None
-    numbers = _little_endian(array("i", raw[4 * _SIZES : end]))
-    return StoredGrammar(Program(numbers[:code], raw[end:], numbers[code:], start))
+    numbers = _little_endian(array("i", raw[_NUMBER * _SIZES : end]))
+    return StoredGrammar(
+        Program(numbers[:code].tobytes(), raw[end:], numbers[code:].tobytes(), start)
+    )
 
 
 def _little_endian(numbers: array[int]) -> array[int]:
@@ -108,7 +112,8 @@ def _little_endian(numbers: array[int]) -> array[int]:
 def _raised(program: Program) -> Iterator[Node]:
     """The nodes of a program in its order: the inverse of lowering."""
     nodes: list[Node] = []
-    numbers = iter(program.code)
+    numbers = iter(array("i", program.code))
+    pool = program.pool
 
     def take(count: int) -> list[int]:
         return [next(numbers) for _ in range(count)]
@@ -116,7 +121,7 @@ def _raised(program: Program) -> Iterator[Node]:
     def texts(count: int) -> list[bytes]:
         places = take(2 * count)
         pairs = zip(places[::2], places[1::2], strict=True)
-        return [program.pool[offset : offset + length] for offset, length in pairs]
+        return [pool[offset : offset + length] for offset, length in pairs]
 
     def pairs(count: int) -> tuple[tuple[int, int], ...]:
         bounds = take(2 * count)
