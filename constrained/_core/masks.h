@@ -21,6 +21,7 @@
 // asked for.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -48,6 +49,7 @@ struct PlainTokens {
 };
 
 constexpr TermId kLoopParts = 8;  // parts of a union in which a loop is looked for
+constexpr std::array<uint32_t, 4> kLengths{6, 12, 24, 48};  // bytes; see Vocabulary::longer
 constexpr uint32_t kShort = 16;  // characters of the tokens that a search for plain text speaks for
 
 class Masks;
@@ -67,6 +69,8 @@ class Vocabulary {
   const std::vector<uint32_t>& end_ids() const { return end_ids_; }
   bool is_end(uint32_t token) const;
   bool every_byte() const { return every_byte_; }
+  // The tokens of more than kLengths[k] bytes.
+  const Words& longer(size_t k) const { return longer_[k]; }
 
   // The masks that grammars made from now on share; a new one begins when the old has grown large.
   std::shared_ptr<Masks> masks();
@@ -78,6 +82,7 @@ class Vocabulary {
   Trie trie_;
   bool every_byte_;
   PlainTokens plain_;
+  std::array<Words, kLengths.size()> longer_;
   uint64_t store_bytes_;
   std::mutex mutex_;
   std::shared_ptr<Masks> current_;
@@ -114,8 +119,8 @@ class Masks {
     std::vector<std::pair<uint32_t, uint32_t>> differing;  // (index, word)
     std::vector<uint32_t> ids;
 
-    // `like`: a row that may be nearly equal, or null.
-    static Mask pack(const uint32_t* row, size_t words, std::shared_ptr<const Words> like);
+    // `like`: a row that may be nearly equal, in all but `most` words; or null.
+    static Mask pack(const uint32_t* row, size_t words, std::shared_ptr<const Words> like, size_t most);
     void write(uint32_t* row, size_t words) const;
     void merge(uint32_t* row, size_t words) const;  // sets the bits beside those that are set
     size_t bytes() const;
@@ -129,6 +134,7 @@ class Masks {
     std::vector<Crossing> crossings;  // inner nodes of that trie at which it may end
     std::shared_ptr<const Trie> after; // what lies below the crossings as one trie, once worth it
     unsigned uses = 0;                 // both change under the lock
+    std::shared_ptr<LexemeWalk> twin;  // one with the same crossings, whose `after` serves both
     bool useless = false;  // it may end nearly everywhere: walk plainly instead
   };
   // Which plain tokens a state takes: all of at most `most` characters (kInfinite: all there are),
@@ -154,6 +160,11 @@ class Masks {
     std::vector<TermId> lexemes, others;
     std::vector<Text> texts;
   };
+  // Where in a trie a state is met. What is found below nodes of the vocabulary's own is kept.
+  struct Place {
+    const Trie& trie;
+    uint32_t node;
+  };
   // What one plain character does to a state.
   struct PlainStep {
     bool alive = true;    // every plain character is taken
@@ -163,10 +174,10 @@ class Masks {
 
   const Vocabulary& vocabulary_;
   TermId plain_ = kNothing;  // one plain character
-  TermId beyond_ = kNothing;  // one character beyond ASCII
+  TermId beyond_ = kNothing, separator_ = kNothing;  // one character beyond ASCII that is no separator; one that is
   std::mutex mutex_;  // guards the memos below, and is never held while anything is computed
   std::unordered_map<TermId, Mask> masks_;
-  std::unordered_map<TermId, std::shared_ptr<LexemeWalk>> lexemes_;
+  std::unordered_map<uint64_t, std::shared_ptr<LexemeWalk>> lexemes_;  // by node and lexeme
   std::unordered_map<TermId, uint32_t> costs_;
   std::unordered_map<TermId, std::shared_ptr<const PlainStep>> plain_steps_;
   std::unordered_map<TermId, Room> rooms_;
@@ -175,17 +186,23 @@ class Masks {
 
   using Like = std::shared_ptr<const Words>;
 
-  // These set bits in a row and return a row that may be nearly equal.
-  Like add(TermId state, uint32_t* row, Call& call);
-  void split(TermId state, Parts& parts, Call& call);
-  void add_text(const Text& text, uint32_t* row, Call& call);
-  Like add_plainly(TermId state, uint32_t* row, Call& call);
-  Like add_after_lexeme(TermId lexeme, TermId rest, uint32_t* row, Call& call);
+  // These set the bits of the tokens below a place, whose prefix has led to a state, and return a
+  // row that may be nearly equal.
+  Like add(const Place& place, TermId state, uint32_t* row, Call& call);
+  void split(const Place& place, TermId state, Parts& parts, Call& call);
+  void add_text(const Place& place, const Text& text, uint32_t* row, Call& call);
+  Like add_plainly(const Place& place, TermId state, uint32_t* row, Call& call);
+  Like add_after_lexeme(const Place& place, TermId lexeme, TermId rest, uint32_t* row, Call& call);
+  bool shares(const Place& place) const { return &place.trie == &vocabulary_.trie(); }
+  bool splits(const Place& place, TermId state) const;
   std::shared_ptr<const Trie> merge_crossings(const LexemeWalk& walk);
-  std::shared_ptr<LexemeWalk> lexeme_walk(TermId lexeme, Call& call);
-  TermId without_far_bounds(TermId lexeme, Call& call);
-  std::shared_ptr<LexemeWalk> plain_lexeme_walk(TermId lexeme, Call& call);
-  std::shared_ptr<LexemeWalk> walk_with_exceptions(TermId lexeme, Call& call);
+  std::shared_ptr<LexemeWalk> lexeme_walk(uint32_t node, TermId lexeme, Call& call);
+  TermId without_bounds(TermId lexeme, uint32_t near, Call& call);
+  std::shared_ptr<LexemeWalk> counted_lexeme_walk(uint32_t from, TermId lexeme, Call& call);
+  uint32_t depth(const Trie& trie, uint32_t node) const;
+  int first_byte(const Term& lexeme) const;
+  std::shared_ptr<LexemeWalk> plain_lexeme_walk(uint32_t node, TermId lexeme, Call& call);
+  std::shared_ptr<LexemeWalk> walk_with_exceptions(uint32_t node, TermId lexeme, Call& call);
   std::shared_ptr<const PlainStep> plain_step(TermId state, Call& call);
   Room room(TermId state, Call& call);
   Room counted_room(TermId state, Call& call);
@@ -199,7 +216,9 @@ class Masks {
   Groups characters_between(TermId from, TermId to, Call& call);
   bool returns(TermId from, TermId character, TermId to, Call& call);
   template <class Visit>
-  void walk(const Trie& trie, uint32_t from, TermId state, Call& call, uint32_t* row, bool quiet, Visit visit);
+  void walk(const Trie& trie, uint32_t from, TermId state, Call& call, uint32_t* row, bool quiet, Visit visit,
+            uint32_t longer = 0);
+  void walk_all(const Place& place, TermId state, uint32_t* row, Call& call);
   bool recall(TermId state, uint32_t* row);
   void remember(TermId state, Mask mask, uint64_t most_bytes);
 };

@@ -133,7 +133,8 @@ class Store {
   // Constructors (hold the mutex).
   TermId bytes(const ByteSet& set, Call& call);
   TermId cat(TermId a, TermId b, Call& call);
-  TermId alt(std::vector<TermId> parts, Call& call);
+  // `sharing`: equal heads of parts become one; left to the next derivative where parts are rests.
+  TermId alt(std::vector<TermId> parts, Call& call, bool sharing = true);
   TermId repeat(TermId body, uint32_t low, uint32_t high, Call& call);
   TermId call_rule(uint32_t rule, Call& call);
   TermId conjunction(std::vector<TermId> parts, Call& call);
@@ -203,6 +204,7 @@ class Store {
   void grow_table();
   TermId raw_cat(TermId a, TermId b, Call& call);
   void merge_repeats(std::vector<TermId>& parts, Call& call);
+  void share_heads(std::vector<TermId>& parts, Call& call);
   TermId strings_below(const std::vector<std::string>& sorted, size_t begin, size_t end, size_t depth,
                        Call& call);
 

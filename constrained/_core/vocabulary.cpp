@@ -53,6 +53,11 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end
     else
       plain_.longer.push_back({length, id});
   }
+  for (size_t k = 0; k < kLengths.size(); ++k) {
+    longer_[k].assign(words(), 0);
+    for (uint32_t id : trie_.tokens())
+      if (texts_[id].size() > kLengths[k]) set(longer_[k].data(), id);
+  }
   for (size_t k = 1; k < kPlainLengths; ++k)
     for (size_t w = 0; w < words(); ++w) up_to[k][w] |= up_to[k - 1][w];
   for (Words& known : up_to) plain_.up_to.push_back(std::make_shared<const Words>(std::move(known)));
