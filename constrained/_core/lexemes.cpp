@@ -133,59 +133,87 @@ std::shared_ptr<Masks::LexemeWalk> Masks::walk_with_exceptions(uint32_t from, Te
   return result;
 }
 
-// x{n,k} y takes the same texts of at most `near` bytes as x{m,} y, where m is n or near + 1 if that is
-// less, and k is at least `near`. The same lexeme when it has no such bounds.
-TermId Masks::without_bounds(TermId lexeme, uint32_t near, Call& call) {
+// x{n,k} y takes the same texts of at most k bytes as x{n,} y, and of no more than some shorter length
+// as one with a smaller n. No lexeme when there are no such bounds.
+Masks::Unbounded Masks::without_bounds(TermId lexeme, Call& call) {
   std::lock_guard<std::recursive_mutex> lock(store.mutex);
   const TermId body = store.normal(store[lexeme].a, call);
   const Term& term = store[body];
   const bool is_cat = term.kind == Kind::Cat;
   const Term& head = store[is_cat ? term.a : body];
-  if (head.kind != Kind::Repeat || store[head.a].nullable || head.high < near) return lexeme;
-  const uint32_t low = std::min(head.low, near + 1);
-  if (low == head.low && head.high == kInfinite) return lexeme;
-  const TermId without = store.repeat(head.a, low, kInfinite, call);
-  return store.lexeme(is_cat ? store.cat(without, term.b, call) : without, call);
+  Unbounded result;
+  if (head.kind == Kind::And) {
+    result = without_counter(head, call);
+  } else if (head.kind == Kind::Repeat && !store[head.a].nullable) {
+    // Lower bounds become few, so that counters of many lengths share one mask.
+    result.near = usable(head.high);
+    if (head.low > kLengths[0]) result.near = std::min(result.near, usable(std::min(head.low - 1, kLengths.back())));
+    const uint32_t low = head.low <= result.near ? head.low : result.near + 1;
+    if (result.near && (low < head.low || head.high < kInfinite))
+      result.lexeme = store.repeat(head.a, low, kInfinite, call);
+  }
+  if (result.lexeme != kNothing)
+    result.lexeme = store.lexeme(store.normal(is_cat ? store.cat(result.lexeme, term.b, call) : result.lexeme, call), call);
+  return result;
+}
+
+// x{0,k} & y takes the same texts of at most `near` bytes as y when all of y is made of x, and y is never
+// further from its end than the k - near bytes that are left.
+Masks::Unbounded Masks::without_counter(const Term& conjunction, Call& call) {
+  if (conjunction.b != 2) return {};
+  for (TermId i = 0; i < 2; ++i) {
+    const Term& counter = store[conjunction.parts[i]];
+    const TermId y = store.normal(conjunction.parts[1 - i], call);
+    if (counter.kind != Kind::Repeat || counter.low || store[counter.a].nullable) continue;
+    const uint32_t far = store.farthest(y, call);
+    if (far > counter.high || counter.high - far < kLengths[0]) continue;
+    const TermId others = store.pruned(store.negation(store.repeat(counter.a, 0, kInfinite, call), call), call);
+    if (store.pruned(store.conjunction({y, others}, call), call) == kNothing) return {y, usable(counter.high - far)};
+  }
+  return {};
+}
+
+bool Masks::begins_with_counter(TermId lexeme) const {
+  const Term& body = store[store[lexeme].a];
+  return store[body.kind == Kind::Cat ? body.a : store[lexeme].a].kind == Kind::Repeat;
 }
 
 // A counter that begins or ends within reach: as without its bounds, but long tokens are looked for
 // again.
 std::shared_ptr<Masks::LexemeWalk> Masks::counted_lexeme_walk(uint32_t from, TermId lexeme, Call& call) {
+  const auto [base, reach] = without_bounds(lexeme, call);
+  if (base == kNothing) return nullptr;
+  if (reach >= vocabulary_.trie().height()) return lexeme_walk(from, base, call);
   const uint32_t depth_from = depth(vocabulary_.trie(), from);
-  size_t k = kLengths.size();
-  TermId base = lexeme;
-  while (base == lexeme) {
-    if (k-- == 0 || kLengths[k] <= depth_from) return nullptr;
-    base = without_bounds(lexeme, kLengths[k], call);
-  }
+  if (reach <= depth_from) return nullptr;
   const auto whole = lexeme_walk(from, base, call);
+  if (whole->useless) return nullptr;
+  // Which plain tokens a counter takes is known by their length; others are looked for one by one.
   Room known{&vocabulary_.trie()};
-  if (!from) known = room(lexeme, call);
+  if (whole->trie != known.others && begins_with_counter(lexeme)) known = room(lexeme, call);
   if (known.may_end) known = {&vocabulary_.trie()};
-  if (whole->useless || whole->trie != known.others) return nullptr;
   auto result = std::make_shared<LexemeWalk>();
   result->trie = whole->trie;
   Words& words = empty_row(vocabulary_.words());
   whole->inside.write(words.data(), words.size());
-  for (size_t w = 0; w < words.size(); ++w) words[w] &= ~vocabulary_.longer(k)[w];
+  vocabulary_.drop_longer(words.data(), reach);
   vocabulary_.plain().add(words.data(), known.most);
-  const uint32_t near = kLengths[k] - depth_from;
+  const uint32_t near = reach - depth_from;
   for (const Crossing& c : whole->crossings)
     if (c.depth <= near) result->crossings.push_back(c);
   const size_t kept = result->crossings.size();
-  walk(*result->trie, from, lexeme, call, words.data(), true, [&](uint32_t i, const TrieNode& node, TermId next, size_t depth) {
-    set(words.data(), *result->trie, node);
+  walk(*known.others, from, lexeme, call, words.data(), true, [&](uint32_t i, const TrieNode& node, TermId next, size_t depth) {
+    set(words.data(), *known.others, node);
     if (depth > near && store[next].nullable && node.degree) result->crossings.push_back({i, static_cast<uint32_t>(depth)});
     return true;
   }, near);
+  if (kept < result->crossings.size() && known.others != result->trie) return nullptr;
   if (kept == whole->crossings.size() && kept == result->crossings.size()) result->twin = whole;
   result->inside = Mask::pack(words.data(), words.size(), whole->inside.like, kDiffering);
   return result;
 }
 
 std::shared_ptr<Masks::LexemeWalk> Masks::plain_lexeme_walk(uint32_t from, TermId lexeme, Call& call) {
-  const uint32_t far = vocabulary_.trie().height() + 1;
-  if (const TermId other = without_bounds(lexeme, far, call); other != lexeme) return lexeme_walk(from, other, call);
   if (auto counted = counted_lexeme_walk(from, lexeme, call)) return counted;
   auto result = std::make_shared<LexemeWalk>();
   Words& words = empty_row(vocabulary_.words());
@@ -208,6 +236,15 @@ std::shared_ptr<Masks::LexemeWalk> Masks::plain_lexeme_walk(uint32_t from, TermI
   if (result->useless) result->crossings.clear();
   result->inside = Mask::pack(words.data(), words.size(), like, kDiffering);
   return result;
+}
+
+// The longest length of at most `most` bytes at which Vocabulary::drop_longer can cut; 0 for none.
+uint32_t Masks::usable(uint32_t most) {
+  if (most > kLengths.back()) return most;
+  uint32_t found = 0;
+  for (const uint32_t length : kLengths)
+    if (length <= most) found = length;
+  return found;
 }
 
 // The length of the prefix that leads to a node.

@@ -49,7 +49,7 @@ struct PlainTokens {
 };
 
 constexpr TermId kLoopParts = 8;  // parts of a union in which a loop is looked for
-constexpr std::array<uint32_t, 4> kLengths{6, 12, 24, 48};  // bytes; see Vocabulary::longer
+constexpr std::array<uint32_t, 3> kLengths{6, 12, 24};  // bytes; see Vocabulary::drop_longer
 constexpr uint32_t kShort = 16;  // characters of the tokens that a search for plain text speaks for
 
 class Masks;
@@ -69,8 +69,8 @@ class Vocabulary {
   const std::vector<uint32_t>& end_ids() const { return end_ids_; }
   bool is_end(uint32_t token) const;
   bool every_byte() const { return every_byte_; }
-  // The tokens of more than kLengths[k] bytes.
-  const Words& longer(size_t k) const { return longer_[k]; }
+  // Clears the tokens of more than `length` bytes, one of kLengths or more than the last of them.
+  void drop_longer(uint32_t* row, uint32_t length) const;
 
   // The masks that grammars made from now on share; a new one begins when the old has grown large.
   std::shared_ptr<Masks> masks();
@@ -82,7 +82,8 @@ class Vocabulary {
   Trie trie_;
   bool every_byte_;
   PlainTokens plain_;
-  std::array<Words, kLengths.size()> longer_;
+  std::array<Words, kLengths.size()> up_to_length_;  // the tokens of at most kLengths[k] bytes
+  std::vector<std::pair<uint32_t, uint32_t>> long_;  // (length, id) of those beyond, longest first
   uint64_t store_bytes_;
   std::mutex mutex_;
   std::shared_ptr<Masks> current_;
@@ -197,7 +198,15 @@ class Masks {
   bool splits(const Place& place, TermId state) const;
   std::shared_ptr<const Trie> merge_crossings(const LexemeWalk& walk);
   std::shared_ptr<LexemeWalk> lexeme_walk(uint32_t node, TermId lexeme, Call& call);
-  TermId without_bounds(TermId lexeme, uint32_t near, Call& call);
+  // A lexeme that takes the same texts of at most so many bytes.
+  struct Unbounded {
+    TermId lexeme = kNothing;
+    uint32_t near = 0;
+  };
+  Unbounded without_bounds(TermId lexeme, Call& call);
+  Unbounded without_counter(const Term& conjunction, Call& call);
+  static uint32_t usable(uint32_t most);
+  bool begins_with_counter(TermId lexeme) const;
   std::shared_ptr<LexemeWalk> counted_lexeme_walk(uint32_t from, TermId lexeme, Call& call);
   uint32_t depth(const Trie& trie, uint32_t node) const;
   int first_byte(const Term& lexeme) const;

@@ -168,6 +168,9 @@ class Store {
 
   // measure.cpp
   uint32_t distance(TermId t, Call& call);
+  // At most so many bytes complete the output after any text that may be completed; kInfinite below
+  // rules, And and Not, where it does not show.
+  uint32_t farthest(TermId t, Call& call);
   std::string completion(TermId t, Call& call);
   std::string forced(TermId t, Call& call);
   bool is_final(TermId t, Call& call);
@@ -219,6 +222,7 @@ class Store {
   TermId derive(TermId t, uint8_t byte, Call& call);
   TermId derive_part(TermId t, uint8_t byte, Call& call);
   uint32_t search_distance(TermId t, Call& call);
+  uint32_t farthest(TermId t, std::unordered_map<TermId, uint32_t>& known, Call& call);
 };
 
 // The state after `data`; kNothing when nothing continues so.

@@ -106,6 +106,7 @@ Trie::Trie(std::vector<Entry> entries) {
     return false;
   };
   below_.assign(nodes_.size(), Below{0, 0});
+  heights_.assign(nodes_.size(), 0);
   std::vector<bool> broken(nodes_.size(), false);
   for (size_t n = nodes_.size(); n-- > 0;) {
     const TrieNode& node = nodes_[n];
@@ -116,11 +117,12 @@ Trie::Trie(std::vector<Entry> entries) {
     for (uint32_t c = node.children; c < node.children + node.degree; ++c) {
       groups |= (below_[c].groups & ~kInside) | (bytes_[c] < 0x80 ? Groups{1} << group_of(bytes_[c]) : kCharacters);
       if (separates(c)) groups |= kSeparators;
-      height = std::max<unsigned>(height, below_[c].height + 1);
+      height = std::max(height, heights_[c] + 1u);
       if (broken[c]) broken[n] = true;
     }
     if (broken[n]) groups |= kMalformed;
     if (missing[n]) groups |= kInside;
+    heights_[n] = static_cast<uint8_t>(std::min(height, kTallestChain));
     below_[n] = Below{groups, std::min(height, kTallest)};
   }
 }

@@ -28,6 +28,7 @@ constexpr Groups kCharacters = Groups{1} << 54, kMalformed = Groups{1} << 55, kI
                  kSeparators = Groups{1} << 57;
 constexpr Groups kAscii = kCharacters - 1;
 constexpr unsigned kTallest = 63;  // heights from here on are not told apart
+constexpr unsigned kTallestChain = 255;
 uint8_t group_of(uint8_t ascii);
 
 // White space and line ends beyond ASCII, as ranges of code points.
@@ -54,6 +55,8 @@ class Trie {
   // The child that a byte leads to; 0 (the root) for none.
   uint32_t child(uint32_t node, uint8_t byte) const;
   Below below(uint32_t node) const { return below_[node]; }
+  // How many bytes the longest token below a node has beyond the node's; at most kTallestChain.
+  unsigned height(uint32_t node) const { return heights_[node]; }
 
   // How many tokens, at the least, spell `text`; UINT32_MAX when none do.
   uint32_t fewest_tokens(std::string_view text) const;
@@ -64,6 +67,7 @@ class Trie {
   std::vector<uint8_t> bytes_;
   std::vector<uint32_t> tokens_;
   std::vector<Below> below_;
+  std::vector<uint8_t> heights_;
   unsigned height_ = 0;
 };
 

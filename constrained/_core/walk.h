@@ -92,7 +92,7 @@ void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, uint
     }
     const uint32_t i = frame.child++;
     if (longer)
-      if (const unsigned height = trie.below(i).height; height < kTallest && stack.size() - own.begin + height <= longer)
+      if (const unsigned height = trie.height(i); height < kTallestChain && stack.size() - own.begin + height <= longer)
         continue;
     ++steps;
     if (row && bytes[i] >= 0xC2 && character_taken(i, frame.state)) continue;
