@@ -9,6 +9,7 @@ namespace constrained {
 namespace {
 
 constexpr size_t kCrossings = 8192;   // inner ends up to which a lexeme's walk is worth sharing
+constexpr uint32_t kWide = 512;       // tokens below a crossing that are not copied for a merge
 constexpr unsigned kMergeAfter = 12;   // uses after which a lexeme's crossings are merged
 constexpr size_t kDiffering = 64;      // words in which what stays inside a lexeme differs from another row
 constexpr uint32_t kMany = 16;         // tokens below a node that make it worth taking a state apart there
@@ -247,6 +248,10 @@ uint32_t Masks::usable(uint32_t most) {
   return found;
 }
 
+bool Masks::is_wide(const Trie& trie, const Crossing& crossing) {
+  return trie[crossing.node].last - trie[crossing.node].first >= kWide;
+}
+
 // The length of the prefix that leads to a node.
 uint32_t Masks::depth(const Trie& trie, uint32_t node) const {
   uint32_t length = 0;
@@ -259,7 +264,7 @@ std::shared_ptr<const Trie> Masks::merge_crossings(const LexemeWalk& walk) {
   std::vector<Trie::Entry> entries;
   std::vector<uint32_t> nodes;
   for (const Crossing& crossing : walk.crossings) {
-    if (!crossing.depth) continue;  // nothing need be read for this one
+    if (!crossing.depth || is_wide(*walk.trie, crossing)) continue;
     const uint32_t length = depth(*walk.trie, crossing.node);
     nodes.clear();
     nodes_below(*walk.trie, crossing.node, nodes);
@@ -280,6 +285,8 @@ Masks::Like Masks::add_after_lexeme(const Place& place, TermId lexeme, TermId re
   const bool may_be_empty = !inside->crossings.empty() && inside->crossings[0].depth == 0;
   if (may_be_empty) add(place, rest, row, call);
   if (inside->crossings.size() == may_be_empty) return inside->inside.like;
+  for (const Crossing& c : inside->crossings)
+    if (c.depth && is_wide(*inside->trie, c)) add_below({*inside->trie, c.node}, rest, row, call);
   // Merging costs about as much as a few walks: only for lexemes that are met again.
   LexemeWalk& shared = inside->twin ? *inside->twin : *inside;
   std::shared_ptr<const Trie> after;
@@ -297,8 +304,8 @@ Masks::Like Masks::add_after_lexeme(const Place& place, TermId lexeme, TermId re
   if (after)
     walk_all({*after, 0}, rest, row, call);
   else
-    for (size_t i = may_be_empty; i < inside->crossings.size(); ++i)
-      walk_all({*inside->trie, inside->crossings[i].node}, rest, row, call);
+    for (const Crossing& c : inside->crossings)
+      if (c.depth && !is_wide(*inside->trie, c)) add_below({*inside->trie, c.node}, rest, row, call);
   return inside->inside.like;
 }
 
@@ -398,10 +405,14 @@ void Masks::add_text(const Place& place, const Text& text, uint32_t* row, Call& 
     }
     at = store.normal(at, call);
   }
-  if (node != place.node && splits({trie, node}, at))
-    add({trie, node}, at, row, call);
+  add_below({trie, node}, at, row, call);
+}
+
+void Masks::add_below(const Place& place, TermId state, uint32_t* row, Call& call) {
+  if (splits(place, state))
+    add(place, state, row, call);
   else
-    walk_all({trie, node}, at, row, call);
+    walk_all(place, state, row, call);
 }
 
 // Whether there is much below the place that the state's parts may know already.

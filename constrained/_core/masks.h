@@ -192,6 +192,7 @@ class Masks {
   Like add(const Place& place, TermId state, uint32_t* row, Call& call);
   void split(const Place& place, TermId state, Parts& parts, Call& call);
   void add_text(const Place& place, const Text& text, uint32_t* row, Call& call);
+  void add_below(const Place& place, TermId state, uint32_t* row, Call& call);
   Like add_plainly(const Place& place, TermId state, uint32_t* row, Call& call);
   Like add_after_lexeme(const Place& place, TermId lexeme, TermId rest, uint32_t* row, Call& call);
   bool shares(const Place& place) const { return &place.trie == &vocabulary_.trie(); }
@@ -209,6 +210,7 @@ class Masks {
   bool begins_with_counter(TermId lexeme) const;
   std::shared_ptr<LexemeWalk> counted_lexeme_walk(uint32_t from, TermId lexeme, Call& call);
   uint32_t depth(const Trie& trie, uint32_t node) const;
+  static bool is_wide(const Trie& trie, const Crossing& crossing);
   int first_byte(const Term& lexeme) const;
   std::shared_ptr<LexemeWalk> plain_lexeme_walk(uint32_t node, TermId lexeme, Call& call);
   std::shared_ptr<LexemeWalk> walk_with_exceptions(uint32_t node, TermId lexeme, Call& call);
