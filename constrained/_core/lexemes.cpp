@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kCrossings = 8192;   // inner ends up to which a lexeme's walk is worth sharing
 constexpr uint32_t kWide = 512;       // tokens below a crossing that are not copied for a merge
-constexpr unsigned kMergeAfter = 12;   // uses after which a lexeme's crossings are merged
+constexpr unsigned kMergeAfter = 48;   // uses after which a lexeme's crossings are merged
 constexpr size_t kDiffering = 64;      // words in which what stays inside a lexeme differs from another row
 constexpr uint32_t kMany = 16;         // tokens below a node that make it worth taking a state apart there
 
@@ -86,6 +86,7 @@ std::shared_ptr<Masks::LexemeWalk> Masks::walk_with_exceptions(uint32_t from, Te
     TermId base, names;
   };
   // Calls dead(node) and open_ended(node) for the nodes along the names where that holds.
+  TermId endless = kNothing;  // the last that was found to be infinite; mostly they are the same
   auto follow = [&](const Trie& trie, auto dead, auto open_ended) {
     std::vector<Frame> todo{{from, base, names}};
     while (!todo.empty()) {
@@ -98,8 +99,10 @@ std::shared_ptr<Masks::LexemeWalk> Masks::walk_with_exceptions(uint32_t from, Te
         const TermId b = store.step(frame.base, trie.bytes()[i], call);
         if (b == kNothing) continue;
         call.spend();
-        bool alive = store.extent(b, call) == Store::Extent::Infinite;
-        if (!alive) {
+        bool alive = b == endless || store.extent(b, call) == Store::Extent::Infinite;
+        if (alive) {
+          endless = b;
+        } else {
           std::lock_guard<std::recursive_mutex> lock(store.mutex);
           alive = store.pruned(store.conjunction({b, store.pruned(store.negation(k, call), call)}, call), call) != kNothing;
         }
@@ -148,7 +151,8 @@ Masks::Unbounded Masks::without_bounds(TermId lexeme, Call& call) {
   } else if (head.kind == Kind::Repeat && !store[head.a].nullable) {
     // Lower bounds become few, so that counters of many lengths share one mask.
     result.near = usable(head.high);
-    if (head.low > kLengths[0]) result.near = std::min(result.near, usable(std::min(head.low - 1, kLengths.back())));
+    for (const uint32_t few : {6u, 12u, 24u})
+      if (head.low > few) result.near = std::min(few, usable(head.high));
     const uint32_t low = head.low <= result.near ? head.low : result.near + 1;
     if (result.near && (low < head.low || head.high < kInfinite))
       result.lexeme = store.repeat(head.a, low, kInfinite, call);
@@ -164,7 +168,7 @@ Masks::Unbounded Masks::without_counter(const Term& conjunction, Call& call) {
   if (conjunction.b != 2) return {};
   for (TermId i = 0; i < 2; ++i) {
     const Term& counter = store[conjunction.parts[i]];
-    const TermId y = store.normal(conjunction.parts[1 - i], call);
+    const TermId y = conjunction.parts[1 - i];
     if (counter.kind != Kind::Repeat || counter.low || store[counter.a].nullable) continue;
     const uint32_t far = store.farthest(y, call);
     if (far > counter.high || counter.high - far < kLengths[0]) continue;
@@ -203,7 +207,8 @@ std::shared_ptr<Masks::LexemeWalk> Masks::counted_lexeme_walk(uint32_t from, Ter
   for (const Crossing& c : whole->crossings)
     if (c.depth <= near) result->crossings.push_back(c);
   const size_t kept = result->crossings.size();
-  walk(*known.others, from, lexeme, call, words.data(), true, [&](uint32_t i, const TrieNode& node, TermId next, size_t depth) {
+  uint32_t* loops = near > kLengths.back() ? nullptr : words.data();  // few tokens are that long
+  walk(*known.others, from, lexeme, call, loops, true, [&](uint32_t i, const TrieNode& node, TermId next, size_t depth) {
     set(words.data(), *known.others, node);
     if (depth > near && store[next].nullable && node.degree) result->crossings.push_back({i, static_cast<uint32_t>(depth)});
     return true;
@@ -242,10 +247,8 @@ std::shared_ptr<Masks::LexemeWalk> Masks::plain_lexeme_walk(uint32_t from, TermI
 // The longest length of at most `most` bytes at which Vocabulary::drop_longer can cut; 0 for none.
 uint32_t Masks::usable(uint32_t most) {
   if (most > kLengths.back()) return most;
-  uint32_t found = 0;
-  for (const uint32_t length : kLengths)
-    if (length <= most) found = length;
-  return found;
+  const auto beyond = std::upper_bound(kLengths.begin(), kLengths.end(), most);
+  return beyond == kLengths.begin() ? 0 : *(beyond - 1);
 }
 
 bool Masks::is_wide(const Trie& trie, const Crossing& crossing) {

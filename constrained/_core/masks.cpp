@@ -41,32 +41,38 @@ TermId Masks::advance(TermId state, uint32_t token, Call& call) {
 
 Masks::Mask Masks::Mask::pack(const uint32_t* row, size_t words, std::shared_ptr<const Words> like, size_t most) {
   Mask mask;
-  constexpr size_t kBlock = 16;
-  if (like) {
-    bool near = true;
-    for (size_t w = 0; w < words && near; w += kBlock) {
-      const size_t end = std::min(w + kBlock, words);
-      if (std::memcmp(row + w, like->data() + w, (end - w) * 4) == 0) continue;
-      for (size_t k = w; k < end; ++k)
-        if (row[k] != (*like)[k]) mask.differing.push_back({static_cast<uint32_t>(k), row[k]});
-      near = mask.differing.size() <= most;
+  constexpr size_t kBlock = 32;
+  // Looks at the blocks where a word differs, as long as each look says so.
+  auto each_block = [&](auto differs, auto look) {
+    for (size_t begin = 0; begin < words; begin += kBlock) {
+      const size_t end = std::min(begin + kBlock, words);
+      uint32_t any = 0;
+      for (size_t w = begin; w < end; ++w) any |= differs(w);
+      if (any && !look(begin, end)) return false;
     }
+    return true;
+  };
+  if (like) {
+    const uint32_t* other = like->data();
+    const bool near = each_block([&](size_t w) { return row[w] ^ other[w]; }, [&](size_t begin, size_t end) {
+      for (size_t w = begin; w < end; ++w)
+        if (row[w] != other[w]) mask.differing.push_back({static_cast<uint32_t>(w), row[w]});
+      return mask.differing.size() <= most;
+    });
     if (near) {
+      mask.differing.shrink_to_fit();
       mask.like = std::move(like);
       return mask;
     }
-    mask.differing.clear();
+    mask.differing = {};
   }
-  for (size_t block = 0; block < words && mask.ids.size() <= kSparse; block += kBlock) {
-    const size_t end = std::min(block + kBlock, words);
-    uint32_t any = 0;
-    for (size_t w = block; w < end; ++w) any |= row[w];
-    if (!any) continue;
-    for (size_t w = block; w < end; ++w)
+  const bool sparse = each_block([&](size_t w) { return row[w]; }, [&](size_t begin, size_t end) {
+    for (size_t w = begin; w < end; ++w)
       for (uint32_t bits = row[w]; bits; bits &= bits - 1)
         mask.ids.push_back(static_cast<uint32_t>(w * 32 + __builtin_ctz(bits)));
-  }
-  if (mask.ids.size() <= kSparse) {
+    return mask.ids.size() <= kSparse;
+  });
+  if (sparse) {
     mask.ids.shrink_to_fit();
   } else {
     mask.ids = {};

@@ -49,7 +49,7 @@ struct PlainTokens {
 };
 
 constexpr TermId kLoopParts = 8;  // parts of a union in which a loop is looked for
-constexpr std::array<uint32_t, 3> kLengths{6, 12, 24};  // bytes; see Vocabulary::drop_longer
+constexpr std::array<uint32_t, 7> kLengths{6, 8, 10, 12, 16, 20, 24};  // bytes; see Vocabulary::drop_longer
 constexpr uint32_t kShort = 16;  // characters of the tokens that a search for plain text speaks for
 
 class Masks;

@@ -193,11 +193,13 @@ class Store {
   std::vector<ByteSet> sets_;
   std::unordered_map<std::string, uint32_t> set_ids_;
   std::vector<std::unique_ptr<TermId[]>> lists_;
+  static constexpr size_t kTargets = 4096;  // in one block of them; a term has at most 256
   std::vector<std::unique_ptr<std::atomic<TermId>[]>> targets_;
+  size_t targets_left_ = 0;
   std::deque<Edges> edge_pool_;
   std::deque<Partition> partitions_;
   std::unordered_map<std::string, const Partition*> partition_ids_;
-  std::unordered_map<uint32_t, const Partition*> set_partitions_;
+  std::vector<const Partition*> set_partitions_;  // by set; null while not known
   std::map<std::pair<const Partition*, const Partition*>, const Partition*> meets_;
   std::map<std::vector<std::pair<uint32_t, uint32_t>>, TermId> chars_;
   TermId everything_ = 0;
