@@ -42,19 +42,21 @@ TermId Masks::advance(TermId state, uint32_t token, Call& call) {
 Masks::Mask Masks::Mask::pack(const uint32_t* row, size_t words, std::shared_ptr<const Words> like, size_t most) {
   Mask mask;
   constexpr size_t kBlock = 32;
-  // Looks at the blocks where a word differs, as long as each look says so.
-  auto each_block = [&](auto differs, auto look) {
-    for (size_t begin = 0; begin < words; begin += kBlock) {
-      const size_t end = std::min(begin + kBlock, words);
+  // Looks at the blocks where a word differs from the other row (null: from 0), as long as each look says so.
+  auto each_block = [&](const uint32_t* other, auto look) {
+    static const std::array<uint32_t, kBlock> none{};
+    size_t begin = 0;
+    for (; begin + kBlock <= words; begin += kBlock) {
+      const uint32_t *x = row + begin, *y = other ? other + begin : none.data();
       uint32_t any = 0;
-      for (size_t w = begin; w < end; ++w) any |= differs(w);
-      if (any && !look(begin, end)) return false;
+      for (size_t k = 0; k < kBlock; ++k) any |= x[k] ^ y[k];
+      if (any && !look(begin, begin + kBlock)) return false;
     }
-    return true;
+    return begin == words || look(begin, words);
   };
   if (like) {
     const uint32_t* other = like->data();
-    const bool near = each_block([&](size_t w) { return row[w] ^ other[w]; }, [&](size_t begin, size_t end) {
+    const bool near = each_block(other, [&](size_t begin, size_t end) {
       for (size_t w = begin; w < end; ++w)
         if (row[w] != other[w]) mask.differing.push_back({static_cast<uint32_t>(w), row[w]});
       return mask.differing.size() <= most;
@@ -66,7 +68,7 @@ Masks::Mask Masks::Mask::pack(const uint32_t* row, size_t words, std::shared_ptr
     }
     mask.differing = {};
   }
-  const bool sparse = each_block([&](size_t w) { return row[w]; }, [&](size_t begin, size_t end) {
+  const bool sparse = each_block(nullptr, [&](size_t begin, size_t end) {
     for (size_t w = begin; w < end; ++w)
       for (uint32_t bits = row[w]; bits; bits &= bits - 1)
         mask.ids.push_back(static_cast<uint32_t>(w * 32 + __builtin_ctz(bits)));
