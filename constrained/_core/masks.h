@@ -1,15 +1,19 @@
 // Masks: which tokens may come next in a state.
 //
-// A mask is a walk over the vocabulary's trie with the state of each prefix on a stack. Six
+// A mask is a walk over the vocabulary's trie with the state of each prefix on a stack. Seven
 // things make it fast:
 //
 // * memo: a state's mask is computed once;
 // * lexemes: in a state "Lexeme(a) then rest", the tokens that stay inside `a` depend on `a` alone.
 //   They are found once per `a`, together with the trie nodes where `a` may end; for another rest
-//   only what lies below those nodes is walked. A union is the union of its parts' masks;
+//   only what lies below those nodes is walked. A union is the union of its parts' masks. All of
+//   this also holds below an inner node with many tokens (after a space, after a quote), once per
+//   node and lexeme;
 // * texts: a fixed text leads straight down the trie, without a state for every byte of it;
 // * exceptions: "a string, but none of these names" has the walk of "a string", less what lies along
 //   the names;
+// * counters: x{n,k} takes the short tokens that x{m,} takes, and "a pattern, and at most k
+//   characters" those that the pattern takes, where k is far; only long tokens are walked again;
 // * loops: in a state like "letters and digits, any number", a node below which there are only letters
 //   and digits is taken whole, with all its tokens;
 // * plain text: the tokens made of plain characters (given as one term) are known by their length.
@@ -175,7 +179,8 @@ class Masks {
 
   const Vocabulary& vocabulary_;
   TermId plain_ = kNothing;  // one plain character
-  TermId beyond_ = kNothing, separator_ = kNothing;  // one character beyond ASCII that is no separator; one that is
+  TermId beyond_ = kNothing;     // one character beyond ASCII that is no separator
+  TermId separator_ = kNothing;  // one that is
   std::mutex mutex_;  // guards the memos below, and is never held while anything is computed
   std::unordered_map<TermId, Mask> masks_;
   std::unordered_map<uint64_t, std::shared_ptr<LexemeWalk>> lexemes_;  // by node and lexeme

@@ -12,7 +12,8 @@ from constrained.grammar.program import lower
 __all__ = ["PLAIN", "STORE_BYTES", "native_vocabulary"]
 
 SEPARATORS = ranges_of(
-    [(ord(c), ord(c)) for c in "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff"] + [(0x2000, 0x200A)]
+    [(ord(c), ord(c)) for c in "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff"]
+    + [(0x2000, 0x200A)]
 )
 """White space and line ends beyond ASCII, which patterns like ``.`` and ``\\S`` do not take."""
 
