@@ -112,8 +112,9 @@ auto Store::inside_rule(uint32_t index, Work work, Call& call) {
 }
 
 const Partition* Store::partition_of_set(uint32_t id) {
-  auto [it, fresh] = set_partitions_.try_emplace(id, nullptr);
-  if (fresh) {
+  if (set_partitions_.size() <= id) set_partitions_.resize(sets_.size(), nullptr);
+  const Partition*& known = set_partitions_[id];
+  if (!known) {
     const ByteSet& set = sets_[id];
     Partition p;
     const bool zero = set.has(0);
@@ -121,9 +122,9 @@ const Partition* Store::partition_of_set(uint32_t id) {
       p.class_of[b] = set.has(b) != zero;
       if (p.class_of[b]) p.classes = 2;
     }
-    it->second = intern_partition(p);
+    known = intern_partition(p);
   }
-  return it->second;
+  return known;
 }
 
 // A part is stepped through edges of its own, unless it begins with plain bytes (`derive_part`).
@@ -136,6 +137,8 @@ const Partition* Store::partition_of_part(TermId t, Call& call) {
 }
 
 const Partition* Store::partition_of(TermId t, Call& call) {
+  if (const Term& term = (*this)[t]; term.kind == Kind::Cat && (*this)[term.a].kind == Kind::Bytes)
+    return partition_of_set((*this)[term.a].a);
   Deeper guard(call);
   std::vector<const Partition*> all;
   for (bool more = true; more;) {
@@ -184,10 +187,16 @@ const Edges* Store::edges(TermId t, Call& call) {
   std::lock_guard<std::recursive_mutex> lock(mutex);
   if (const Edges* e = (*this)[t].edges.load(std::memory_order_acquire)) return e;
   const Partition* p = partition_of(t, call);
-  targets_.emplace_back(new std::atomic<TermId>[p->classes]);
-  for (unsigned c = 0; c < p->classes; ++c) targets_.back()[c].store(Edges::kUnset, std::memory_order_relaxed);
-  edge_pool_.push_back({p, targets_.back().get()});
-  memory_ += p->classes * sizeof(TermId) + sizeof(Edges) + 24;
+  if (targets_left_ < p->classes) {
+    targets_left_ = kTargets;
+    targets_.emplace_back(new std::atomic<TermId>[kTargets]);
+    memory_ += kTargets * sizeof(TermId);
+  }
+  std::atomic<TermId>* next = targets_.back().get() + (kTargets - targets_left_);
+  targets_left_ -= p->classes;
+  for (unsigned c = 0; c < p->classes; ++c) next[c].store(Edges::kUnset, std::memory_order_relaxed);
+  edge_pool_.push_back({p, next});
+  memory_ += sizeof(Edges);
   at(t).edges.store(&edge_pool_.back(), std::memory_order_release);
   return &edge_pool_.back();
 }

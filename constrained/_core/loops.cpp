@@ -69,7 +69,10 @@ Groups Masks::characters_between(TermId from, TermId to, Call& call) {
   std::array<bool, 256> leads{};  // by class
   for (unsigned c = 0; c < p->classes; ++c) leads[c] = store.step(from, p->first[c], call) == to;
   Groups groups = ascii_groups([&](unsigned b) { return leads[p->class_of[b]]; });
-  if (store.step(from, 0xC3, call) != kNothing && returns(from, beyond_, to, call)) groups |= kCharacters;
+  if (store.step(from, 0xC3, call) != kNothing && returns(from, beyond_, to, call)) {
+    groups |= kCharacters;
+    if (returns(from, separator_, to, call)) groups |= kSeparators;
+  }
   return groups;
 }
 
@@ -139,7 +142,7 @@ TermId Masks::remains(TermId t, Groups groups, uint32_t most, Call& call) {
 // An intersection takes what all its parts take, as long as one text completes all of them.
 Masks::Loop Masks::common_loop(const Term& conjunction, Call& call) {
   constexpr uint32_t kLongest = 64;  // bytes: tokens are seldom longer
-  Loop result{kAscii | kCharacters, kLongest, false};
+  Loop result{kAscii | kCharacters | kSeparators, kLongest, false};
   for (TermId i = 0; i < conjunction.b; ++i) {
     const Loop part = loop(conjunction.parts[i], call);
     result.groups &= part.groups;

@@ -19,7 +19,18 @@ Masks::Masks(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {
   account.bounds = unbounded();
   Call call(account);
   plain_ = load(store, vocabulary.plain().character.view(), call);
-  beyond_ = store.chars({{0x80, 0xD7FF}, {0xE000, 0x10FFFF}}, call);
+  std::vector<std::pair<uint32_t, uint32_t>> others{{0x80, 0x10FFFF}};  // all but separators and surrogates
+  auto leave_out = [&](uint32_t low, uint32_t high) {
+    const uint32_t last = others.back().second;
+    others.back().second = low - 1;
+    others.push_back({high + 1, last});
+  };
+  for (auto [low, high] : separators()) {
+    if (low > 0xDFFF && others.back().first <= 0xD7FF) leave_out(0xD800, 0xDFFF);
+    leave_out(low, high);
+  }
+  beyond_ = store.chars(others, call);
+  separator_ = store.chars(separators(), call);
 }
 
 
@@ -28,34 +39,42 @@ TermId Masks::advance(TermId state, uint32_t token, Call& call) {
   return advance_bytes(store, state, vocabulary_.text(token), call);
 }
 
-Masks::Mask Masks::Mask::pack(const uint32_t* row, size_t words, std::shared_ptr<const Words> like) {
+Masks::Mask Masks::Mask::pack(const uint32_t* row, size_t words, std::shared_ptr<const Words> like, size_t most) {
   Mask mask;
-  constexpr size_t kBlock = 16;
-  if (like) {
-    bool near = true;
-    for (size_t w = 0; w < words && near; w += kBlock) {
-      const size_t end = std::min(w + kBlock, words);
-      if (std::memcmp(row + w, like->data() + w, (end - w) * 4) == 0) continue;
-      for (size_t k = w; k < end; ++k)
-        if (row[k] != (*like)[k]) mask.differing.push_back({static_cast<uint32_t>(k), row[k]});
-      near = mask.differing.size() <= words / 4;
+  constexpr size_t kBlock = 32;
+  // Looks at the blocks where a word differs from the other row (null: from 0), as long as each look says so.
+  auto each_block = [&](const uint32_t* other, auto look) {
+    static const std::array<uint32_t, kBlock> none{};
+    size_t begin = 0;
+    for (; begin + kBlock <= words; begin += kBlock) {
+      const uint32_t *x = row + begin, *y = other ? other + begin : none.data();
+      uint32_t any = 0;
+      for (size_t k = 0; k < kBlock; ++k) any |= x[k] ^ y[k];
+      if (any && !look(begin, begin + kBlock)) return false;
     }
+    return begin == words || look(begin, words);
+  };
+  if (like) {
+    const uint32_t* other = like->data();
+    const bool near = each_block(other, [&](size_t begin, size_t end) {
+      for (size_t w = begin; w < end; ++w)
+        if (row[w] != other[w]) mask.differing.push_back({static_cast<uint32_t>(w), row[w]});
+      return mask.differing.size() <= most;
+    });
     if (near) {
+      mask.differing.shrink_to_fit();
       mask.like = std::move(like);
       return mask;
     }
-    mask.differing.clear();
+    mask.differing = {};
   }
-  for (size_t block = 0; block < words && mask.ids.size() <= kSparse; block += kBlock) {
-    const size_t end = std::min(block + kBlock, words);
-    uint32_t any = 0;
-    for (size_t w = block; w < end; ++w) any |= row[w];
-    if (!any) continue;
-    for (size_t w = block; w < end; ++w)
+  const bool sparse = each_block(nullptr, [&](size_t begin, size_t end) {
+    for (size_t w = begin; w < end; ++w)
       for (uint32_t bits = row[w]; bits; bits &= bits - 1)
         mask.ids.push_back(static_cast<uint32_t>(w * 32 + __builtin_ctz(bits)));
-  }
-  if (mask.ids.size() <= kSparse) {
+    return mask.ids.size() <= kSparse;
+  });
+  if (sparse) {
     mask.ids.shrink_to_fit();
   } else {
     mask.ids = {};
@@ -126,10 +145,10 @@ void Masks::fill(TermId state, uint32_t* row, Account& account) {
   const size_t words = vocabulary_.words();
   std::memset(row, 0, words * 4);
   try {
-    const Like like = add(state, row, call);
+    const Like like = add({vocabulary_.trie(), 0}, state, row, call);
     if (store[state].nullable)
       for (uint32_t id : vocabulary_.end_ids()) set(row, id);
-    remember(state, Mask::pack(row, words, like), account.bounds.mask_bytes);
+    remember(state, Mask::pack(row, words, like, words / 4), account.bounds.mask_bytes);
   } catch (...) {
     std::memset(row, 0, words * 4);  // half a mask must not be taken for one
     throw;

@@ -121,8 +121,38 @@ uint32_t Store::search_distance(TermId start, Call& call) {
   return kInfinite;
 }
 
-// The first in rank order among the shortest, so that the completion of what follows a prefix of a
-// completion is the rest of it.
+uint32_t Store::farthest(TermId t, Call& call) {
+  std::lock_guard<std::recursive_mutex> lock(mutex);
+  std::unordered_map<TermId, uint32_t> known;
+  return farthest(t, known, call);
+}
+
+uint32_t Store::farthest(TermId start, std::unordered_map<TermId, uint32_t>& known, Call& call) {
+  Deeper guard(call);
+  uint32_t far = 0;
+  for (TermId t = start;; t = (*this)[t].b) {  // along the spine of a concatenation
+    call.spend();
+    const Term& term = (*this)[t];
+    uint32_t here = kInfinite;
+    if (const auto found = known.find(t); found != known.end()) {
+      here = found->second;
+    } else if (term.kind == Kind::Cat) {
+      far = std::max(far, plus(farthest(term.a, known, call), distance(term.b, call)));
+      if (far < kInfinite) continue;
+    } else if (term.kind == Kind::Empty || term.kind == Kind::Bytes) {
+      here = term.kind == Kind::Bytes;
+    } else if (term.kind == Kind::Lexeme) {
+      here = farthest(term.a, known, call);
+    } else if (term.kind == Kind::Repeat) {
+      here = plus(farthest(term.a, known, call), times(distance(term.a, call), std::max(term.low, 1u) - 1));
+    } else if (term.kind == Kind::Alt) {
+      here = 0;
+      for (TermId i = 0; i < term.b; ++i) here = std::max(here, farthest(term.parts[i], known, call));
+    }
+    return known[start] = std::max(far, here);
+  }
+}
+
 std::string Store::completion(TermId t, Call& call) {
   std::string out;
   for (uint32_t left = distance(t, call); left > 0; --left) {

@@ -109,13 +109,14 @@ Masks::Room Masks::search_room(TermId state, Call& call) {
   return result;
 }
 
-Masks::Like Masks::add_plainly(TermId state, uint32_t* row, Call& call) {
+Masks::Like Masks::add_plainly(const Place& place, TermId state, uint32_t* row, Call& call) {
+  if (place.node || !shares(place)) {
+    walk_all(place, state, row, call);
+    return nullptr;
+  }
   const Room known = room(state, call);
   Like like = vocabulary_.plain().add(row, known.most);
-  walk(*known.others, 0, state, call, row, false, [&](uint32_t, const TrieNode& node, TermId, size_t) {
-    set(row, *known.others, node);
-    return true;
-  });
+  walk_all({*known.others, 0}, state, row, call);
   return like;
 }
 

@@ -200,7 +200,32 @@ void Store::merge_repeats(std::vector<TermId>& parts, Call& call) {
   }
 }
 
-TermId Store::alt(std::vector<TermId> parts, Call& call) {
+// x r | x s becomes x (r | s), so that the members of an object wait behind one comma and one space
+// as one state. Counters keep their own rests, or those of one rest could not be merged.
+void Store::share_heads(std::vector<TermId>& parts, Call& call) {
+  std::vector<std::pair<TermId, size_t>> heads;  // (head, index), of those that may share it
+  for (size_t i = 0; i < parts.size(); ++i) {
+    const Term& t = (*this)[parts[i]];
+    if (t.kind != Kind::Cat) continue;
+    const Kind head = (*this)[t.a].kind;
+    if (head != Kind::Repeat && head != Kind::Cat) heads.push_back({t.a, i});
+  }
+  if (heads.size() < 2) return;
+  std::sort(heads.begin(), heads.end());
+  for (size_t i = 0, j; i < heads.size(); i = j) {
+    for (j = i + 1; j < heads.size() && heads[j].first == heads[i].first;) ++j;
+    if (j == i + 1) continue;
+    std::vector<TermId> rests;
+    for (size_t k = i; k < j; ++k) {
+      TermId& part = parts[heads[k].second];
+      rests.push_back((*this)[part].b);
+      part = kNothing;
+    }
+    parts[heads[i].second] = cat(heads[i].first, alt(std::move(rests), call, false), call);
+  }
+}
+
+TermId Store::alt(std::vector<TermId> parts, Call& call, bool sharing) {
   std::vector<TermId> flat;
   flat.reserve(parts.size());
   ByteSet set;
@@ -213,6 +238,7 @@ TermId Store::alt(std::vector<TermId> parts, Call& call) {
   }
   call.spend(1 + flat.size() / 4);
   if (flat.size() > 1) merge_repeats(flat, call);
+  if (flat.size() > 1 && sharing) share_heads(flat, call);
   bool empty = false, nullable = false;
   size_t kept = 0;
   for (TermId p : flat) {

@@ -135,7 +135,8 @@ class Store {
   TermId byte(uint8_t value, Call& call);
   TermId text(std::string_view bytes, TermId rest, Call& call);  // exactly these bytes, then the rest
   TermId cat(TermId a, TermId b, Call& call);
-  TermId alt(std::vector<TermId> parts, Call& call);
+  // `sharing`: equal heads of parts become one; left to the next derivative where parts are rests.
+  TermId alt(std::vector<TermId> parts, Call& call, bool sharing = true);
   TermId repeat(TermId body, uint32_t low, uint32_t high, Call& call);
   TermId call_rule(uint32_t rule, Call& call);
   TermId conjunction(std::vector<TermId> parts, Call& call);
@@ -169,6 +170,9 @@ class Store {
 
   // measure.cpp
   uint32_t distance(TermId t, Call& call);
+  // At most so many bytes complete the output after any text that may be completed; kInfinite below
+  // rules, And and Not, where it does not show.
+  uint32_t farthest(TermId t, Call& call);
   std::string completion(TermId t, Call& call);
   std::string forced(TermId t, Call& call);
   bool is_final(TermId t, Call& call);
@@ -192,11 +196,13 @@ class Store {
   std::unordered_map<std::string, uint32_t> set_ids_;
   TermId single_[256] = {};  // the terms of single bytes, kNothing while not made
   std::vector<std::unique_ptr<TermId[]>> lists_;
+  static constexpr size_t kTargets = 4096;  // in one block of them; a term has at most 256
   std::vector<std::unique_ptr<std::atomic<TermId>[]>> targets_;
+  size_t targets_left_ = 0;
   std::deque<Edges> edge_pool_;
   std::deque<Partition> partitions_;
   std::unordered_map<std::string, const Partition*> partition_ids_;
-  std::unordered_map<uint32_t, const Partition*> set_partitions_;
+  std::vector<const Partition*> set_partitions_;  // by set; null while not known
   std::map<std::pair<const Partition*, const Partition*>, const Partition*> meets_;
   std::map<std::vector<std::pair<uint32_t, uint32_t>>, TermId> chars_;
   TermId everything_ = 0;
@@ -206,6 +212,7 @@ class Store {
   void grow_table();
   TermId raw_cat(TermId a, TermId b, Call& call);
   void merge_repeats(std::vector<TermId>& parts, Call& call);
+  void share_heads(std::vector<TermId>& parts, Call& call);
   TermId strings_below(const std::vector<std::string>& sorted, size_t begin, size_t end, size_t depth,
                        Call& call);
 
@@ -220,6 +227,7 @@ class Store {
   TermId derive(TermId t, uint8_t byte, Call& call);
   TermId derive_part(TermId t, uint8_t byte, Call& call);
   uint32_t search_distance(TermId t, Call& call);
+  uint32_t farthest(TermId t, std::unordered_map<TermId, uint32_t>& known, Call& call);
 };
 
 // The state after `data`; kNothing when nothing continues so.

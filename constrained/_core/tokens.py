@@ -11,8 +11,17 @@ from constrained.grammar.nodes import Grammar
 
 __all__ = ["PLAIN", "STORE_BYTES", "native_vocabulary"]
 
+SEPARATORS = ranges_of(
+    [(ord(c), ord(c)) for c in "\x85\xa0\u1680\u2028\u2029\u202f\u205f\u3000\ufeff"]
+    + [(0x2000, 0x200A)]
+)
+"""White space and line ends beyond ASCII, which patterns like ``.`` and ``\\S`` do not take."""
+
 PLAIN = char_class(
-    *ranges_minus(((0x20, 0x10FFFF),), ranges_of([(0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F)]))
+    *ranges_minus(
+        ((0x20, 0x10FFFF),),
+        ranges_of([(0x22, 0x22), (0x5C, 0x5C), (0x7F, 0x7F), *SEPARATORS]),
+    )
 )
 """Characters that stand for themselves in JSON strings and most other text."""
 

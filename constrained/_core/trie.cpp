@@ -47,6 +47,13 @@ uint8_t group_of(uint8_t ascii) {
   return table[ascii];
 }
 
+const std::vector<std::pair<uint32_t, uint32_t>>& separators() {
+  static const std::vector<std::pair<uint32_t, uint32_t>> ranges{
+      {0x85, 0x85},     {0xA0, 0xA0},     {0x1680, 0x1680}, {0x2000, 0x200A}, {0x2028, 0x2029},
+      {0x202F, 0x202F}, {0x205F, 0x205F}, {0x3000, 0x3000}, {0xFEFF, 0xFEFF}};
+  return ranges;
+}
+
 Trie::Trie(std::vector<Entry> entries) {
   entries.erase(std::remove_if(entries.begin(), entries.end(), [](const Entry& e) { return e.first.empty(); }),
                 entries.end());
@@ -85,12 +92,21 @@ Trie::Trie(std::vector<Entry> entries) {
   // Children come after their parents: forwards to know where characters end, backwards to know
   // what lies below each node.
   std::vector<uint8_t> missing(nodes_.size(), 0);  // bytes that end the character begun above
+  std::vector<uint32_t> code(nodes_.size(), 0);    // what is known of its code point
   for (size_t n = 0; n < nodes_.size(); ++n)
     for (uint32_t c = nodes_[n].children; c < nodes_[n].children + nodes_[n].degree; ++c) {
       const uint8_t b = bytes_[c];
       missing[c] = b < 0x80 ? 0 : b >= 0xF0 ? 3 : b >= 0xE0 ? 2 : b >= 0xC0 ? 1 : std::max(missing[n], uint8_t{1}) - 1;
+      code[c] = b < 0xC0 ? code[n] << 6 | (b & 0x3F) : b & (0x3F >> missing[c]);
     }
+  auto separates = [&](size_t n) {
+    if (bytes_[n] < 0x80 || missing[n]) return false;
+    for (auto [low, high] : separators())
+      if (low <= code[n] && code[n] <= high) return true;
+    return false;
+  };
   below_.assign(nodes_.size(), Below{0, 0});
+  heights_.assign(nodes_.size(), 0);
   std::vector<bool> broken(nodes_.size(), false);
   for (size_t n = nodes_.size(); n-- > 0;) {
     const TrieNode& node = nodes_[n];
@@ -100,11 +116,13 @@ Trie::Trie(std::vector<Entry> entries) {
     unsigned height = 0;
     for (uint32_t c = node.children; c < node.children + node.degree; ++c) {
       groups |= (below_[c].groups & ~kInside) | (bytes_[c] < 0x80 ? Groups{1} << group_of(bytes_[c]) : kCharacters);
-      height = std::max<unsigned>(height, below_[c].height + 1);
+      if (separates(c)) groups |= kSeparators;
+      height = std::max(height, heights_[c] + 1u);
       if (broken[c]) broken[n] = true;
     }
     if (broken[n]) groups |= kMalformed;
     if (missing[n]) groups |= kInside;
+    heights_[n] = static_cast<uint8_t>(std::min(height, kTallestChain));
     below_[n] = Below{groups, std::min(height, kTallest)};
   }
 }

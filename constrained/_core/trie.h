@@ -21,17 +21,23 @@ struct TrieNode {
 
 // Sets of bytes, coarsely: one bit for each group of bytes. ASCII is split into 54 groups; bytes of
 // other characters are one group where tokens are UTF-8 (cut short at the end or not), and another
-// where they are not. The last group marks what lies inside a character.
+// where they are not. Two more mark what lies inside a character, and where a separator ends: patterns
+// like . and \S take all characters beyond ASCII but these.
 using Groups = uint64_t;
-constexpr Groups kCharacters = Groups{1} << 54, kMalformed = Groups{1} << 55, kInside = Groups{1} << 56;
+constexpr Groups kCharacters = Groups{1} << 54, kMalformed = Groups{1} << 55, kInside = Groups{1} << 56,
+                 kSeparators = Groups{1} << 57;
 constexpr Groups kAscii = kCharacters - 1;
-constexpr unsigned kTallest = 127;  // heights from here on are not told apart
+constexpr unsigned kTallest = 63;  // heights from here on are not told apart
+constexpr unsigned kTallestChain = 255;
 uint8_t group_of(uint8_t ascii);
+
+// White space and line ends beyond ASCII, as ranges of code points.
+const std::vector<std::pair<uint32_t, uint32_t>>& separators();
 
 // What lies below a node: the groups of all bytes, and how many bytes at most.
 struct Below {
-  Groups groups : 57;
-  uint64_t height : 7;
+  Groups groups : 58;
+  uint64_t height : 6;
 };
 
 class Trie {
@@ -49,6 +55,8 @@ class Trie {
   // The child that a byte leads to; 0 (the root) for none.
   uint32_t child(uint32_t node, uint8_t byte) const;
   Below below(uint32_t node) const { return below_[node]; }
+  // How many bytes the longest token below a node has beyond the node's; at most kTallestChain.
+  unsigned height(uint32_t node) const { return heights_[node]; }
 
   // How many tokens, at the least, spell `text`; UINT32_MAX when none do.
   uint32_t fewest_tokens(std::string_view text) const;
@@ -59,6 +67,7 @@ class Trie {
   std::vector<uint8_t> bytes_;
   std::vector<uint32_t> tokens_;
   std::vector<Below> below_;
+  std::vector<uint8_t> heights_;
   unsigned height_ = 0;
 };
 

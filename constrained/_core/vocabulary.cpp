@@ -53,6 +53,14 @@ Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end
     else
       plain_.longer.push_back({length, id});
   }
+  for (Words& known : up_to_length_) known.assign(words(), 0);
+  for (uint32_t id : trie_.tokens()) {
+    const uint32_t length = static_cast<uint32_t>(texts_[id].size());
+    for (size_t k = 0; k < kLengths.size(); ++k)
+      if (length <= kLengths[k]) set(up_to_length_[k].data(), id);
+    if (length > kLengths.back()) long_.push_back({length, id});
+  }
+  std::sort(long_.rbegin(), long_.rend());
   for (size_t k = 1; k < kPlainLengths; ++k)
     for (size_t w = 0; w < words(); ++w) up_to[k][w] |= up_to[k - 1][w];
   for (Words& known : up_to) plain_.up_to.push_back(std::make_shared<const Words>(std::move(known)));
@@ -68,6 +76,16 @@ std::shared_ptr<const Words> PlainTokens::add(uint32_t* row, uint32_t most) cons
     for (auto [length, id] : longer)
       if (length <= most) set(row, id);
   return known;
+}
+
+void Vocabulary::drop_longer(uint32_t* row, uint32_t length) const {
+  for (size_t k = 0; k < kLengths.size(); ++k)
+    if (length == kLengths[k])
+      for (size_t w = 0; w < words(); ++w) row[w] &= up_to_length_[k][w];
+  for (auto [size, id] : long_) {
+    if (size <= length) break;
+    row[id >> 5] &= ~(1u << (id & 31));
+  }
 }
 
 bool Vocabulary::is_end(uint32_t token) const {

@@ -24,9 +24,11 @@ inline Words& empty_row(size_t words) {
 // Depth first below node `from`, whose prefix has led to `state`. `visit(index, node, state,
 // depth)` is called for every live node, `depth` levels below, and says whether to go below it.
 // With a `row`, nodes below which a loop of the state takes every token are not walked: their
-// tokens are set in the row; `quiet` asks for loops without a state where the output may end.
+// tokens are set in the row; `quiet` asks for loops without a state where the output may end. A visit
+// may walk in its turn. With `longer`, only tokens of more bytes than that are looked for.
 template <class Visit>
-void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, uint32_t* row, bool quiet, Visit visit) {
+void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, uint32_t* row, bool quiet, Visit visit,
+                 uint32_t longer) {
   constexpr uint32_t kWorthwhile = 16;  // tokens below a node that make it worth finding a loop
   struct Known {
     TermId state = kNothing;
@@ -70,9 +72,11 @@ void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, uint
   };
   if (!trie[from].degree) return;
   const uint8_t* bytes = trie.bytes();
-  static thread_local std::vector<Frame> kept;  // walks are many and short, and never nested
-  std::vector<Frame>& stack = kept;
-  stack.clear();
+  static thread_local std::vector<Frame> stack;  // walks are many and short; one within another is above it
+  struct Own {
+    const size_t begin = stack.size();
+    ~Own() { stack.resize(begin); }
+  } own;
   auto enter = [&](const TrieNode& node, TermId s) {
     stack.push_back({node.children, node.children + node.degree, s, store.edges(s, call)});
   };
@@ -80,20 +84,23 @@ void Masks::walk(const Trie& trie, uint32_t from, TermId state, Call& call, uint
   if (row && trie[from].last - trie[from].first >= kWorthwhile)
     recent[state % recent.size()] = {state, loop(state, call)};
   uint64_t steps = 0;
-  while (!stack.empty()) {
+  while (stack.size() > own.begin) {
     Frame& frame = stack.back();
     if (frame.child == frame.end) {
       stack.pop_back();
       continue;
     }
     const uint32_t i = frame.child++;
+    if (longer)
+      if (const unsigned height = trie.height(i); height < kTallestChain && stack.size() - own.begin + height <= longer)
+        continue;
     ++steps;
     if (row && bytes[i] >= 0xC2 && character_taken(i, frame.state)) continue;
     TermId next = frame.edges->next[frame.edges->partition->class_of[bytes[i]]].load(std::memory_order_acquire);
     if (next == Edges::kUnset) next = store.step_slow(frame.state, bytes[i], call);
     if (next == kNothing) continue;
     const TrieNode& node = trie[i];
-    if (visit(i, node, next, stack.size()) && node.degree && !taken_whole(i, node, next)) enter(node, next);
+    if (visit(i, node, next, stack.size() - own.begin) && node.degree && !taken_whole(i, node, next)) enter(node, next);
   }
   call.spend(steps / 64);
 }

@@ -180,11 +180,16 @@ class JsonStyle:
 
     def after_key(self) -> Node:
         """A colon and the whitespace after it."""
-        return cat(literal(":"), literals(self.colon))
+        return cat(literal(":"), lexeme(literals(self.colon)))
 
 
 @lru_cache(maxsize=512)
 def _gap(style: JsonStyle, texts: tuple[str, ...], depth: int) -> Node:
+    """Whitespace: the same in front of everything, so what the engine knows of it is shared."""
+    return lexeme(_whitespace(style, texts, depth))
+
+
+def _whitespace(style: JsonStyle, texts: tuple[str, ...], depth: int) -> Node:
     if style.indent is not None:
         if depth >= style.indent_depth:
             return cat(literal("\n"), repeat(char_class(" \t"), 0, style.indent_limit))
