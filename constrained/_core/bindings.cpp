@@ -22,7 +22,7 @@ using Rows = nb::ndarray<int32_t, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 std::vector<int32_t> numbers(const nb::bytes& data) {
   if (data.size() % sizeof(int32_t)) throw nb::value_error("not a whole number of int32");
   std::vector<int32_t> out(data.size() / sizeof(int32_t));
-  std::memcpy(out.data(), data.c_str(), data.size());
+  if (!out.empty()) std::memcpy(out.data(), data.c_str(), data.size());
   return out;
 }
 
