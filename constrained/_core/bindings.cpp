@@ -116,7 +116,9 @@ NB_MODULE(_native, m) {
       .def_ro("start", &OwnedProgram::start);
 
   m.def("written", &written, nb::arg("start"), nb::arg("kinds"), nb::arg("body"), nb::arg("key").none(),
-        nb::arg("most"), nb::arg("at_once"));
+        nb::arg("most"), nb::arg("at_once"),
+        nb::sig("def written(start: object, kinds: tuple[type, ...], body: collections.abc.Callable[[str], object], "
+                "key: collections.abc.Callable[[str, bool], int] | None, most: int, at_once: int) -> Program"));
 
   nb::class_<Bounds>(m, "Bounds")
       .def("__init__", [](Bounds* self, uint64_t terms, uint64_t steps, uint64_t nodes, uint32_t depth,
