@@ -2,7 +2,7 @@
 
 Same prompts, same process, greedy. Peers run `model.generate` with their own processors, compiled
 beforehand; `free` is `model.generate` without any, with as many new tokens as our longest answer of
-the batch. Times are medians over batches of the best of `rounds`; texts are compared in all, and
+the batch; `prefill` is one pass over the padded prompts, without an answer. Times are medians over batches of the best of `rounds`; texts are compared in all, and
 where the peer kept to the tokenizer's own (canonical) tokens.
 """
 
@@ -84,7 +84,12 @@ def compare(
         inputs = tokenizer(list(batch), return_tensors="pt", padding=True)
         model.generate(**inputs, max_new_tokens=tokens, min_new_tokens=tokens, do_sample=False)
 
-    outcomes = {name: Outcome() for name in ("ours", *PROCESSORS, "free")}
+    def prefill(batch: Sequence[str]) -> None:
+        inputs = tokenizer(list(batch), return_tensors="pt", padding=True)
+        with torch.inference_mode():
+            model(**inputs, use_cache=True, logits_to_keep=1)
+
+    outcomes = {name: Outcome() for name in ("ours", *PROCESSORS, "free", "prefill")}
     size = arguments.batch
     whole = len(prompts) - len(prompts) % size
     batches = [prompts[i : i + size] for i in range(0, whole, size)]
@@ -112,6 +117,8 @@ def compare(
         written += longest
         seconds, _ = best_of(arguments.rounds, lambda b=batch, k=longest: free(b, k))
         outcomes["free"].seconds.append(seconds)
+        seconds, _ = best_of(arguments.rounds, lambda b=batch: prefill(b))
+        outcomes["prefill"].seconds.append(seconds)
     handle.remove()
     report(outcomes, spec, size)
     print(f"tokens of our longest answer per batch: {written / len(batches):.1f}")
@@ -124,11 +131,12 @@ def report(outcomes: dict[str, Outcome], spec: ct.Spec[Any], size: int) -> None:
         texts = outcomes[name].texts
         valid = f"valid {sum(map(spec.matches, texts))}/{len(texts)}" if texts else ""
         print(f"{name:<11} {value:7.3f} s per answer   {valid}")
-    peers = [name for name in outcomes if name not in ("ours", "free")]
+    peers = [name for name in outcomes if name not in ("ours", "free", "prefill")]
     if peers:
         better = min(peers, key=lambda name: median[name])
         print(f"ours / {better} (the best peer): {median['ours'] / median[better]:.2f}")
     print(f"ours / free generation of as many tokens: {median['ours'] / median['free']:.2f}")
+    print(f"ours / one pass over the prompts: {median['ours'] / median['prefill']:.2f}")
     for name in peers:
         one = outcomes[name]
         same = [a == b for a, b in zip(outcomes["ours"].texts, one.texts, strict=True)]
