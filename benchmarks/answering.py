@@ -2,8 +2,9 @@
 
 Same prompts, same process, greedy. Peers run `model.generate` with their own processors, compiled
 beforehand; `free` is `model.generate` without any, with as many new tokens as our longest answer of
-the batch; `prefill` is one pass over the padded prompts, without an answer. Times are medians over batches of the best of `rounds`; texts are compared in all, and
-where the peer kept to the tokenizer's own (canonical) tokens.
+the batch; `prefill` is one pass over the padded prompts, without an answer. Times are medians over
+batches of the best of `rounds`; texts are compared in all, and where the peer kept to the
+tokenizer's own (canonical) tokens.
 """
 
 from __future__ import annotations

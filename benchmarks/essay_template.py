@@ -6,8 +6,9 @@
 
 The prompts are the demo's (some 250 tokens), or those of a consistency plan (the essay scorer's
 have some 120), with the text of a file before each if one is named. All of an answer's time is the
-pass over its prompt, so its length decides, and in a batch what the prompts share. What is measured and how is told in answering.py. Torch's threads sleep while they wait, as on any machine
-that is not idle.
+pass over its prompt, so its length decides, and in a batch what the prompts share. What is measured
+and how is told in answering.py. Torch's threads sleep while they wait, as on any machine that is
+not idle.
 """
 
 from __future__ import annotations
