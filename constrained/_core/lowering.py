@@ -29,7 +29,7 @@ from constrained.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["AT_ONCE", "Lowering", "lower"]
 
-AT_ONCE = 200
+AT_ONCE = 1500
 """Nodes that are lowered before the first mask."""
 
 # In the order of the operations of a program.

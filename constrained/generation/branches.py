@@ -31,6 +31,10 @@ class BranchRows(ModelRows):
         self._owners = torch.where(kept, SHARED, NOBODYS)
         self._lengths = [int(kept.sum())] * rows
 
+    def stride(self, waiting: Sequence[int]) -> int:
+        """All of them: rows side by side need no padding."""
+        return max(waiting)
+
     def extend(self, chunks: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """Append at least one token to each row; the logits after each: (len(chunk), width)."""
         sizes = [len(chunk) for chunk in chunks]

@@ -232,6 +232,8 @@ def _go_on(model: LanguageModel, batch: ModelRows, live: list[Row]) -> Iterator[
     """The passes after the first one."""
     while live:
         chunks = _chunks(model, live)
+        most = batch.stride([len(chunk) for chunk in chunks])
+        chunks = [chunk[:most] for chunk in chunks]
         _prepare(live, chunks)
         passed = _scored(live[0].draws, batch.extend(chunks))
         firsts = [row.fed + 1 for row in live]

@@ -21,6 +21,9 @@ from constrained.generation.tree import Tree
 
 __all__ = ["ModelRows"]
 
+PASS_TOKENS = 32
+"""What a pass costs on a CPU before its first token, counted in tokens: all weights are read."""
+
 PATHS_AT_ONCE = 64
 """Rows that one pass over a tree of continuations copies the cache for."""
 
@@ -112,6 +115,22 @@ class ModelRows:
         self._mask = send(torch.cat([past[:, 0].long(), kept], dim=1), self.model.device)
         logits: torch.Tensor = output.logits
         return logits
+
+    def stride(self, waiting: Sequence[int]) -> int:
+        """How many of the tokens that wait in each row the next pass should take, at most.
+
+        On a CPU a pass costs what its tokens cost, padding too: a row with many tokens gives some
+        of them to later passes, rather than pad all others. So rows stay in step where they can.
+        """
+        longest = max(waiting)
+        if self.model.device.type != "cpu":
+            return longest
+
+        def rate(most: int) -> float:
+            taken = sum(min(tokens, most) for tokens in waiting)
+            return taken / (PASS_TOKENS + len(waiting) * most)
+
+        return max(range(1, longest + 1), key=rate)
 
     def extend(self, chunks: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """Append at least one token to each row; the logits after each: (len(chunk), width)."""

@@ -16,6 +16,8 @@ import constrained as ct
 from constrained.errors import GenerationError
 from constrained.generation import Generator, Progress
 from constrained.generation.heads import common_head
+from constrained.generation.model import LanguageModel
+from constrained.generation.rows import PASS_TOKENS, ModelRows
 from tests import tiny
 
 GRADE = ct.template("Essay score: {score} / 10", score=range(11))
@@ -319,3 +321,33 @@ def test_closing_a_stream_frees_the_cache() -> None:
     stream.close()
     gc.collect()
     assert not any(ref() is not None for ref in caches)
+
+
+@given(st.lists(st.integers(1, 12), min_size=1, max_size=8))
+def test_a_pass_takes_the_most_tokens_for_its_time(waiting: list[int]) -> None:
+    rows = ModelRows(LanguageModel(tiny.model("llama", 420)))
+
+    def rate(most: int) -> float:
+        return sum(min(tokens, most) for tokens in waiting) / (PASS_TOKENS + len(waiting) * most)
+
+    assert rate(rows.stride(waiting)) == max(map(rate, range(1, 13)))
+    assert len(waiting) > 1 or rows.stride(waiting) == waiting[0]
+
+
+def test_rows_wait_for_one_another_rather_than_be_padded() -> None:
+    generator = generator_of("llama")
+    spec = ct.template(
+        "{why} is the reason, so the score is {score:0..10}", why=ct.text(stop=" ", max_length=5)
+    )
+    asked: dict[str, Any] = {"temperature": 1.0, "seed": 7}
+    with shapes_of(generator) as shapes:
+        together = generator(PROMPTS * 2, spec, **asked)
+    passed = sum(rows * tokens for rows, tokens in shapes[2:])
+    written = sum(len(result.token_ids) for result in together)
+    alone = len(generator.tokenizer.encode(" is the reason, so the score is "))
+    assert passed < 1.6 * written
+    assert (
+        max(tokens for _, tokens in shapes[2:]) >= alone // 2
+    )  # several tokens a pass all the same
+    for prompt, result in zip(PROMPTS, together, strict=False):
+        assert generator(prompt, spec, **asked).token_ids == result.token_ids

@@ -143,7 +143,7 @@ def test_rows_that_jump_by_different_lengths_share_their_passes() -> None:
     assert [r.text for r in together] == [
         generator(p, s).text for p, s in zip(PROMPTS, specs, strict=True)
     ]
-    assert {r.forward_passes for r in together} == {2}
+    assert {r.forward_passes for r in together} <= {2, 3}  # the longest run may be cut in two
 
 
 def test_samples_share_the_prompts_pass_and_differ() -> None:
