@@ -57,8 +57,9 @@ def compare(
     spec: ct.Spec[Any],
     wanted: Format,
     prompts: Sequence[str],
+    valid: Callable[[str], bool],
 ) -> None:
-    """Run all ways of answering and print what they took."""
+    """Run all ways of answering and print what they took, and how many texts are `valid`."""
     torch.manual_seed(0)
     model, tokenizer = load_model(arguments.model)
     tokenizer.padding_side = "left"
@@ -121,17 +122,17 @@ def compare(
         seconds, _ = best_of(arguments.rounds, lambda b=batch: prefill(b))
         outcomes["prefill"].seconds.append(seconds)
     handle.remove()
-    report(outcomes, spec, size)
+    report(outcomes, valid, size)
     print(f"tokens of our longest answer per batch: {written / len(batches):.1f}")
     print(f"our passes per batch: {ours_passes / len(batches):.1f}")
 
 
-def report(outcomes: dict[str, Outcome], spec: ct.Spec[Any], size: int) -> None:
+def report(outcomes: dict[str, Outcome], valid: Callable[[str], bool], size: int) -> None:
     median = {name: statistics.median(one.seconds) / size for name, one in outcomes.items()}
     for name, value in median.items():
         texts = outcomes[name].texts
-        valid = f"valid {sum(map(spec.matches, texts))}/{len(texts)}" if texts else ""
-        print(f"{name:<11} {value:7.3f} s per answer   {valid}")
+        good = f"valid {sum(map(valid, texts))}/{len(texts)}" if texts else ""
+        print(f"{name:<11} {value:7.3f} s per answer   {good}")
     peers = [name for name in outcomes if name not in ("ours", "free", "prefill")]
     if peers:
         better = min(peers, key=lambda name: median[name])

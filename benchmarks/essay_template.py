@@ -14,6 +14,7 @@ not idle.
 from __future__ import annotations
 
 import os
+import re
 from itertools import islice
 from pathlib import Path
 
@@ -39,7 +40,9 @@ def main() -> None:
     asked = [before + prompt for prompt in asked]
     prompts = asked[: max(arguments.essays, arguments.batch)]
     spec = ct.template("Essay score: {score:0..10} / 10")
-    compare(arguments, spec, Format("regex", PATTERN), prompts)
+    compare(
+        arguments, spec, Format("regex", PATTERN), prompts, lambda t: bool(re.fullmatch(PATTERN, t))
+    )
 
 
 def demo_prompts() -> list[str]:

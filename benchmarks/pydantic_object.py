@@ -45,7 +45,16 @@ def main() -> None:
         for essay in material.essays
     ][: max(arguments.essays, arguments.batch)]
     spec = ct.json(Grade, whitespace="flexible")
-    compare(arguments, spec, schema_format(Grade.model_json_schema()), prompts)
+    compare(arguments, spec, schema_format(Grade.model_json_schema()), prompts, is_grade)
+
+
+def is_grade(text: str) -> bool:
+    """Whether pydantic takes the text, whatever its white space."""
+    try:
+        Grade.model_validate_json(text)
+    except pydantic.ValidationError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from constrained.vocabulary import Vocabulary
 
 SPEC = integer(0, 3)
 FIELDS = template("{r} {s}", r=text(stop=".", max_length=3), s=range(3))
-WRONG: tuple[Any, ...] = ("x", "5", 1.5, float("nan"), True, [], {}, [1.5], object(), b"x")
+WRONG: tuple[Any, ...] = ("x", "5", 1.5, float("nan"), True, [], {}, [1.5], ..., b"x")
 """No number of tokens, samples or seeds is one of these."""
 
 
