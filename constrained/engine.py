@@ -30,7 +30,7 @@ from constrained.errors import (
 from constrained.grammar.nodes import Grammar, LaterRules, Node
 from constrained.grammar.passes import restrict
 from constrained.grammar.printing import print_node
-from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["ByteEngine", "Engine"]
@@ -81,6 +81,7 @@ class ByteEngine:
     """
 
     def __init__(self, grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> None:
+        check_limits(limits)
         self.grammar = grammar
         self.limits = limits
         self._core = self._load()

@@ -38,7 +38,7 @@ def weights_state(model: Any) -> object:
 def _state(tensor: torch.Tensor) -> tuple[object, int, int]:
     try:
         place: object = StorageWeakRef(tensor.untyped_storage())  # type: ignore[no-untyped-call]
-    except (NotImplementedError, RuntimeError):  # a wrapper without memory of its own
+    except RuntimeError:  # a wrapper without memory of its own
         return id(tensor), 0, _writes(tensor)
     return place, int(tensor.storage_offset()), _writes(tensor)
 

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import constrained as ct
-from constrained.engine import Engine
+from constrained.engine import ByteEngine, Engine
+from constrained.errors import InvalidSpec
 from constrained.limits import Limits
 from constrained.spec.json_schema import schema_grammar
 from constrained.vocabulary import Vocabulary
@@ -104,6 +105,32 @@ def test_a_schema_that_is_changed_later_changes_no_grammar() -> None:
 def test_schemas_of_more_than_plain_values_are_read_as_ever() -> None:
     assert ct.json(OrderedDict(type="integer", minimum=4)).matches("4")
     assert not ct.json({"const": decimal.Decimal("0.1")}).matches("0.2")
+
+
+def test_a_very_large_schema_is_read_from_a_copy_and_not_kept() -> None:
+    large = {"description": "x" * 2**20, "type": "array", "items": {"enum": ["a", "b"]}}
+    first = ct.json(large)
+    assert ct.json(large).grammar is not first.grammar
+    large["items"] = {"type": "null"}
+    assert first.matches('["a", "b"]')
+
+
+def test_a_schema_that_holds_itself_is_read_as_ever() -> None:
+    schema: dict[str, Any] = {"type": "object", "additionalProperties": False}
+    schema["properties"] = {"next": schema}
+    assert ct.json(schema).matches('{"next": {"next": {}}}')
+    assert not ct.json(schema).matches('{"next": 1}')
+
+
+def test_what_is_no_limits_is_refused() -> None:
+    for wrong in (None, []):
+        for make in (
+            lambda limits: ct.json({"type": "null"}, limits=limits),
+            lambda limits: ByteEngine(ct.regex("a").grammar, limits),
+            lambda limits: Engine(ct.regex("a").grammar, vocabulary(), limits),
+        ):
+            with pytest.raises(InvalidSpec, match=r"^limits must be a Limits object, got "):
+                make(wrong)
 
 
 def test_a_store_that_has_grown_is_not_kept() -> None:

@@ -29,7 +29,7 @@ from typing import Literal as OneOf
 from constrained.collection import collection_paused
 from constrained.errors import InvalidSpec, TextRejected
 from constrained.grammar import Grammar
-from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.spec.json_schema.causes import unsatisfiable
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.emit import Emission
@@ -47,6 +47,9 @@ Order = OneOf["schema", "any"]
 
 GRAMMARS_KEPT = 64
 """Schemas whose grammars are found again, with all that engines know of them."""
+
+LARGEST_KEPT = 2**20
+"""Bytes of a schema beyond which it is read anew each time, rather than take memory for good."""
 
 
 def json(
@@ -128,11 +131,14 @@ def schema_grammar(
         raise InvalidSpec(f"formats is {formats!r}", hint="use 'exact' or 'annotation'")
     if order not in ("schema", "any"):
         raise InvalidSpec(f"order is {order!r}", hint="use 'schema' or 'any'")
+    check_limits(limits)
     options = style_named(whitespace), formats, order, limits
     try:
         content = marshal.dumps(schema)
     except ValueError:  # more than JSON's own types, or nested beyond what marshal takes
         return _read(schema, *options)
+    if len(content) > LARGEST_KEPT:
+        return _read(marshal.loads(content), *options)
     return _grammar_of(content, *options)
 
 
