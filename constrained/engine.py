@@ -242,6 +242,14 @@ class Engine(ByteEngine):
             return self.ended
         raise TokenRejected(state, token, self.expected(state))
 
+    def allows(self, state: int, token: int) -> bool:
+        """Whether `token` may come next."""
+        if token in self.vocabulary.end_ids and self.accepting(state):
+            return True
+        if state == self.ended or token < 0:
+            return False
+        return bool(self._call(self._core.advance, state, token))
+
     def accepting(self, state: int) -> bool:
         """Whether the output may end here (the ended output has)."""
         return state == self.ended or self._core.accepting(state)

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
-from constrained.generation.loop import Row, decode
+from constrained.generation.loop import decode
 from constrained.generation.model import LanguageModel
 from constrained.generation.progress import Cancel, cancelled
 from constrained.generation.result import Chunk, Result
+from constrained.generation.row import Row
 from constrained.spec.so_far import Unfinished, so_far
 from constrained.spec.spec import Spec
 

@@ -31,9 +31,21 @@ class BranchRows(ModelRows):
         self._owners = torch.where(kept, SHARED, NOBODYS)
         self._lengths = [int(kept.sum())] * rows
 
-    def stride(self, waiting: Sequence[int]) -> int:
-        """All of them: rows side by side need no padding."""
-        return max(waiting)
+    @property
+    def least_chance(self) -> float:
+        """The chance to be of use from which on a token is worth a place in a pass."""
+        rows = len(self._lengths)
+        return rows / self._cost(rows)
+
+    def stride(self, chances: Sequence[Sequence[float]]) -> int:
+        """How many tokens of each row the next pass should take; rows need no padding here."""
+        longest = max(map(len, chances))
+
+        def rate(most: int) -> float:
+            taken = [row[:most] for row in chances]
+            return sum(map(sum, taken)) / self._cost(sum(map(len, taken)))
+
+        return max(range(1, longest + 1), key=rate)
 
     def extend(self, chunks: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """Append at least one token to each row; the logits after each: (len(chunk), width)."""
@@ -56,6 +68,13 @@ class BranchRows(ModelRows):
         self._owners = torch.cat([self._owners, owners])
         self._lengths = [n + size for n, size in zip(self._lengths, sizes, strict=True)]
         return list(output.logits[0].split(sizes))
+
+    def retract(self, tokens: Sequence[int]) -> None:
+        """Take back so many of the tokens that the last `extend` gave to each row."""
+        for row, back in enumerate(tokens):
+            if back:
+                self._owners[(self._owners == row).nonzero()[-back:]] = NOBODYS
+        self._lengths = [n - back for n, back in zip(self._lengths, tokens, strict=True)]
 
     def select(self, rows: Sequence[int]) -> None:
         """Keep these rows, each once, in this order."""

@@ -45,6 +45,7 @@ class EngineGuide(Spelled):
         self._index: dict[tuple[int, tuple[int, ...]], int] = {}
         self._runs: dict[tuple[int, int | None], tuple[int, ...]] = {}
         self._few: dict[int, Ids] = {}
+        self._marks: dict[int, int] = {}
         self._lock = Lock()
         self.start = self._node(engine.start, self._run(engine.start, None))
 
@@ -72,6 +73,23 @@ class EngineGuide(Spelled):
         row = np.zeros(self.engine.words, dtype=np.int32)
         self.engine.fill_mask_within(state, row, budget)
         return unpack(row)
+
+    def allows(self, node: int, token: int) -> bool:
+        if node == ENDED:
+            return token in self.vocabulary.end_ids
+        state, pending = self._nodes[node]
+        return token == pending[0] if pending else self.engine.allows(state, token)
+
+    def mark(self, node: int) -> int:
+        if node == ENDED:
+            return hash(self.ends.tobytes())
+        state, pending = self._nodes[node]
+        if pending:
+            return hash(self.allowed(node).tobytes())
+        mark = self._marks.get(state)
+        if mark is None:
+            mark = self._marks[state] = hash(self._mask_ids(state).tobytes())
+        return mark
 
     def fill(self, node: int, row: Ids, budget: int | None = None) -> None:
         if node == ENDED or self.forced(node, budget):

@@ -25,9 +25,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from constrained.generation.answer import result_of
-from constrained.generation.loop import Row
 from constrained.generation.progress import run_rows
 from constrained.generation.result import FinishReason
+from constrained.generation.row import Row
 from constrained.generation.runtime import Runtime
 from constrained.generation.sampling import Sampling, row_generator
 from constrained.generation.scores import Scores
@@ -105,13 +105,9 @@ class FaithfulRow(Row):
         self.logprob += float(free[at]) - inside
         if token in self.vocabulary.end_ids:
             self.finish_reason = "stop"
-            return
-        self.node = self._after(token)
-        self.ids.append(token)
-        self.trail.append(self.node)
-        self.token_logprobs.append(scores.logprob(token))
-        self.removed_mass.append(max(0.0, -float(np.expm1(min(inside, 0.0)))))
-        self._jump()
+        else:
+            removed = max(0.0, -float(np.expm1(min(inside, 0.0))))
+            self._append(token, scores.logprob(token), removed)
 
     def _allowed(self, budget: int | None, width: int) -> NDArray[np.int32]:
         if self.guide is None:

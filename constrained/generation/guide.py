@@ -39,6 +39,12 @@ class Guide(Protocol):
         this one counted.
         """
 
+    def allows(self, node: int, token: int) -> bool:
+        """Whether `token` may come next."""
+
+    def mark(self, node: int) -> int:
+        """The same number for nodes where the same ids may come next."""
+
     def fill(self, node: int, row: Ids, budget: int | None = None) -> None:
         """`allowed` as bits: `row` is int32, shape (ceil(width / 32),), overwritten."""
 

@@ -3,31 +3,27 @@
 A row's certain tokens go into the same pass as the token chosen before them, so a pass is spent
 only where the model has a choice. An output at which nothing can follow ends without a pass. Where
 few choices can come at all (`1` may become `10`), the first pass scores them along with the prompt.
+Later passes try the choices that are likely after what the row wrote before (`drafts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Iterator, Sequence
 
-import numpy as np
 import torch
 
 from constrained.generation.branches import BranchRows
 from constrained.generation.device_scores import DeviceDraws, DeviceScores
-from constrained.generation.guide import ENDED, Guide
+from constrained.generation.drafts import Draft
 from constrained.generation.heads import SHARE_FROM
 from constrained.generation.model import LanguageModel
 from constrained.generation.parts import parts_of
-from constrained.generation.result import FinishReason
+from constrained.generation.row import Row, Scored
 from constrained.generation.rows import ModelRows
-from constrained.generation.sampling import Sampling
-from constrained.generation.scores import Choice, Scores, host_scores
+from constrained.generation.scores import host_scores
 from constrained.generation.tree import Tree
-from constrained.vocabulary import Vocabulary
 
-__all__ = ["Row", "decode"]
-
+__all__ = ["decode"]
 
 LOOK_AHEAD = 16
 """The first pass may look ahead by one token for this many tokens of the prompt."""
@@ -35,164 +31,6 @@ LOOK_AHEAD = 16
 MOST_BRANCHES = 32
 """Rows after one prompt up to which they share one row of the model: each sees the others' slots,
 masked, so many long rows would cost more than copies."""
-
-Scored = Sequence[Scores]
-"""What a pass says after each of some tokens of a row."""
-
-
-@dataclass(eq=False)
-class Row:
-    """One output in the making. `guide` None is a free row; `strict` keeps it inside its budget."""
-
-    prompt: Sequence[int]
-    guide: Guide | None
-    vocabulary: Vocabulary
-    sampling: Sampling
-    generator: np.random.Generator
-    budget: int
-    strict: bool = True
-    ids: list[int] = field(default_factory=list)
-    logprob: float = 0.0
-    token_logprobs: list[float | None] = field(default_factory=list)
-    removed_mass: list[float | None] = field(default_factory=list)
-    passes: int = 0
-    finish_reason: FinishReason | None = None
-    node: int = ENDED
-    fed: int = 0
-    trail: list[int] = field(default_factory=list)
-    """The node after each id."""
-    ahead: dict[int, Scores] = field(default_factory=dict)
-    """What the first pass said at nodes below its head."""
-    until: Callable[[Row], bool] | None = None
-    """Ends the row early, asked whenever its tokens have grown."""
-    draws: DeviceDraws | None = None
-    """Draws the tokens where the logits are, if that is a device it serves."""
-
-    def begin(self) -> None:
-        """Enter the guide and append what is certain from the start."""
-        if self.guide is not None:
-            self.node = self.guide.start
-        self._jump()
-
-    @property
-    def complete(self) -> bool:
-        """The output may end where it stands."""
-        return self.guide is None or self.guide.accepting(self.node)
-
-    @property
-    def waiting(self) -> list[int]:
-        """Tokens appended but not yet given to the model."""
-        return self.ids[self.fed :]
-
-    def look_ahead(self, most: int) -> tuple[Tree, list[int]]:
-        """Where the output may choose later, as a tree below what is certain; and its nodes."""
-        if self.guide is None:
-            return Tree(), []
-        return self.guide.ahead(self.node, most)
-
-    def read(self, scored: Scored, first: int) -> None:
-        """Take what a pass says, and choose the next token where none is certain.
-
-        It scores, in order, the ids from place `first` on, and the one after them when all known
-        ids have been fed.
-        """
-        self.passes += 1
-        for place, scores in enumerate(scored, start=first):
-            if place == len(self.token_logprobs):
-                self._take(scores)
-        while self.finish_reason is None and self.trail:
-            known = self.ahead.get(self.trail[len(self.token_logprobs) - 1])
-            if known is None:
-                break
-            self._take(known)
-
-    def asks(self, scored: Scored, first: int) -> list[tuple[Scores, int | Choice]]:
-        """What `read` will ask, as far as it is known before."""
-        known = len(self.token_logprobs)
-        found: list[tuple[Scores, int | Choice]] = []
-        for place, scores in enumerate(scored, start=first):
-            if known <= place < len(self.ids):
-                found.append((scores, self.ids[place]))
-            elif place == len(self.ids):
-                found.append((scores, self.choice(None)))
-        return found
-
-    def choice(self, budget: int | None) -> Choice:
-        """The choice where the output stands."""
-        return Choice(self.guide, self.node, budget, self.sampling, self.generator)
-
-    def _take(self, scores: Scores) -> None:
-        """Score the next id that has no score, or choose it."""
-        place = len(self.token_logprobs)
-        if place == len(self.ids):
-            self._choose(scores)
-            return
-        logprob = scores.logprob(self.ids[place])
-        self.token_logprobs.append(logprob)
-        self.removed_mass.append(-float(np.expm1(logprob)))
-
-    def close(self) -> None:
-        """Mark the certain tokens at the end, which needed no pass, as not scored."""
-        missing = len(self.ids) - len(self.token_logprobs)
-        self.token_logprobs += [None] * missing
-        self.removed_mass += [None] * missing
-
-    def cancel(self) -> None:
-        """End here, wherever that is."""
-        self.finish_reason = "cancelled"
-        self.close()
-
-    def _choose(self, scores: Scores) -> None:
-        """Draw the next token, or the end, from what the mask allows; then jump."""
-        drawn = scores.draw(self.choice(None))
-        following = self._after(drawn.token)
-        left = self.budget - len(self.ids) - 1
-        if self.strict and self.guide is not None and self.guide.cost(following) > left:
-            # Drawing again inside the budget's own mask gives exactly its distribution.
-            drawn = scores.draw(self.choice(left + 1))
-            following = self._after(drawn.token)
-        self.logprob += drawn.local
-        if drawn.token in self.vocabulary.end_ids:
-            self.finish_reason = "stop"
-            return
-        self.node = following
-        self.ids.append(drawn.token)
-        self.trail.append(following)
-        self.token_logprobs.append(drawn.logprob)
-        self.removed_mass.append(drawn.removed)
-        self._jump()
-
-    def _after(self, token: int) -> int:
-        return ENDED if self.guide is None else self.guide.advance(self.node, token)
-
-    def _jump(self) -> None:
-        """Append the tokens that are certain; notice when nothing can follow or fit."""
-        guide = self.guide
-        if self._over():
-            return
-        if guide is not None:
-            while True:
-                left = self.budget - len(self.ids)
-                run = guide.forced(self.node, left if self.strict else None)[:left]
-                if not run:
-                    break
-                for token in run:
-                    self.node = guide.advance(self.node, token)
-                    self.trail.append(self.node)
-                self.ids.extend(run)
-                if self._over():
-                    return
-            if guide.final(self.node):
-                self.finish_reason = "stop"
-                return
-        if len(self.ids) >= self.budget:
-            self.finish_reason = "length"
-
-    def _over(self) -> bool:
-        """Whether `until` ends the row here."""
-        if self.until is not None and self.until(self):
-            self.finish_reason = "stop"
-        return self.finish_reason is not None
 
 
 def decode(
@@ -231,33 +69,46 @@ def _alike(live: Iterable[Row]) -> list[list[Row]]:
 def _go_on(model: LanguageModel, batch: ModelRows, live: list[Row]) -> Iterator[None]:
     """The passes after the first one."""
     while live:
-        chunks = _chunks(model, live)
-        most = batch.stride([len(chunk) for chunk in chunks])
-        chunks = [chunk[:most] for chunk in chunks]
-        _prepare(live, chunks)
+        waiting = [row.waiting for row in live]
+        drafts = _drafts(model, batch, live)
+        chances = [
+            [1.0] * len(tokens) + draft.chances
+            for tokens, draft in zip(waiting, drafts, strict=True)
+        ]
+        most = batch.stride(chances)
+        if model.in_step:
+            most = min(most, *map(len, waiting))
+        chunks = [
+            [*tokens, *draft.tokens][:most] for tokens, draft in zip(waiting, drafts, strict=True)
+        ]
+        _prepare(live, chunks, drafts)
         passed = _scored(live[0].draws, batch.extend(chunks))
-        firsts = [row.fed + 1 for row in live]
-        for row, chunk in zip(live, chunks, strict=True):
-            row.fed += len(chunk)
-        _read(live, passed, firsts)
+        batch.retract(_read(live, passed, chunks, drafts))
         live = _drop_ended(batch, live)
         yield
 
 
-def _chunks(model: LanguageModel, live: Sequence[Row]) -> list[list[int]]:
-    """What each row feeds next: all it has, or as much as every row has."""
-    waiting = [row.waiting for row in live]
-    if model.in_step:
-        least = min(len(tokens) for tokens in waiting)
-        return [tokens[:least] for tokens in waiting]
-    return waiting
+def _drafts(model: LanguageModel, batch: ModelRows, live: Sequence[Row]) -> list[Draft]:
+    """What each row may come to choose; nothing where that cannot be tried and taken back."""
+    draws = live[0].draws
+    on_device = draws is not None and draws.serves(model.device)
+    if not model.takes_drafts(len(live)):
+        return [Draft(row.node) for row in live]
+    return [
+        # A device draws ahead, so each try would use up a random number.
+        Draft(row.node) if on_device and row.sampling.temperature else row.draft(batch.least_chance)
+        for row in live
+    ]
 
 
 def _first_pass(
     model: LanguageModel, live: list[Row], *, apart: bool
 ) -> tuple[ModelRows, list[Row]]:
     """The prompts with what is certain after them, and the choices that may come soon."""
-    heads = _chunks(model, live)
+    heads = [row.waiting for row in live]
+    if model.in_step:
+        least = min(map(len, heads))
+        heads = [head[:least] for head in heads]
     most = [max(1, len(row.prompt) // LOOK_AHEAD) for row in live]
     if model.fits_trees([row.prompt for row in live], max(most) + max(map(len, heads))):
         trees = [row.look_ahead(tokens) for row, tokens in zip(live, most, strict=True)]
@@ -269,7 +120,8 @@ def _first_pass(
         for row, head, (tree, _) in zip(live, heads, trees, strict=True)
     ]
     asked = list(places)
-    _prepare(live, heads)
+    drafts = [Draft(row.node) for row in live]
+    _prepare(live, heads, drafts)
     batches: list[ModelRows] = []
     at: dict[int, int] = {}
     scored: dict[int, tuple[Scored, Scored]] = {}
@@ -280,10 +132,9 @@ def _first_pass(
             at[place] = len(at)
             scored[place] = both
         batches.append(batch)
-    for row, head, (_, nodes), place in zip(live, heads, trees, index, strict=True):
-        row.fed = len(head)
+    for row, (_, nodes), place in zip(live, trees, index, strict=True):
         row.ahead = dict(zip(nodes, scored[place][1], strict=True))
-    _read(live, [scored[place][0] for place in index], [0] * len(live))
+    _read(live, [scored[place][0] for place in index], heads, drafts)
     for row in live:
         row.ahead = {}
     going = [i for i, row in enumerate(live) if row.finish_reason is None]
@@ -330,24 +181,36 @@ def _scored(draws: DeviceDraws | None, logits: Sequence[torch.Tensor]) -> Sequen
     return host_scores(logits)
 
 
-def _prepare(live: Sequence[Row], chunks: Sequence[Sequence[int]]) -> None:
+def _prepare(live: Sequence[Row], chunks: Sequence[Sequence[int]], drafts: Sequence[Draft]) -> None:
     """Let the masks be made, while the model runs, of the choices that follow its pass."""
     draws = live[0].draws
     if draws is not None:
-        choosing = zip(live, chunks, strict=True)
-        draws.prepare(row.choice(None) for row, c in choosing if row.fed + len(c) == len(row.ids))
+        draws.prepare(
+            row.choice(None, node)
+            for row, chunk, draft in zip(live, chunks, drafts, strict=True)
+            for node in draft.asked(row.fed + len(chunk) - len(row.ids))
+        )
 
 
-def _read(live: Sequence[Row], passed: Sequence[Scored], firsts: Sequence[int]) -> None:
-    """Let every row read what a pass says, with one wait for the device if it is there."""
+def _read(
+    live: Sequence[Row],
+    passed: Sequence[Scored],
+    chunks: Sequence[Sequence[int]],
+    drafts: Sequence[Draft],
+) -> list[int]:
+    """Let every row read what a pass says, with one wait for the device if it is there.
+
+    Gives how many of the tokens that each row fed are to be taken back.
+    """
     draws = live[0].draws
     if draws is not None and isinstance(passed[0][0], DeviceScores):
         draws.answer(
             [
                 ask
-                for row, scored, first in zip(live, passed, firsts, strict=True)
-                for ask in row.asks(scored, first)
+                for row, scored, chunk, draft in zip(live, passed, chunks, drafts, strict=True)
+                for ask in row.asks(scored, chunk, draft)
             ]
         )
-    for row, scored, first in zip(live, passed, firsts, strict=True):
-        row.read(scored, first)
+    return [
+        row.read(scored, chunk) for row, scored, chunk in zip(live, passed, chunks, strict=True)
+    ]

@@ -39,6 +39,9 @@ def _positive(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
 
 
+DRAFTING_ROWS = 8
+"""Rows of a batch on an accelerator up to which likely tokens are tried."""
+
 MASK_ENTRIES = 2**26
 """Entries of the masks of one pass that are written out (256 MiB in float32)."""
 
@@ -204,6 +207,15 @@ class LanguageModel:
     def weights(self) -> object:
         """Differs between calls when the model's answers may."""
         return weights_state(self.model)
+
+    def takes_drafts(self, rows: int) -> bool:
+        """Tokens of so many rows can be tried and taken back, and a pass costs enough to try it.
+
+        To guess takes tens of microseconds a row. That is nothing beside a pass on a CPU; on an
+        accelerator it is only where few rows wait for it.
+        """
+        few = self.device.type == "cpu" or rows <= DRAFTING_ROWS
+        return few and isinstance(self.model, torch.nn.Module) and not self.in_step
 
     @property
     def in_step(self) -> bool:

@@ -17,9 +17,9 @@ from constrained.errors import GenerationError, UnsupportedSpec
 from constrained.generation.distribution import Distribution, Pmf
 from constrained.generation.focus import Focus, focus_of
 from constrained.generation.guide import Guide
-from constrained.generation.loop import Row
 from constrained.generation.paths import Paths, grow
 from constrained.generation.progress import run_rows
+from constrained.generation.row import Row
 from constrained.generation.runtime import Runtime
 from constrained.generation.sampling import Sampling
 from constrained.generation.scoring import Request, distribution_of, score

@@ -9,8 +9,9 @@ from threading import Event
 from typing import Any
 
 from constrained.errors import GenerationError
-from constrained.generation.loop import Row, decode
+from constrained.generation.loop import decode
 from constrained.generation.model import LanguageModel
+from constrained.generation.row import Row
 
 __all__ = ["Cancel", "Progress", "cancelled", "check_watching", "run_rows"]
 

@@ -12,6 +12,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from constrained.generation.heads import SHARE_FROM, common_head
@@ -21,8 +22,15 @@ from constrained.generation.tree import Tree
 
 __all__ = ["ModelRows"]
 
-PASS_TOKENS = 32
-"""What a pass costs on a CPU before its first token, counted in tokens: all weights are read."""
+PASS_TOKENS = {"cpu": 50}
+"""What a pass costs before its first token, counted in tokens: all weights are read."""
+
+ACCELERATOR_PASS_TOKENS = 500
+"""The same on a device that is not named above; far more than a pass has in tokens."""
+
+ONE_TOKEN = 0.5
+"""What a pass over a single token costs on a CPU, in passes over several: a product of a matrix and
+a vector reads the weights once, one of two matrices copies them into another order first."""
 
 PATHS_AT_ONCE = 64
 """Rows that one pass over a tree of continuations copies the cache for."""
@@ -36,6 +44,7 @@ class ModelRows:
         self.model = model
         self._cache: Any = None
         self._mask = torch.zeros((0, 0), dtype=torch.long)
+        self._ends: list[int] = []
         self._encoded: Any = None
         self._encoder_mask: torch.Tensor | None = None
 
@@ -116,26 +125,58 @@ class ModelRows:
         logits: torch.Tensor = output.logits
         return logits
 
-    def stride(self, waiting: Sequence[int]) -> int:
-        """How many of the tokens that wait in each row the next pass should take, at most.
+    def stride(self, chances: Sequence[Sequence[float]]) -> int:
+        """How many tokens of each row the next pass should take, at most.
 
-        On a CPU a pass costs what its tokens cost, padding too: a row with many tokens gives some
-        of them to later passes, rather than pad all others. So rows stay in step where they can.
+        `chances` has for each row the chance of each token to be of use, 1 for what is certain.
+        A pass costs what its tokens cost, padding too: a row with many tokens gives some of them to
+        later passes, rather than pad all others. So rows stay in step where they can.
         """
-        longest = max(waiting)
-        if self.model.device.type != "cpu":
-            return longest
+        gains = np.zeros(max(map(len, chances)))
+        for row in chances:
+            gains[: len(row)] += row
+        gained = gains.cumsum()
+        costs = [self._cost(len(chances) * most) for most in range(1, len(gains) + 1)]
+        return int(np.argmax(gained / costs)) + 1
 
-        def rate(most: int) -> float:
-            taken = sum(min(tokens, most) for tokens in waiting)
-            return taken / (PASS_TOKENS + len(waiting) * most)
+    @property
+    def least_chance(self) -> float:
+        """The chance to be of use from which on a token is worth a place in a pass."""
+        rows = len(self._mask)
+        return rows / self._cost(rows)
 
-        return max(range(1, longest + 1), key=rate)
+    def _cost(self, tokens: int) -> float:
+        """What a pass over so many tokens costs, counted in tokens."""
+        device = self.model.device.type
+        read = PASS_TOKENS.get(device, ACCELERATOR_PASS_TOKENS)
+        return read * ONE_TOKEN if tokens == 1 and device == "cpu" else read + tokens
 
     def extend(self, chunks: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """Append at least one token to each row; the logits after each: (len(chunk), width)."""
+        begin = self._mask.shape[1]
         logits = self._pass(chunks, right=True)
+        if self.model.counts_slots and len(set(map(len, chunks))) > 1:
+            self._ends = [self._mask.shape[1]] * len(chunks)  # what was padding is on the left now
+        else:
+            self._ends = [begin + len(chunk) for chunk in chunks]
         return [row[: len(chunk)] for row, chunk in zip(logits, chunks, strict=True)]
+
+    def retract(self, tokens: Sequence[int]) -> None:
+        """Take back so many of the tokens that the last `extend` gave to each row."""
+        if not any(tokens):
+            return
+        kept = torch.ones(self._mask.shape, dtype=torch.long)
+        for row, (end, back) in enumerate(zip(self._ends, tokens, strict=True)):
+            kept[row, end - back : end] = 0
+        self._mask = self._mask * send(kept, self.model.device)
+        if self.model.counts_slots:
+            self._squeeze()
+            return
+        ends = max(end - back for end, back in zip(self._ends, tokens, strict=True))
+        self._mask = self._mask[:, :ends]
+        for layer in self._cache.layers:
+            layer.keys = layer.keys[:, :, :ends]
+            layer.values = layer.values[:, :, :ends]
 
     def select(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order; a row named twice is copied."""

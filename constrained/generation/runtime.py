@@ -15,10 +15,10 @@ from constrained.generation.device_scores import DeviceDraws
 from constrained.generation.guide import Guide
 from constrained.generation.heads import HEAD_BYTES, Heads
 from constrained.generation.inputs import Prompt, prompt_ids
-from constrained.generation.loop import Row
 from constrained.generation.model import LanguageModel
 from constrained.generation.paths import Paths, check_listable, grow
 from constrained.generation.policy import Spellings, check_spellings, guide_of
+from constrained.generation.row import Row
 from constrained.generation.sampling import Sampling, row_generator
 from constrained.limits import Limits
 from constrained.spec.coerce import as_spec

@@ -69,6 +69,14 @@ class TrieGuide(Spelled):
         children = self._children[node].items()
         return self._ids(node, [token for token, c in children if self._costs[c] < budget])
 
+    def allows(self, node: int, token: int) -> bool:
+        if node == ENDED or token in self.vocabulary.end_ids:
+            return self.accepting(node) and token in self.vocabulary.end_ids
+        return token in self._children[node]
+
+    def mark(self, node: int) -> int:
+        return hash(self.allowed(node).tobytes())
+
     def fill(self, node: int, row: Ids, budget: int | None = None) -> None:
         pack(self.allowed(node, budget), row)
 

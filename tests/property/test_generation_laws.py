@@ -71,6 +71,23 @@ def test_every_walk_spells_an_output_within_any_budget_that_fits(
 
 @settings(deadline=None)
 @given(choice=guides, data=st.data())
+def test_marks_and_single_tokens_agree_with_the_mask(choice: Any, data: st.DataObject) -> None:
+    guide, _, vocabulary = build(choice)
+    node, marks = guide.start, {}
+    while True:
+        allowed = guide.allowed(node).tolist()
+        ids = range(-1, vocabulary.width + 1)
+        assert [token for token in ids if guide.allows(node, token)] == allowed
+        assert marks.setdefault(guide.mark(node), allowed) == allowed
+        if node == ENDED:
+            break
+        node = guide.advance(node, data.draw(st.sampled_from(allowed)))
+        if len(marks) > 12:
+            break
+
+
+@settings(deadline=None)
+@given(choice=guides, data=st.data())
 def test_forced_tokens_are_the_only_way_and_end_tokens_mark_accepting(
     choice: Any, data: st.DataObject
 ) -> None:

@@ -17,7 +17,7 @@ from constrained.errors import GenerationError
 from constrained.generation import Generator, Progress
 from constrained.generation.heads import common_head
 from constrained.generation.model import LanguageModel
-from constrained.generation.rows import PASS_TOKENS, ModelRows
+from constrained.generation.rows import ONE_TOKEN, PASS_TOKENS, ModelRows
 from tests import tiny
 
 GRADE = ct.template("Essay score: {score} / 10", score=range(11))
@@ -323,15 +323,26 @@ def test_closing_a_stream_frees_the_cache() -> None:
     assert not any(ref() is not None for ref in caches)
 
 
-@given(st.lists(st.integers(1, 12), min_size=1, max_size=8))
-def test_a_pass_takes_the_most_tokens_for_its_time(waiting: list[int]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 9), st.lists(st.floats(0.05, 1), max_size=6)),
+        min_size=1,
+        max_size=8,
+    )
+)
+def test_a_pass_takes_the_tokens_of_most_use_for_its_time(
+    waiting: list[tuple[int, list[float]]],
+) -> None:
     rows = ModelRows(LanguageModel(tiny.model("llama", 420)))
+    chances = [[1.0] * certain + sorted(likely, reverse=True) for certain, likely in waiting]
 
     def rate(most: int) -> float:
-        return sum(min(tokens, most) for tokens in waiting) / (PASS_TOKENS + len(waiting) * most)
+        tokens = len(chances) * most
+        cost = PASS_TOKENS["cpu"] * (ONE_TOKEN if tokens == 1 else 1) + (tokens > 1) * tokens
+        return sum(sum(row[:most]) for row in chances) / cost
 
-    assert rate(rows.stride(waiting)) == max(map(rate, range(1, 13)))
-    assert len(waiting) > 1 or rows.stride(waiting) == waiting[0]
+    best = max(map(rate, range(1, 16)))
+    assert rate(rows.stride(chances)) == pytest.approx(best, rel=1e-12)
 
 
 def test_rows_wait_for_one_another_rather_than_be_padded() -> None:

@@ -11,6 +11,7 @@ import transformers
 
 import constrained as ct
 from constrained.errors import GenerationError
+from constrained.generation.branches import BranchRows
 from constrained.generation.model import LanguageModel
 from constrained.generation.rows import ModelRows
 from constrained.generation.tree import Tree
@@ -111,6 +112,53 @@ def test_rows_grow_by_different_lengths(kind: str) -> None:
         if place == 0:
             logits = rows.extend(more)
         assert close(logits[place], expected)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("t5", "bart")])
+@pytest.mark.parametrize("back", [[2, 0, 3], [3, 3, 3], [0, 1, 0]], ids=str)
+def test_tokens_can_be_taken_back(kind: str, back: list[int]) -> None:
+    model, draws = build(kind), random.Random(4)
+    rows = ModelRows(LanguageModel(model))
+    outputs = draw(draws, [2, 0, 3])
+    prompts = draw(draws, [9, 4, 12])
+    rows.begin(prompts, outputs)
+    for sizes in ([4, 3, 5], [4, 4, 4], [3, 9, 4]):
+        chunks = draw(draws, sizes)
+        rows.extend(chunks)
+        rows.retract(back)
+        for output, chunk, wrong in zip(outputs, chunks, back, strict=True):
+            output += chunk[: len(chunk) - wrong]
+        chunks = draw(draws, [1, 2, 1])
+        for place, logits in enumerate(rows.extend(chunks)):
+            outputs[place] += chunks[place]
+            expected = whole_pass(model, prompts[place], outputs[place])[-len(logits) :]
+            assert close(logits, expected)
+    rows.select([1, 2])
+    rows.extend(draw(draws, [2, 4]))
+    rows.retract([2, 4])
+    for place, logits in zip([1, 2], rows.extend([[5], [6]]), strict=True):
+        assert close(logits, whole_pass(model, prompts[place], [*outputs[place], place + 4])[-1:])
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if LanguageModel(build(kind)).takes_trees])
+def test_tokens_of_branches_can_be_taken_back(kind: str) -> None:
+    model, draws = build(kind), random.Random(5)
+    first = ModelRows(LanguageModel(model))
+    prompts, heads = draw(draws, [9]), draw(draws, [2])
+    first.begin(prompts, heads)
+    rows = BranchRows(first, 3)
+    outputs = [list(heads[0]) for _ in range(3)]
+    for sizes, back in (([4, 3, 5], [2, 0, 3]), ([2, 2, 1], [2, 1, 1])):
+        chunks = draw(draws, sizes)
+        rows.extend(chunks)
+        rows.retract(back)
+        for output, chunk, wrong in zip(outputs, chunks, back, strict=True):
+            output += chunk[: len(chunk) - wrong]
+        chunks = draw(draws, [1, 2, 1])
+        for place, logits in enumerate(rows.extend(chunks)):
+            outputs[place] += chunks[place]
+            expected = whole_pass(model, prompts[0], outputs[place])[-len(logits) :]
+            assert close(logits, expected)
 
 
 @pytest.mark.parametrize("kind", KINDS)
