@@ -19,7 +19,7 @@ __all__ = ["MOST_DRAFTED", "Draft", "Drafts", "Guess"]
 MOST_DRAFTED = 24
 """Tokens of one row that one pass may try."""
 
-_PRIORS = {"choice after token": (2, 1), "choice": (1, 1), "after 3": (2, 2), "after 2": (1, 2)}
+_PRIORS = {"choice after token": (4, 1), "choice": (2, 1), "after 3": (1, 1), "after 2": (1, 2)}
 """What a guess is based on: the same choice (the same tokens allowed) after the same token, the
 same choice, the same three tokens before, the same two. With pseudo-counts of right and wrong."""
 
