@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 import torch
 
+from constrained.generation.pass_cost import worthwhile
 from constrained.generation.rows import ModelRows
 
 __all__ = ["BranchRows"]
@@ -31,21 +32,9 @@ class BranchRows(ModelRows):
         self._owners = torch.where(kept, SHARED, NOBODYS)
         self._lengths = [int(kept.sum())] * rows
 
-    @property
-    def least_chance(self) -> float:
-        """The chance to be of use from which on a token is worth a place in a pass."""
-        rows = len(self._lengths)
-        return rows / self._cost(rows)
-
     def stride(self, chances: Sequence[Sequence[float]]) -> int:
         """How many tokens of each row the next pass should take; rows need no padding here."""
-        longest = max(map(len, chances))
-
-        def rate(most: int) -> float:
-            taken = [row[:most] for row in chances]
-            return sum(map(sum, taken)) / self._cost(sum(map(len, taken)))
-
-        return max(range(1, longest + 1), key=rate)
+        return worthwhile(chances, self.model.device.type, padded=False)
 
     def extend(self, chunks: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """Append at least one token to each row; the logits after each: (len(chunk), width)."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-__all__ = ["MOST_DRAFTED", "Draft", "Drafts", "Guess"]
+__all__ = ["LOOK_BACK", "MOST_DRAFTED", "Draft", "Drafts", "Guess"]
 
 MOST_DRAFTED = 24
 """Tokens of one row that one pass may try."""
@@ -23,7 +23,7 @@ _PRIORS = {"choice after token": (4, 1), "choice": (2, 1), "after 3": (1, 1), "a
 """What a guess is based on: the same choice (the same tokens allowed) after the same token, the
 same choice, the same three tokens before, the same two. With pseudo-counts of right and wrong."""
 
-_REACH = 3
+LOOK_BACK = 3
 """Tokens that a guess looks back."""
 
 Basis = tuple[str, Hashable]
@@ -86,7 +86,7 @@ class Drafts:
         self._following: dict[Basis, int] = {}
         self._right = {kind: [*counts] for kind, counts in _PRIORS.items()}
         for place in range(1, len(seen)):
-            self._follow(seen[max(0, place - _REACH) : place], seen[place])
+            self._follow(seen[max(0, place - LOOK_BACK) : place], seen[place])
 
     def guess(
         self, before: Sequence[int], mark: int | None, allows: Callable[[int], bool]

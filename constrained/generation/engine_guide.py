@@ -81,14 +81,11 @@ class EngineGuide(Spelled):
         return token == pending[0] if pending else self.engine.allows(state, token)
 
     def mark(self, node: int) -> int:
-        if node == ENDED:
-            return hash(self.ends.tobytes())
-        state, pending = self._nodes[node]
-        if pending:
-            return hash(self.allowed(node).tobytes())
-        mark = self._marks.get(state)
+        mark = self._marks.get(node)
         if mark is None:
-            mark = self._marks[state] = hash(self._mask_ids(state).tobytes())
+            row = np.zeros(self.engine.words, dtype=np.int32)
+            self.fill(node, row)
+            mark = self._marks[node] = hash(row.tobytes())
         return mark
 
     def fill(self, node: int, row: Ids, budget: int | None = None) -> None:

@@ -18,6 +18,7 @@ from constrained.generation.drafts import Draft
 from constrained.generation.heads import SHARE_FROM
 from constrained.generation.model import LanguageModel
 from constrained.generation.parts import parts_of
+from constrained.generation.pass_cost import worth_trying
 from constrained.generation.row import Row, Scored
 from constrained.generation.rows import ModelRows
 from constrained.generation.scores import host_scores
@@ -70,7 +71,7 @@ def _go_on(model: LanguageModel, batch: ModelRows, live: list[Row]) -> Iterator[
     """The passes after the first one."""
     while live:
         waiting = [row.waiting for row in live]
-        drafts = _drafts(model, batch, live)
+        drafts = _drafts(model, live)
         chances = [
             [1.0] * len(tokens) + draft.chances
             for tokens, draft in zip(waiting, drafts, strict=True)
@@ -88,15 +89,16 @@ def _go_on(model: LanguageModel, batch: ModelRows, live: list[Row]) -> Iterator[
         yield
 
 
-def _drafts(model: LanguageModel, batch: ModelRows, live: Sequence[Row]) -> list[Draft]:
+def _drafts(model: LanguageModel, live: Sequence[Row]) -> list[Draft]:
     """What each row may come to choose; nothing where that cannot be tried and taken back."""
     draws = live[0].draws
     on_device = draws is not None and draws.serves(model.device)
     if not model.takes_drafts(len(live)):
         return [Draft(row.node) for row in live]
+    least = worth_trying(len(live), model.device.type)
     return [
         # A device draws ahead, so each try would use up a random number.
-        Draft(row.node) if on_device and row.sampling.temperature else row.draft(batch.least_chance)
+        Draft(row.node) if on_device and row.sampling.temperature else row.draft(least)
         for row in live
     ]
 

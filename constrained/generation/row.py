@@ -11,7 +11,7 @@ from operator import eq
 import numpy as np
 
 from constrained.generation.device_scores import DeviceDraws
-from constrained.generation.drafts import MOST_DRAFTED, Draft, Drafts
+from constrained.generation.drafts import LOOK_BACK, MOST_DRAFTED, Draft, Drafts
 from constrained.generation.guide import ENDED, Guide
 from constrained.generation.result import FinishReason
 from constrained.generation.sampling import Sampling
@@ -102,7 +102,7 @@ class Row:
                 draft.choices.add(len(draft.tokens))
             for token in run[: most - len(draft.tokens)]:
                 draft.add(token, chance, self._after(token, draft.nodes[-1]))
-                before = [*before[-2:], token]
+                before = [*before, token][-LOOK_BACK:]
         return draft
 
     def read(self, scored: Scored, fed: Sequence[int]) -> int:
@@ -200,7 +200,10 @@ class Row:
     @property
     def _last(self) -> Sequence[int]:
         """The last tokens, of the prompt if need be."""
-        return self.ids[-3:] if len(self.ids) >= 3 else [*self.prompt[-3:], *self.ids][-3:]
+        known = self.ids[-LOOK_BACK:]
+        return (
+            known if len(known) == LOOK_BACK else [*self.prompt[-LOOK_BACK:], *known][-LOOK_BACK:]
+        )
 
     def _at(self, node: int) -> tuple[int | None, Callable[[int], bool]]:
         """The mark of a choice, and what it allows."""

@@ -12,25 +12,15 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import torch
 
 from constrained.generation.heads import SHARE_FROM, common_head
 from constrained.generation.model import LanguageModel
+from constrained.generation.pass_cost import worthwhile
 from constrained.generation.transfer import send, upload
 from constrained.generation.tree import Tree
 
 __all__ = ["ModelRows"]
-
-PASS_TOKENS = {"cpu": 50}
-"""What a pass costs before its first token, counted in tokens: all weights are read."""
-
-ACCELERATOR_PASS_TOKENS = 500
-"""The same on a device that is not named above; far more than a pass has in tokens."""
-
-ONE_TOKEN = 0.5
-"""What a pass over a single token costs on a CPU, in passes over several: a product of a matrix and
-a vector reads the weights once, one of two matrices copies them into another order first."""
 
 PATHS_AT_ONCE = 64
 """Rows that one pass over a tree of continuations copies the cache for."""
@@ -126,30 +116,8 @@ class ModelRows:
         return logits
 
     def stride(self, chances: Sequence[Sequence[float]]) -> int:
-        """How many tokens of each row the next pass should take, at most.
-
-        `chances` has for each row the chance of each token to be of use, 1 for what is certain.
-        A pass costs what its tokens cost, padding too: a row with many tokens gives some of them to
-        later passes, rather than pad all others. So rows stay in step where they can.
-        """
-        gains = np.zeros(max(map(len, chances)))
-        for row in chances:
-            gains[: len(row)] += row
-        gained = gains.cumsum()
-        costs = [self._cost(len(chances) * most) for most in range(1, len(gains) + 1)]
-        return int(np.argmax(gained / costs)) + 1
-
-    @property
-    def least_chance(self) -> float:
-        """The chance to be of use from which on a token is worth a place in a pass."""
-        rows = len(self._mask)
-        return rows / self._cost(rows)
-
-    def _cost(self, tokens: int) -> float:
-        """What a pass over so many tokens costs, counted in tokens."""
-        device = self.model.device.type
-        read = PASS_TOKENS.get(device, ACCELERATOR_PASS_TOKENS)
-        return read * ONE_TOKEN if tokens == 1 and device == "cpu" else read + tokens
+        """How many tokens of each row the next pass should take, at most (see `worthwhile`)."""
+        return worthwhile(chances, self.model.device.type, padded=True)
 
     def extend(self, chunks: Sequence[Sequence[int]]) -> list[torch.Tensor]:
         """Append at least one token to each row; the logits after each: (len(chunk), width)."""

@@ -16,8 +16,7 @@ import constrained as ct
 from constrained.errors import GenerationError
 from constrained.generation import Generator, Progress
 from constrained.generation.heads import common_head
-from constrained.generation.model import LanguageModel
-from constrained.generation.rows import ONE_TOKEN, PASS_TOKENS, ModelRows
+from constrained.generation.pass_cost import worthwhile
 from tests import tiny
 
 GRADE = ct.template("Essay score: {score} / 10", score=range(11))
@@ -333,16 +332,18 @@ def test_closing_a_stream_frees_the_cache() -> None:
 def test_a_pass_takes_the_tokens_of_most_use_for_its_time(
     waiting: list[tuple[int, list[float]]],
 ) -> None:
-    rows = ModelRows(LanguageModel(tiny.model("llama", 420)))
     chances = [[1.0] * certain + sorted(likely, reverse=True) for certain, likely in waiting]
+    for padded in (True, False):
 
-    def rate(most: int) -> float:
-        tokens = len(chances) * most
-        cost = PASS_TOKENS["cpu"] * (ONE_TOKEN if tokens == 1 else 1) + (tokens > 1) * tokens
-        return sum(sum(row[:most]) for row in chances) / cost
+        def rate(most: int, padded: bool = padded) -> float:
+            taken = [row[:most] for row in chances]
+            tokens = len(taken) * most if padded else sum(map(len, taken))
+            cost = 50 + tokens if tokens > 1 else 25
+            return sum(map(sum, taken)) / cost
 
-    best = max(map(rate, range(1, 16)))
-    assert rate(rows.stride(chances)) == pytest.approx(best, rel=1e-12)
+        longest = max(map(len, chances))
+        best = max(map(rate, range(1, longest + 1)))
+        assert rate(worthwhile(chances, "cpu", padded=padded)) == pytest.approx(best, rel=1e-12)
 
 
 def test_rows_wait_for_one_another_rather_than_be_padded() -> None:
