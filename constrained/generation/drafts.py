@@ -14,19 +14,29 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from constrained.generation.guide import Mark
+
 __all__ = ["LOOK_BACK", "MOST_DRAFTED", "Draft", "Drafts", "Guess"]
 
 MOST_DRAFTED = 24
 """Tokens of one row that one pass may try."""
 
-_PRIORS = {"choice after token": (4, 1), "choice": (2, 1), "after 3": (1, 1), "after 2": (1, 2)}
-"""What a guess is based on: the same choice (the same tokens allowed) after the same token, the
-same choice, the same three tokens before, the same two. With pseudo-counts of right and wrong."""
+NARROW = 256
+"""Ids of a choice up to which it is one of form, such as a separator; wider ones are free text."""
+
+_PRIORS = {
+    "form, after the same token": (4, 1),
+    "form": (2, 1),
+    "form, after the same 3": (1, 1),
+    "form, after the same 2": (1, 2),
+    "text, after the same 3": (1, 2),
+    "text, after the same 2": (1, 4),
+}
+"""What a guess is based on, with pseudo-counts of right and wrong ones: the same choice, after the
+same token or any; the same last tokens. What was written tells much of form and little of text."""
 
 LOOK_BACK = 3
 """Tokens that a guess looks back."""
-
-Basis = tuple[str, Hashable]
 
 
 class Guess(NamedTuple):
@@ -77,62 +87,61 @@ class Drafts:
 
     >>> drafts = Drafts([5, 6, 7, 8, 9, 5, 6, 7])
     >>> drafts.guess([5, 6, 7], None, lambda token: True)
-    Guess(token=8, chance=0.5)
+    Guess(token=8, chance=0.3333333333333333)
     >>> drafts.guess([5, 6, 7], None, lambda token: token < 5) is None
     True
     """
 
     def __init__(self, seen: Sequence[int]) -> None:
-        self._following: dict[Basis, int] = {}
+        self._following: dict[Hashable, int] = {}
         self._right = {kind: [*counts] for kind, counts in _PRIORS.items()}
         for place in range(1, len(seen)):
             self._follow(seen[max(0, place - LOOK_BACK) : place], seen[place])
 
     def guess(
-        self, before: Sequence[int], mark: int | None, allows: Callable[[int], bool]
+        self, before: Sequence[int], mark: Mark | None, allows: Callable[[int], bool]
     ) -> Guess | None:
         """What will probably be chosen after the tokens `before` (three are looked at)."""
         guesses = []
-        for basis in _bases(before, mark):
-            token = self._following.get(basis)
+        for kind, key in _bases(before, mark):
+            token = self._following.get(key)
             if token is not None:
-                right, wrong = self._right[basis[0]]
+                right, wrong = self._right[kind]
                 guesses.append(Guess(token, right / (right + wrong)))
         guesses.sort(key=lambda guess: -guess.chance)
         return next((guess for guess in guesses if allows(guess.token)), None)
 
     def chosen(
-        self, before: Sequence[int], mark: int | None, allows: Callable[[int], bool], token: int
+        self, before: Sequence[int], mark: Mark | None, allows: Callable[[int], bool], token: int
     ) -> None:
         """Learn from a choice."""
-        for basis in _bases(before, mark):
-            guessed = self._following.get(basis)
+        for kind, key in _bases(before, mark):
+            guessed = self._following.get(key)
             if guessed == token:
-                self._right[basis[0]][0] += 1
+                self._right[kind][0] += 1
             elif guessed is not None and allows(guessed):
-                self._right[basis[0]][1] += 1
-            self._following[basis] = token
+                self._right[kind][1] += 1
+            self._following[key] = token
 
     def certain(self, before: Sequence[int], token: int) -> None:
         """Learn from a token that was no choice."""
         self._follow(before, token)
 
     def _follow(self, before: Sequence[int], token: int) -> None:
-        for basis in _runs(before):
-            self._following[basis] = token
+        for key in _runs(before):
+            self._following[key] = token
 
 
-def _bases(before: Sequence[int], mark: int | None) -> Iterator[Basis]:
-    """All that a guess can be based on."""
-    if mark is not None:
-        yield "choice after token", (mark, *before[-1:])
-        yield "choice", mark
-    yield from _runs(before)
+def _bases(before: Sequence[int], mark: Mark | None) -> Iterator[tuple[str, Hashable]]:
+    """All that a guess can be based on: the kind, and what has to be the same."""
+    narrow = mark is not None and mark.ids <= NARROW
+    if narrow:
+        yield "form, after the same token", (mark, *before[-1:])
+        yield "form", mark
+    for run in _runs(before):
+        yield f"{'form' if narrow else 'text'}, after the same {len(run)}", run
 
 
-def _runs(before: Sequence[int]) -> Iterator[Basis]:
+def _runs(before: Sequence[int]) -> list[tuple[int, ...]]:
     """The last tokens."""
-    if len(before) >= 3:
-        yield "after 3", tuple(before[-3:])
-    if len(before) >= 2:
-        yield "after 2", tuple(before[-2:])
+    return [tuple(before[-many:]) for many in (3, 2) if len(before) >= many]

@@ -12,7 +12,7 @@ from constrained.engine import Engine
 from constrained.errors import TokenRejected
 from constrained.generation.bits import pack, unpack
 from constrained.generation.canonical import Speller, whole_characters
-from constrained.generation.guide import ENDED, Ids, Spelled
+from constrained.generation.guide import ENDED, Ids, Mark, Spelled
 from constrained.generation.tree import Tree
 from constrained.vocabulary import Vocabulary
 
@@ -45,7 +45,7 @@ class EngineGuide(Spelled):
         self._index: dict[tuple[int, tuple[int, ...]], int] = {}
         self._runs: dict[tuple[int, int | None], tuple[int, ...]] = {}
         self._few: dict[int, Ids] = {}
-        self._marks: dict[int, int] = {}
+        self._marks: dict[int, Mark] = {}
         self._lock = Lock()
         self.start = self._node(engine.start, self._run(engine.start, None))
 
@@ -80,12 +80,13 @@ class EngineGuide(Spelled):
         state, pending = self._nodes[node]
         return token == pending[0] if pending else self.engine.allows(state, token)
 
-    def mark(self, node: int) -> int:
+    def mark(self, node: int) -> Mark:
         mark = self._marks.get(node)
         if mark is None:
             row = np.zeros(self.engine.words, dtype=np.int32)
             self.fill(node, row)
-            mark = self._marks[node] = hash(row.tobytes())
+            ids = int(np.bitwise_count(row).sum())
+            mark = self._marks[node] = Mark(ids, hash(row.tobytes()))
         return mark
 
     def fill(self, node: int, row: Ids, budget: int | None = None) -> None:

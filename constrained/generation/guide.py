@@ -7,7 +7,7 @@ kinds of guide are two policies of spelling: `EngineGuide` and `TrieGuide`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,18 @@ from numpy.typing import NDArray
 from constrained.generation.tree import Tree
 from constrained.vocabulary import Vocabulary
 
-__all__ = ["ENDED", "Guide", "Ids", "Spelled"]
+__all__ = ["ENDED", "Guide", "Ids", "Mark", "Spelled"]
 
 Ids = NDArray[np.int32]
 
 ENDED = -1
+
+
+class Mark(NamedTuple):
+    """What a choice is known by: how many ids may come next, and a hash of which."""
+
+    ids: int
+    digest: int
 
 
 class Guide(Protocol):
@@ -42,8 +49,8 @@ class Guide(Protocol):
     def allows(self, node: int, token: int) -> bool:
         """Whether `token` may come next."""
 
-    def mark(self, node: int) -> int:
-        """The same number for nodes where the same ids may come next."""
+    def mark(self, node: int) -> Mark:
+        """What the choice at a node is known by, elsewhere too."""
 
     def fill(self, node: int, row: Ids, budget: int | None = None) -> None:
         """`allowed` as bits: `row` is int32, shape (ceil(width / 32),), overwritten."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from constrained.generation.device_scores import DeviceDraws
 from constrained.generation.drafts import LOOK_BACK, MOST_DRAFTED, Draft, Drafts
-from constrained.generation.guide import ENDED, Guide
+from constrained.generation.guide import ENDED, Guide, Mark
 from constrained.generation.result import FinishReason
 from constrained.generation.sampling import Sampling
 from constrained.generation.scores import Choice, Scores
@@ -205,7 +205,7 @@ class Row:
             known if len(known) == LOOK_BACK else [*self.prompt[-LOOK_BACK:], *known][-LOOK_BACK:]
         )
 
-    def _at(self, node: int) -> tuple[int | None, Callable[[int], bool]]:
+    def _at(self, node: int) -> tuple[Mark | None, Callable[[int], bool]]:
         """The mark of a choice, and what it allows."""
         if self.guide is None:
             return None, lambda _: True

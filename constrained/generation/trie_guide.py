@@ -10,7 +10,7 @@ import numpy as np
 
 from constrained.errors import TokenRejected
 from constrained.generation.bits import pack
-from constrained.generation.guide import ENDED, Ids, Spelled
+from constrained.generation.guide import ENDED, Ids, Mark, Spelled
 from constrained.generation.tree import Tree
 from constrained.vocabulary import Vocabulary
 
@@ -74,8 +74,9 @@ class TrieGuide(Spelled):
             return self.accepting(node) and token in self.vocabulary.end_ids
         return token in self._children[node]
 
-    def mark(self, node: int) -> int:
-        return hash(self.allowed(node).tobytes())
+    def mark(self, node: int) -> Mark:
+        ids = self.allowed(node)
+        return Mark(len(ids), hash(ids.tobytes()))
 
     def fill(self, node: int, row: Ids, budget: int | None = None) -> None:
         pack(self.allowed(node, budget), row)

@@ -13,6 +13,7 @@ from scipy.stats import chisquare
 import constrained as ct
 from constrained.generation import Generator, row
 from constrained.generation.drafts import Drafts
+from constrained.generation.guide import Mark
 from constrained.models import load_model
 from tests import tiny
 
@@ -122,25 +123,28 @@ def test_samples_are_distributed_as_without_drafts(monkeypatch: pytest.MonkeyPat
     assert chisquare([counts[text] for text in exact], expected).pvalue > 1e-3
 
 
+MARK = Mark(ids=2, digest=77)
+
+
 def anything(token: int) -> bool:
     return token >= 0
 
 
 def test_guesses_that_come_true_are_trusted_and_others_are_not() -> None:
     drafts = Drafts([])
-    assert drafts.guess([1], 77, anything) is None
-    drafts.chosen([1], 77, anything, 3)
-    first = drafts.guess([1], 77, anything)
+    assert drafts.guess([1], MARK, anything) is None
+    drafts.chosen([1], MARK, anything, 3)
+    first = drafts.guess([1], MARK, anything)
     assert first is not None
     assert first.token == 3
     for _ in range(5):
-        drafts.chosen([1], 77, anything, 3)
-    trusted = drafts.guess([1], 77, anything)
+        drafts.chosen([1], MARK, anything, 3)
+    trusted = drafts.guess([1], MARK, anything)
     assert trusted is not None
     assert trusted.chance > first.chance
     for turn in range(20):
-        drafts.chosen([1], 77, anything, 3 + turn % 2)
-    doubted = drafts.guess([1], 77, anything)
+        drafts.chosen([1], MARK, anything, 3 + turn % 2)
+    doubted = drafts.guess([1], MARK, anything)
     assert doubted is not None
     assert doubted.chance < first.chance
 
