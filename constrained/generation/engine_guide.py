@@ -85,7 +85,7 @@ class EngineGuide(Spelled):
         if mark is None:
             row = np.zeros(self.engine.words, dtype=np.int32)
             self.fill(node, row)
-            ids = int(np.bitwise_count(row).sum())
+            ids = int(np.unpackbits(row.view(np.uint8)).sum())
             mark = self._marks[node] = Mark(ids, hash(row.tobytes()))
         return mark
 
