@@ -16,7 +16,7 @@ uint64_t mix(uint64_t h, uint64_t v) {
 }  // namespace
 
 Store::Store()
-    : chunks_(new Term*[kMaxChunks]), table_(1 << 12) {
+    : chunks_(new Term*[kMaxChunks]), table_(1 << 8) {
   Account account;
   account.bounds = unbounded();
   Call call(account);

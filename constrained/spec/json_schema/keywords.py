@@ -9,6 +9,8 @@ annotation, as the standard says.
 
 from __future__ import annotations
 
+from typing import Any
+
 from constrained.spec.json_schema.applicator_keywords import APPLICATORS
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.member_keywords import MEMBERS

@@ -93,8 +93,12 @@ class Meaning:
         found = self._demands.get(demand)
         if found is None:
             found = ANY
-            nodes = sorted(demand, key=_complements_last) if len(demand) > 1 else demand
-            for node in nodes:
+            if len(demand) == 1:
+                (node,) = demand
+                if node > 0:  # most demands
+                    found = self._demands[demand] = self.shape_of(node)
+                    return found
+            for node in sorted(demand, key=_complements_last):
                 if node > 0:
                     found = meet(found, self.shape_of(node), self)
                 else:
