@@ -29,8 +29,11 @@ from constrained.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["AT_ONCE", "Lowering", "lower"]
 
-AT_ONCE = 1500
+AT_ONCE = 300
 """Nodes that are lowered before the first mask."""
+
+AT_A_FETCH = 120
+"""Nodes that are lowered when a rule is fetched: its own, then those of rules near it."""
 
 # In the order of the operations of a program.
 _KINDS = (
@@ -67,7 +70,8 @@ class Lowering:
     """Lowers a grammar with `LaterRules` piece by piece: `first` now, the rest when asked for.
 
     The first program has the rules nearest to the start, up to `AT_ONCE` nodes; other rules that
-    may wait are named by keys, and `fetch(key)` lowers one of them. Errors are those of `lower`.
+    may wait are named by keys, and `fetch(key)` lowers one of them with those nearest to it, up to
+    `AT_A_FETCH` nodes. Errors are those of `lower`.
     """
 
     def __init__(self, start: Node, rules: LaterRules, limits: Limits = DEFAULT_LIMITS) -> None:
@@ -75,21 +79,26 @@ class Lowering:
         self._limits = limits
         self._keys: dict[str, int] = {}
         self._names: list[str] = []
+        self._lowered: set[int] = set()
         self.first = self._program(start, AT_ONCE)
 
     def fetch(self, key: int) -> native.Program:
         """The program of the rule with this key; rules that it names are named by key."""
+        self._lowered.add(key)
         with collection_paused():
-            return self._program(self._rules[self._names[key]], 0)
+            return self._program(self._rules[self._names[key]], AT_A_FETCH)
 
     def _program(self, start: Node, at_once: int) -> native.Program:
-        return _written(start, self._rules, self._key, self._limits, at_once)
+        program = _written(start, self._rules, self._key, self._limits, at_once)
+        self._lowered.update(memoryview(program.keys).cast("i"))
+        return program
 
     def _key(self, name: str, enough: bool) -> int:
-        rules = self._rules
+        rules, key = self._rules, self._keys.get(name)
+        if key in self._lowered:  # naming it is enough; if loading it failed, it is fetched again
+            return key
         if not (rules.may_wait(name) if enough else rules.must_wait(name)):
             return -1
-        key = self._keys.get(name)
         if key is None:
             key = self._keys[name] = len(self._names)
             self._names.append(name)

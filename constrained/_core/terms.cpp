@@ -2,8 +2,6 @@
 #include "terms.h"
 
 #include <algorithm>
-#include <cstdlib>
-#include <new>
 #include <tuple>
 
 namespace constrained {
@@ -18,13 +16,13 @@ uint64_t mix(uint64_t h, uint64_t v) {
 }  // namespace
 
 Store::Store()
-    : chunks_(static_cast<Term**>(std::calloc(kMaxChunks, sizeof(Term*)))), table_(1 << 12) {
-  if (!chunks_) throw std::bad_alloc();
+    : chunks_(new Term*[kMaxChunks]), table_(1 << 8) {
   Account account;
   account.bounds = unbounded();
   Call call(account);
   // Ids 0 and 1 are fixed; `kNothing` marks free places of the table, so it is not interned.
   chunks_[0] = new Term[1u << kChunkBits];
+  chunk_count_ = 1;
   size_ = 2;
   at(kNothing).distance = kInfinite;
   Term& empty = at(kEmpty);
@@ -35,8 +33,7 @@ Store::Store()
 }
 
 Store::~Store() {
-  for (size_t i = 0; i < kMaxChunks && chunks_[i]; ++i) delete[] chunks_[i];
-  std::free(chunks_);
+  for (size_t i = 0; i < chunk_count_; ++i) delete[] chunks_[i];
 }
 
 TermId Store::intern(Kind kind, TermId a, TermId b, uint32_t low, uint32_t high, const TermId* parts,
@@ -58,8 +55,9 @@ TermId Store::intern(Kind kind, TermId a, TermId b, uint32_t low, uint32_t high,
   if (call.account.terms.fetch_add(1) >= call.account.bounds.terms)
     throw CoreError("max_terms", "the grammar needs too many states");
   if ((size_ >> kChunkBits) >= kMaxChunks) throw CoreError("max_terms", "the term store is full");
-  if (!chunks_[size_ >> kChunkBits]) {
-    chunks_[size_ >> kChunkBits] = new Term[1u << kChunkBits];
+  if ((size_ >> kChunkBits) == chunk_count_) {
+    chunks_[chunk_count_] = new Term[1u << kChunkBits];
+    ++chunk_count_;
     memory_ += sizeof(Term) << kChunkBits;
   }
   TermId id = static_cast<TermId>(size_);

@@ -184,7 +184,9 @@ class Store {
   static constexpr TermId kChunkMask = (1u << kChunkBits) - 1;
   static constexpr size_t kMaxChunks = 1u << 19;
 
-  Term** chunks_;  // zeroed by the system: only the pages in use cost anything
+  // Left as it comes, since zeroing would touch all of it: only the pages in use cost anything.
+  const std::unique_ptr<Term*[]> chunks_;
+  size_t chunk_count_ = 0;
   size_t size_ = 0;
   size_t memory_ = 0;
   struct Slot {

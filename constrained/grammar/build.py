@@ -139,25 +139,23 @@ def cat(*parts: Node) -> Node:
     """Concatenation."""
     flat: list[Node] = []
     for part in parts:
-        if isinstance(part, Literal):
-            pieces: tuple[Node, ...] = (part,)
-        elif isinstance(part, Cat):
-            pieces = part.parts
-        elif isinstance(part, Nothing):
+        kind = type(part)
+        if kind is Cat:
+            pieces = part.parts  # type: ignore[attr-defined]
+            if type(pieces[0]) is Literal and flat and type(flat[-1]) is Literal:
+                flat[-1] = Literal(flat[-1].data + pieces[0].data)
+                flat += pieces[1:]
+            else:
+                flat += pieces
+        elif kind is Literal and flat and type(last := flat[-1]) is Literal:
+            flat[-1] = Literal(last.data + part.data)  # type: ignore[attr-defined]
+        elif kind is Nothing:
             return NOTHING
-        else:
-            if not isinstance(part, Empty):
-                flat.append(part)
-            continue
-        first = pieces[0]
-        if flat and isinstance(first, Literal) and isinstance(last := flat[-1], Literal):
-            flat[-1] = Literal(last.data + first.data)
-            flat += pieces[1:]
-        else:
-            flat += pieces
-    if not flat:
-        return EMPTY
-    return flat[0] if len(flat) == 1 else Cat(tuple(flat))
+        elif kind is not Empty:
+            flat.append(part)
+    if len(flat) == 1:
+        return flat[0]
+    return Cat(tuple(flat)) if flat else EMPTY
 
 
 def followed(*parts: Node, by: Node) -> Node:
@@ -168,15 +166,17 @@ def followed(*parts: Node, by: Node) -> Node:
     return Cat((*(first.parts if isinstance(first, Cat) else (first,)), by))
 
 
-def _distinct(parts: Iterable[Node]) -> tuple[Node, ...]:
+_INNER = frozenset((Alt, And, Cat, Lexeme, Not, Repeat))
+
+
+def _distinct(parts: list[Node]) -> tuple[Node, ...]:
     """The parts in order, once each: leaves by value, inner nodes by identity.
 
     Comparing inner nodes by value would walk whole trees again at every level.
     """
     kept: dict[object, Node] = {}
     for part in parts:
-        inner = isinstance(part, (Alt, And, Cat, Lexeme, Not, Repeat))
-        kept.setdefault(id(part) if inner else part, part)
+        kept.setdefault(id(part) if type(part) in _INNER else part, part)
     return tuple(kept.values())
 
 
@@ -186,14 +186,15 @@ def alt(*parts: Node) -> Node:
         return parts[0]
     flat: list[Node] = []
     for part in parts:
-        if isinstance(part, Alt):
-            flat.extend(part.parts)
-        elif not isinstance(part, Nothing):
+        kind = type(part)
+        if kind is Alt:
+            flat += part.parts  # type: ignore[attr-defined]
+        elif kind is not Nothing:
             flat.append(part)
-    distinct = _distinct(flat)
-    if not distinct:
-        return NOTHING
-    return distinct[0] if len(distinct) == 1 else Alt(distinct)
+    if len(flat) > 1:
+        distinct = _distinct(flat)
+        return distinct[0] if len(distinct) == 1 else Alt(distinct)
+    return flat[0] if flat else NOTHING
 
 
 def repeat(body: Node, least: int = 0, most: int | None = None) -> Node:

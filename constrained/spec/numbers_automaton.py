@@ -86,11 +86,14 @@ def _explore(start: Hashable, successors: Successors, name: str, limits: Limits)
     for state in queue:  # grows while it is walked: breadth first
         accepting, moves = successors(state)
         edges: dict[str, int] = {}
+        before: Hashable = None
+        number = 0
         for symbol, to in moves.items():
-            if to not in numbers:
-                numbers[to] = len(queue)
-                queue.append(to)
-            edges[symbol] = numbers[to]
+            if to is not before:  # runs of symbols lead to one state: look it up once
+                before, number = to, numbers.setdefault(to, len(queue))
+                if number == len(queue):
+                    queue.append(to)
+            edges[symbol] = number
         states.append(_State(accepting, edges))
         size += 1 + 3 * len(edges)  # an edge: a class, the reference after it, the two together
         if size > limits.max_nodes:

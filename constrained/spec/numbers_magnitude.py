@@ -78,6 +78,12 @@ class _Bound:
         whole, rest = divmod(value.numerator, value.denominator)
         return _Bound(str(whole), rest, value.denominator)
 
+    def expects(self, state: _Order) -> int:
+        """The one digit that goes on like the bound; -1 when all lead to the same."""
+        if isinstance(state, _Before) and state.order == 0 and state.read < len(self.whole):
+            return int(self.whole[state.read])
+        return 10 * state.rest // self.denominator if isinstance(state, _Equal) else -1
+
     def digit(self, state: _Order, digit: int) -> _Order:
         if isinstance(state, _Before):
             if state.read == len(self.whole):
@@ -244,10 +250,14 @@ class _Automaton:
         if not isinstance(state, _State):
             raise TypeError(state)
         moves: dict[str, Hashable] = {}
-        for digit in range(10):
-            to = self._whole(state, digit) if _in_whole(state) else self._fraction(state, digit)
+        follow = self._whole if state.phase in ("start", "zero", "whole") else self._fraction
+        apart = self._told_apart(state)
+        to: _State | None = None
+        for digit, symbol in enumerate("0123456789"):
+            if apart is None or digit in apart or digit - 1 in apart:
+                to = follow(state, digit)
             if to is not None:
-                moves[str(digit)] = to
+                moves[symbol] = to
         if state.phase in ("zero", "whole") and state.group in (0, 1, 2, 3, 7):
             to = self._point(state)
             if to is not None:
@@ -255,6 +265,16 @@ class _Automaton:
             if state.group:
                 moves[self.numbers.separator] = replace(state, group=4)
         return self._complete(state), moves
+
+    def _told_apart(self, state: _State) -> set[int] | None:
+        """Digits unlike their neighbours; those between them all lead to one state. None: all."""
+        if self.numbers.congruence is not None:
+            return None
+        first = state.phase in ("start", "zero")
+        found = {0, self.low.expects(_NOTHING_READ if first else state.low)}
+        if self.high is not None and state.high is not None:
+            found.add(self.high.expects(_NOTHING_READ if first else state.high))
+        return found
 
     def _whole(self, state: _State, digit: int) -> _State | None:
         numbers = self.numbers
@@ -356,7 +376,3 @@ class _Automaton:
             residue = 0 if state.phase == "fraction" else numbers.congruence.residue
             return (residue - state.remainder) % numbers.congruence.modulus == 0
         return True
-
-
-def _in_whole(state: _State) -> bool:
-    return state.phase in ("start", "zero", "whole")

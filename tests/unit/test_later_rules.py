@@ -45,8 +45,10 @@ def vocabulary() -> Vocabulary:
     return Vocabulary([*TOKENS, None], end_ids=[len(TOKENS)])
 
 
-def at_once(monkeypatch: pytest.MonkeyPatch, nodes: int) -> None:
-    monkeypatch.setattr(sys.modules["constrained._core.lowering"], "AT_ONCE", nodes)
+def at_once(monkeypatch: pytest.MonkeyPatch, nodes: int, at_a_fetch: int = 0) -> None:
+    module = sys.modules["constrained._core.lowering"]
+    monkeypatch.setattr(module, "AT_ONCE", nodes)
+    monkeypatch.setattr(module, "AT_A_FETCH", at_a_fetch)
 
 
 def masks_along(engine: Engine, text: str) -> Iterator[list[int]]:
@@ -59,15 +61,16 @@ def masks_along(engine: Engine, text: str) -> Iterator[list[int]]:
     assert engine.accepting(state)
 
 
+@pytest.mark.parametrize("at_a_fetch", [0, 30, 10**9])
 @pytest.mark.parametrize("nodes", [0, 60, 10**9])
 @pytest.mark.parametrize("text", TEXTS)
 def test_masks_do_not_depend_on_when_rules_are_loaded(
-    monkeypatch: pytest.MonkeyPatch, nodes: int, text: str
+    monkeypatch: pytest.MonkeyPatch, nodes: int, at_a_fetch: int, text: str
 ) -> None:
     lazy = schema_grammar(SCHEMA)
     assert isinstance(lazy.rules, LaterRules)
     whole = Engine(Grammar(lazy.start, dict(schema_grammar(SCHEMA).rules)), vocabulary())
-    at_once(monkeypatch, nodes)
+    at_once(monkeypatch, nodes, at_a_fetch)
     assert list(masks_along(Engine(lazy, vocabulary()), text)) == list(masks_along(whole, text))
 
 
@@ -83,24 +86,53 @@ def test_distance_and_completion_reach_into_rules_that_were_not_loaded(
     assert json.loads(b'{"part2": ' + completion) == {"part2": {"name": ""}}
 
 
+class Watched(LaterRules):
+    """Which rules were built, in order: a leads to b, b to a or an end, c to nothing."""
+
+    def __init__(self) -> None:
+        self.bodies = {
+            "a": cat(literal("a"), Ref("b")),
+            "b": alt(cat(literal("b"), Ref("a")), literal("!")),
+            "c": literal("c"),
+        }
+        self.built: list[str] = []
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.bodies
+
+    def __getitem__(self, name: str) -> Node:
+        self.built.append(name)
+        return self.bodies[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.bodies)
+
+    def __len__(self) -> int:
+        return len(self.bodies)
+
+
+WATCHED_START = cat(literal(">"), alt(cat(literal("x"), Ref("a")), Ref("c")))
+
+
+def test_rules_near_a_fetched_one_come_with_it_and_once_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    at_once(monkeypatch, 0, at_a_fetch=100)
+    rules = Watched()
+    engine = ByteEngine(Grammar(WATCHED_START, rules))
+    assert rules.built == []
+    state = engine.advance_bytes(engine.start, b">xababa!")
+    assert state is not None
+    assert engine.final(state)
+    assert sorted(rules.built) == ["a", "b", "c"]
+    assert engine.advance_bytes(engine.start, b">xaa") is None
+
+
 def test_only_rules_on_the_way_are_built(monkeypatch: pytest.MonkeyPatch) -> None:
     at_once(monkeypatch, 0)
-    built: list[str] = []
-
-    class Watched(LaterRules):
-        def __getitem__(self, name: str) -> Node:
-            built.append(name)
-            return {"a": cat(literal("a"), Ref("b")), "b": literal("!"), "c": literal("c")}[name]
-
-        def __iter__(self) -> Iterator[str]:
-            return iter("abc")
-
-        def __len__(self) -> int:
-            return 3
-
-    engine = ByteEngine(
-        Grammar(cat(literal(">"), alt(cat(literal("x"), Ref("a")), Ref("c"))), Watched())
-    )
+    rules = Watched()
+    built = rules.built
+    engine = ByteEngine(Grammar(WATCHED_START, rules))
     assert built == []
     state = engine.advance_bytes(engine.start, b">x")
     assert state is not None

@@ -194,17 +194,19 @@ class _Short(reprlib.Repr):
     """Members in their order, and a quick way for what schemas are made of."""
 
     def repr1(self, x: Any, level: int) -> str:
-        if type(x) is dict:
+        kind = type(x)
+        if kind is dict:
             return self.repr_dict(x, level)
-        if type(x) is str and len(x) < self.maxstring // 2:
-            return repr(x) if x.isalnum() else self.repr_str(x, level)
-        return super().repr1(x, level)
+        if kind is str and len(x) < self.maxstring and len(shown := repr(x)) <= self.maxstring:
+            return shown
+        return repr(x) if kind is bool else super().repr1(x, level)
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:
         if level <= 0 and x:
             return "{...}"
+        inner, repr1 = level - 1, self.repr1
         first = islice(x.items(), self.maxdict)
-        pieces = [f"{self.repr1(k, level - 1)}: {self.repr1(v, level - 1)}" for k, v in first]
+        pieces = [f"{repr1(k, inner)}: {repr1(v, inner)}" for k, v in first]
         return "{" + ", ".join([*pieces, "..."] if len(x) > self.maxdict else pieces) + "}"
 
 

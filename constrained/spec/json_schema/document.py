@@ -87,6 +87,7 @@ class Document:
         self._index: dict[str, tuple[Any, Origin]] | None = None
         self._dynamic: dict[str, list[str]] = {}
         self._names: dict[int, str] = {}
+        self._resolved: dict[tuple[str, int], int] = {}
         self._bases: dict[int, str] = {}
         declared = root.get("$schema") if isinstance(root, dict) else None
         self.draft = _draft(declared)
@@ -199,6 +200,13 @@ class Document:
         that point at nothing.
         """
         resource = self.resources[number]
+        found = self._resolved.get((reference, resource))
+        if found is None:
+            found = self._resolve(reference, resource, number, keyword)
+            self._resolved[reference, resource] = found
+        return found
+
+    def _resolve(self, reference: str, resource: int, number: int, keyword: str) -> int:
         if reference == "#" or reference.startswith("#/"):
             return self._below(self.schemas[resource], resource, reference[1:], number, keyword)
         index = self._indexed()

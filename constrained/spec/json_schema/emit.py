@@ -226,13 +226,14 @@ class Emission:
         node = self._values.get(key)
         if node is None:
             shape = self.meaning.shape(demand)
-            if not demand:
+            written = self._scalars.get(id(shape))
+            if written is not None:
+                node = written[1]
+            elif not demand:
                 node = self.later(self._name(demand, depth), lambda e: e.anything(depth))
             elif shape.arrays or shape.objects:
                 name = self._name(demand, depth)
                 node = self.later(name, lambda emission: emission.body(demand, depth))
-            elif id(shape) in self._scalars:
-                node = self._scalars[id(shape)][1]
             elif all(map(is_quick, shape.numbers)) and all(map(is_quick, shape.strings)):
                 node = self.scalars(shape)
                 self._scalars[id(shape)] = shape, node

@@ -9,17 +9,18 @@ annotation, as the standard says.
 
 from __future__ import annotations
 
+from typing import Any
+
 from constrained.spec.json_schema.applicator_keywords import APPLICATORS
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.member_keywords import MEMBERS
 from constrained.spec.json_schema.reading import Keyword, Reading
-from constrained.spec.json_schema.records import (
-    conjoin,
-)
+from constrained.spec.json_schema.records import conjoin
 from constrained.spec.json_schema.scalar_keywords import SCALARS
-from constrained.spec.json_schema.value_keywords import VALUES
+from constrained.spec.json_schema.shapes import Shape
+from constrained.spec.json_schema.value_keywords import PLAIN, VALUES
 
-__all__ = ["ANNOTATIONS", "KEYWORDS", "read_schema"]
+__all__ = ["ANNOTATIONS", "KEYWORDS", "plain_shape", "read_schema"]
 
 KEYWORDS: dict[str, Keyword] = {**VALUES, **SCALARS, **MEMBERS, **APPLICATORS}
 
@@ -29,6 +30,21 @@ ANNOTATIONS = (
     "contentMediaType contentSchema then else additionalItems"
 )
 """Keys of the standard that say nothing on their own about which values are valid."""
+
+
+_LIMITING = frozenset(KEYWORDS) - {"type"}
+
+
+def plain_shape(schema: dict[str, Any]) -> Shape | None:
+    """The shape of a schema that only names one type, as most do; None for all others.
+
+    >>> plain_shape({"type": "null", "title": "nothing"}).atoms
+    1
+    """
+    kind = schema.get("type")
+    if type(kind) is str and _LIMITING.isdisjoint(schema):
+        return PLAIN.get(kind)
+    return None
 
 
 def read_schema(document: Document, node: int, exact_formats: bool) -> Reading:

@@ -16,7 +16,7 @@ from constrained.spec.json_schema.array_records import dead_array
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.evaluated import shape_with_unevaluated
 from constrained.spec.json_schema.finite_values import finite_values, identity
-from constrained.spec.json_schema.keywords import read_schema
+from constrained.spec.json_schema.keywords import plain_shape, read_schema
 from constrained.spec.json_schema.object_records import dead_object
 from constrained.spec.json_schema.operations import OPERATIONS
 from constrained.spec.json_schema.reading import Reading
@@ -69,14 +69,19 @@ class Meaning:
         Schemas that combine others are worked out, too. Returns whether writing the rules may
         still find something that must be refused.
         """
-        node, combining, limited, may_refuse = 2, [], False, False
-        while node < len(self.document.schemas):
+        combining, limited, may_refuse = [], False, False
+        for node, schema in enumerate(self.document.schemas):  # which grow meanwhile
+            if node < 2:
+                continue
+            plain = plain_shape(schema)
+            if plain is not None:
+                self._shapes[node] = plain
+                continue
             read = self.reading(node)
             may_refuse = may_refuse or read.may_refuse
             limited = limited or read.most_members is not None
             if read.combines:
                 combining.append(node)
-            node += 1
         for node in combining:
             self.shape_of(node)
         return may_refuse or (limited and bool(combining))
@@ -88,8 +93,12 @@ class Meaning:
         found = self._demands.get(demand)
         if found is None:
             found = ANY
-            nodes = sorted(demand, key=_complements_last) if len(demand) > 1 else demand
-            for node in nodes:
+            if len(demand) == 1:
+                (node,) = demand
+                if node > 0:  # most demands
+                    found = self._demands[demand] = self.shape_of(node)
+                    return found
+            for node in sorted(demand, key=_complements_last):
                 if node > 0:
                     found = meet(found, self.shape_of(node), self)
                 else:

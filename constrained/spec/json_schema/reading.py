@@ -29,7 +29,7 @@ from constrained.spec.json_schema.records import (
     Object,
     String,
 )
-from constrained.spec.json_schema.shapes import Shape
+from constrained.spec.json_schema.shapes import ANY, Shape
 from constrained.spec.json_schema.string_records import plausible_string
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "demand_of",
     "exact_number",
     "language_of",
+    "types_alone",
 ]
 
 NUMBER, STRING, ARRAY, OBJECT = 8, 16, 32, 64
@@ -129,7 +130,7 @@ class Reading:
         types = self.types
         limits = (self.number_limits, self.string_limits, self.array_limits, self.object_limits)
         if not any(limits):
-            return _types_alone(types, self.whole)
+            return types_alone(types, self.whole)
         return Shape(
             types & 7,
             self._numbers() if types & NUMBER else (),
@@ -188,8 +189,10 @@ NUMBERS, INTEGERS, STRINGS, ARRAYS, OBJECTS = (
 
 
 @cache
-def _types_alone(types: int, whole: bool) -> Shape:
+def types_alone(types: int, whole: bool) -> Shape:
     """All values of the types: one shape for every schema that says no more."""
+    if types == EVERY_TYPE and not whole:
+        return ANY  # which operations recognise
     return Shape(
         types & 7,
         (INTEGERS if whole else NUMBERS) if types & NUMBER else (),

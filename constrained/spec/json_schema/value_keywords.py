@@ -16,6 +16,7 @@ from constrained.spec.json_schema.reading import (
     check_text,
     demand_of,
     exact_number,
+    types_alone,
 )
 from constrained.spec.json_schema.records import (
     ANY_STRING,
@@ -31,7 +32,7 @@ from constrained.spec.json_schema.records import (
 )
 from constrained.spec.json_schema.shapes import FALSE, NULL, TRUE, Shape
 
-__all__ = ["VALUES"]
+__all__ = ["PLAIN", "VALUES"]
 
 TYPES = {
     "null": NULL,
@@ -44,6 +45,10 @@ TYPES = {
 }
 
 CLOSED = (Member(ANY_STRING, NOTHING),)
+
+
+PLAIN = {name: types_alone(bits, whole=name == "integer") for name, bits in TYPES.items()}
+"""The shapes of schemas that say nothing but `type`, by its name."""
 
 
 def _type(read: Reading, value: Any) -> None:
