@@ -1,4 +1,4 @@
-"""The regular languages of `format`, as regular expressions that must match the whole text.
+"""The regular languages of `format`: what the whole text must match.
 
 =========================  ====================================================================
 format                     texts
@@ -28,7 +28,8 @@ regex                      ECMA-262 with the `u` flag, as far as Python's `re` a
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 from constrained.grammar import (
     ANY_CHAR,
@@ -44,7 +45,7 @@ from constrained.grammar import (
 from constrained.spec.json_schema.languages import Language
 from constrained.spec.regex import pattern_node
 
-__all__ = ["FORMATS", "REFUSED", "format_language"]
+__all__ = ["EXAMPLES", "REFUSED", "format_language", "format_node"]
 
 # Dates: any day up to 28, then the longer months, then 29 February of leap years.
 _LEAP = "(?:[0-9]{2}(?:0[48]|[2468][048]|[13579][26])|(?:0[48]|[2468][048]|[13579][26])00)"
@@ -75,48 +76,76 @@ _LABEL = (  # third and fourth are not both hyphens
 _HOSTNAME = rf"{_LABEL}(?:\.{_LABEL})*"
 
 _BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
-_IPV4 = rf"{_BYTE}(?:\.{_BYTE}){{3}}"
 _H16 = "[0-9A-Fa-f]{1,4}"
-_LS32 = f"(?:{_H16}:{_H16}|{_IPV4})"
-_IPV6 = (
-    f"(?:(?:{_H16}:){{6}}{_LS32}"
-    f"|::(?:{_H16}:){{5}}{_LS32}"
-    f"|(?:{_H16})?::(?:{_H16}:){{4}}{_LS32}"
-    f"|(?:(?:{_H16}:){{0,1}}{_H16})?::(?:{_H16}:){{3}}{_LS32}"
-    f"|(?:(?:{_H16}:){{0,2}}{_H16})?::(?:{_H16}:){{2}}{_LS32}"
-    f"|(?:(?:{_H16}:){{0,3}}{_H16})?::{_H16}:{_LS32}"
-    f"|(?:(?:{_H16}:){{0,4}}{_H16})?::{_LS32}"
-    f"|(?:(?:{_H16}:){{0,5}}{_H16})?::{_H16}"
-    f"|(?:(?:{_H16}:){{0,6}}{_H16})?::)"
-)
 
 
-def _mailbox(more: str) -> str:
-    atom = rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{more}-]+"
-    quoted = rf'"(?:[ !#-\[\]-~{more}]|\\[ -~])*"'
-    label = f"[A-Za-z0-9{more}](?:[A-Za-z0-9{more}-]{{0,61}}[A-Za-z0-9{more}])?"
-    domain = rf"{label}(?:\.{label})*"
-    return rf"(?:{atom}(?:\.{atom})*|{quoted})@(?:{domain}|\[(?:{_IPV4}|IPv6:{_IPV6})\])"
+def _ipv4() -> Node:
+    return _node(rf"{_BYTE}(?:\.{_BYTE}){{3}}")
 
 
-def _address(more: str, private: str, relative: bool) -> str:
+def _ipv6() -> Node:
+    """RFC 4291: eight groups, of which ``::`` stands for one or more; the last two may be IPv4."""
+    h16 = _node(_H16)
+    group = cat(h16, literal(":"))
+    last = alt(cat(group, h16), _ipv4())
+    ends = [cat(repeat(group, many, many), last) for many in range(6)]
+
+    def gap(most: int, after: Node) -> Node:
+        return cat(optional(cat(repeat(group, 0, most), h16)), literal("::"), after)
+
+    return alt(
+        cat(repeat(group, 6, 6), last),
+        cat(literal("::"), ends[5]),
+        *(gap(4 - many, ends[many]) for many in range(4, -1, -1)),
+        gap(5, h16),
+        gap(6, EMPTY),
+    )
+
+
+def _mailbox(more: str = "") -> Node:
+    """RFC 5321; `more` are characters beyond ASCII."""
+    atom = _node(rf"[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~{more}-]+")
+    quoted = _node(rf'"(?:[ !#-\[\]-~{more}]|\\[ -~])*"')
+    label = _node(f"[A-Za-z0-9{more}](?:[A-Za-z0-9{more}-]{{0,61}}[A-Za-z0-9{more}])?")
+    address = alt(_ipv4(), cat(literal("IPv6:"), format_node("ipv6")))
+    return cat(
+        alt(_separated(atom, "."), quoted),
+        literal("@"),
+        alt(_separated(label, "."), cat(literal("["), address, literal("]"))),
+    )
+
+
+def _separated(part: Node, by: str) -> Node:
+    return cat(part, repeat(cat(literal(by), part)))
+
+
+def _address(more: str = "", private: str = "", *, relative: bool = False) -> Node:
     """RFC 3986, or RFC 3987 with its wider character classes."""
-    plain = rf"[-A-Za-z0-9._~{more}!$&'()*+,;=]"
-    encoded = "%[0-9A-Fa-f]{2}"
-    pchar = f"(?:{plain[:-1]}:@]|{encoded})"
-    user = f"(?:{plain[:-1]}:]|{encoded})*"
-    name = f"(?:{plain}|{encoded})*"
-    future = r"[Vv][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+"
-    authority = rf"(?:{user}@)?(?:\[(?:{_IPV6}|{future})\]|{name})(?::[0-9]*)?"
-    absolute = f"/(?:{pchar}+(?:/{pchar}*)*)?"
-    rootless = f"{pchar}+(?:/{pchar}*)*"
-    no_scheme = f"(?:{plain[:-1]}@]|{encoded})+(?:/{pchar}*)*"
-    query = rf"(?:\?(?:{plain[:-1]}:@/?{private}]|{encoded})*)?"
-    fragment = f"(?:#(?:{plain[:-1]}:@/?]|{encoded})*)?"
-    tail = query + fragment
-    local = f"//{authority}(?:/{pchar}*)*|{absolute}"
-    full = f"[A-Za-z][A-Za-z0-9+.-]*:(?:{local}|{rootless})?{tail}"
-    return f"(?:{full}|(?:{local}|{no_scheme})?{tail})" if relative else full
+    plain = rf"-A-Za-z0-9._~{more}!$&'()*+,;="
+    encoded = _node("%[0-9A-Fa-f]{2}")
+
+    def units(besides: str) -> Node:
+        return alt(_node(f"[{plain}{besides}]"), encoded)
+
+    segment, slash = units(":@"), literal("/")
+    segments = repeat(cat(slash, repeat(segment)))
+    future = _node(r"[Vv][0-9A-Fa-f]+\.[A-Za-z0-9._~!$&'()*+,;=:-]+")
+    host = alt(cat(literal("["), alt(format_node("ipv6"), future), literal("]")), repeat(units("")))
+    user, port = cat(repeat(units(":")), literal("@")), _node(":[0-9]*")
+    rootless = cat(repeat(segment, 1), segments)
+    local = alt(
+        cat(literal("//"), optional(user), host, optional(port), segments),
+        cat(slash, optional(rootless)),
+    )
+    tail = cat(
+        optional(cat(literal("?"), repeat(units(f":@/?{private}")))),
+        optional(cat(literal("#"), repeat(units(":@/?")))),
+    )
+    full = cat(_node("[A-Za-z][A-Za-z0-9+.-]*:"), optional(alt(local, rootless)), tail)
+    if not relative:
+        return full
+    no_scheme = cat(repeat(units("@"), 1), segments)
+    return alt(full, cat(optional(alt(local, no_scheme)), tail))
 
 
 _BEYOND = r"\u00a0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef\u{10000}-\u{1fffd}\u{20000}-\u{dfffd}"
@@ -125,20 +154,11 @@ _VARIABLE = "(?:[A-Za-z0-9_]|%[0-9A-Fa-f]{2})"
 _VARIABLES = rf"{_VARIABLE}(?:\.?{_VARIABLE})*(?::[1-9][0-9]{{0,3}}|\*)?"
 _POINTER = "(?:/(?:[^~/]|~[01])*)*"
 
-FORMATS: dict[str, str] = {
+_PATTERNS = {
     "date": _DATE,
     "time": _TIME,
-    "date-time": f"{_DATE}[Tt]{_TIME}",
     "duration": _DURATION,
-    "email": _mailbox(""),
-    "idn-email": _mailbox(r"\u0080-\ud7ff\ue000-\u{10ffff}"),
     "hostname": _HOSTNAME,
-    "ipv4": _IPV4,
-    "ipv6": _IPV6,
-    "uri": _address("", "", False),
-    "uri-reference": _address("", "", True),
-    "iri": _address(_BEYOND, _PRIVATE, False),
-    "iri-reference": _address(_BEYOND, _PRIVATE, True),
     "uri-template": (
         r"(?:[!#$&-;=?-\[\]_a-z~\u00a0-\ud7ff\ue000-\u{10ffff}]|%[0-9A-Fa-f]{2}"
         rf"|\{{[+#./;?&=,!@|]?{_VARIABLES}(?:,{_VARIABLES})*\}})*"
@@ -147,7 +167,7 @@ FORMATS: dict[str, str] = {
     "json-pointer": _POINTER,
     "relative-json-pointer": f"(?:0|[1-9][0-9]*)(?:#|{_POINTER})",
 }
-"""Each enforced format as an ECMA-262 regular expression over the whole text."""
+"""Formats as ECMA-262 regular expressions over the whole text."""
 
 EXAMPLES = {
     "date": "2000-02-29",
@@ -179,6 +199,7 @@ REFUSED = {"idn-hostname": "use hostname, or pass formats='annotation'"}
 _GROUP_DEPTH = 2
 
 
+@lru_cache(maxsize=64)
 def _node(pattern: str) -> Node:
     return pattern_node(pattern, dialect="ecma", search=False)
 
@@ -220,13 +241,32 @@ def format_language(name: str) -> Language | None:
     """
     if name not in EXAMPLES:
         return None
-    return Language(f"format {name}", lambda: _format_node(name), EXAMPLES[name])
+    return Language(f"format {name}", lambda: format_node(name), EXAMPLES[name])
 
 
-def _format_node(name: str) -> Node:
-    if name == "regex":
-        return _regex_node()
-    node = _node(FORMATS[name])
+@lru_cache(maxsize=64)
+def format_node(name: str) -> Node:
+    """The texts of an enforced format; what formats have in common is the same node.
+
+    >>> format_node("json-pointer") is format_node("json-pointer")
+    True
+    """
+    node = _WRITTEN[name]() if name in _WRITTEN else _node(_PATTERNS[name])
     if name in LONGEST:
         node = intersect(node, repeat(ANY_CHAR, 0, LONGEST[name]))
     return node
+
+
+_WRITTEN: dict[str, Callable[[], Node]] = {
+    "date-time": lambda: cat(format_node("date"), _node("[Tt]"), format_node("time")),
+    "email": _mailbox,
+    "idn-email": partial(_mailbox, r"\u0080-\ud7ff\ue000-\u{10ffff}"),
+    "ipv4": _ipv4,
+    "ipv6": _ipv6,
+    "uri": _address,
+    "uri-reference": partial(_address, relative=True),
+    "iri": partial(_address, _BEYOND, _PRIVATE),
+    "iri-reference": partial(_address, _BEYOND, _PRIVATE, relative=True),
+    "regex": _regex_node,
+}
+"""Formats that are put together from parts."""

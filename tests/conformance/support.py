@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from constrained.errors import ConstrainedError, LimitExceeded, UnsupportedSpec
-from constrained.spec.json_formats import FORMATS
+from constrained.spec.json_formats import EXAMPLES
 from constrained.spec.json_formats import REFUSED as REFUSED_FORMATS
 from constrained.spec.json_schema import schema_grammar
 from constrained.spec.json_schema.document import SCHEMA_MAPS, SCHEMA_VALUES
@@ -167,7 +167,7 @@ def shares(schemas: Iterable[Any]) -> dict[str, Any]:
 
 def known_formats() -> set[str]:
     """The formats that are enforced or refused."""
-    return {*FORMATS, *REFUSED_FORMATS, "regex"}
+    return {*EXAMPLES, *REFUSED_FORMATS}
 
 
 # ------------------------------------------------------------------ the page
