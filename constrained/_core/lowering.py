@@ -29,7 +29,7 @@ from constrained.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["AT_ONCE", "Lowering", "lower"]
 
-AT_ONCE = 300
+AT_ONCE = 1000
 """Nodes that are lowered before the first mask."""
 
 AT_A_FETCH = 120
