@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 from constrained.errors import LimitExceeded
@@ -182,6 +183,10 @@ class _State:
     """Digits of the first group, or 4 + digits of the open group after a separator."""
 
 
+KEPT_BELOW = 10**18
+"""Ranges whose bounds are made of smaller numbers are kept for the next grammar that has them."""
+
+
 @dataclass(frozen=True)
 class Magnitudes:
     """A set of non-negative numbers, and how they are written.
@@ -230,8 +235,23 @@ class Magnitudes:
             span = None if self.high is None else self.high - self.low
             if self.congruence.least_states(span) * NODES_PER_STATE > limits.max_nodes:
                 raise LimitExceeded("max_nodes", limits.max_nodes, f"writing down {self.name()}")
-        start = _State("start", high=None if self.high is None else _NOTHING_READ)
-        return compile_automaton(start, _Automaton(self).move, name=self.name(), limits=limits)
+        return _kept(self, limits) if self._is_small() else _compiled(self, limits)
+
+    def _is_small(self) -> bool:
+        """A few hundred nodes write it down."""
+        bounds = (self.low, self.high or Fraction(0))
+        digits = max(max(bound.numerator, bound.denominator) for bound in bounds)
+        places = max(self.least_places, self.most_places or 0, self.width)
+        return self.congruence is None and digits < KEPT_BELOW and places <= 18
+
+
+def _compiled(numbers: Magnitudes, limits: Limits) -> tuple[Node, dict[str, Node]]:
+    start = _State("start", high=None if numbers.high is None else _NOTHING_READ)
+    move = _Automaton(numbers).move
+    return compile_automaton(start, move, name=numbers.name(), limits=limits)
+
+
+_kept = lru_cache(maxsize=512)(_compiled)
 
 
 class _Automaton:
