@@ -114,6 +114,16 @@ def test_rows_grow_by_different_lengths(kind: str) -> None:
         assert close(logits[place], expected)
 
 
+def extend_and_take_back(
+    rows: ModelRows, outputs: list[list[int]], chunks: list[list[int]], back: list[int]
+) -> None:
+    """Give tokens to all rows and take the last of them back; `outputs` get what stays."""
+    rows.extend(chunks)
+    rows.retract(back)
+    for output, chunk, wrong in zip(outputs, chunks, back, strict=True):
+        output += chunk[: len(chunk) - wrong]
+
+
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in ("t5", "bart")])
 @pytest.mark.parametrize("back", [[2, 0, 3], [3, 3, 3], [0, 1, 0]], ids=str)
 def test_tokens_can_be_taken_back(kind: str, back: list[int]) -> None:
@@ -123,11 +133,7 @@ def test_tokens_can_be_taken_back(kind: str, back: list[int]) -> None:
     prompts = draw(draws, [9, 4, 12])
     rows.begin(prompts, outputs)
     for sizes in ([4, 3, 5], [4, 4, 4], [3, 9, 4]):
-        chunks = draw(draws, sizes)
-        rows.extend(chunks)
-        rows.retract(back)
-        for output, chunk, wrong in zip(outputs, chunks, back, strict=True):
-            output += chunk[: len(chunk) - wrong]
+        extend_and_take_back(rows, outputs, draw(draws, sizes), back)
         chunks = draw(draws, [1, 2, 1])
         for place, logits in enumerate(rows.extend(chunks)):
             outputs[place] += chunks[place]
@@ -149,11 +155,7 @@ def test_tokens_of_branches_can_be_taken_back(kind: str) -> None:
     rows = BranchRows(first, 3)
     outputs = [list(heads[0]) for _ in range(3)]
     for sizes, back in (([4, 3, 5], [2, 0, 3]), ([2, 2, 1], [2, 1, 1])):
-        chunks = draw(draws, sizes)
-        rows.extend(chunks)
-        rows.retract(back)
-        for output, chunk, wrong in zip(outputs, chunks, back, strict=True):
-            output += chunk[: len(chunk) - wrong]
+        extend_and_take_back(rows, outputs, draw(draws, sizes), back)
         chunks = draw(draws, [1, 2, 1])
         for place, logits in enumerate(rows.extend(chunks)):
             outputs[place] += chunks[place]
