@@ -37,15 +37,20 @@ class Grade(pydantic.BaseModel):
 
 def main() -> None:
     arguments = parser_of(__doc__ or "").parse_args()
+    prompts = asked()[: max(arguments.essays, arguments.batch)]
+    spec = ct.json(Grade, whitespace="flexible")
+    compare(arguments, spec, schema_format(Grade.model_json_schema()), prompts, is_grade)
+
+
+def asked() -> list[str]:
+    """The prompts: each essay in each wording."""
     material = bundled()
     wanted = "Grade the essay as a JSON object with the fields " + ", ".join(Grade.model_fields)
-    prompts = [
+    return [
         f"{wording.ask(material.question, essay)}\n\n{wanted}.\n"
         for wording in material.prompts
         for essay in material.essays
-    ][: max(arguments.essays, arguments.batch)]
-    spec = ct.json(Grade, whitespace="flexible")
-    compare(arguments, spec, schema_format(Grade.model_json_schema()), prompts, is_grade)
+    ]
 
 
 def is_grade(text: str) -> bool:

@@ -48,19 +48,15 @@ class Guess(NamedTuple):
 
 @dataclass(eq=False)
 class Draft:
-    """Tokens to try after a node of a guide."""
+    """Tokens to try after a node of a guide; `nodes` begins with that node."""
 
-    start: int
+    nodes: list[int]
+    """The node before each token, and the one after the last."""
     tokens: list[int] = field(default_factory=list)
     chances: list[float] = field(default_factory=list)
     """The chance of each token that the row comes to it."""
-    nodes: list[int] = field(default_factory=list)
-    """The node before each token, and the one after the last."""
     choices: set[int] = field(default_factory=set)
     """The places of tokens that were guessed; the others are certain after them."""
-
-    def __post_init__(self) -> None:
-        self.nodes.append(self.start)
 
     @property
     def chance(self) -> float:
@@ -72,8 +68,10 @@ class Draft:
         last = len(self.tokens)
         return [self.nodes[i] for i in range(tokens + 1) if i == last or i in self.choices]
 
-    def add(self, token: int, chance: float, after: int) -> None:
+    def add(self, token: int, chance: float, after: int, *, guessed: bool) -> None:
         """One token more."""
+        if guessed:
+            self.choices.add(len(self.tokens))
         self.tokens.append(token)
         self.chances.append(chance)
         self.nodes.append(after)

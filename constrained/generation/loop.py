@@ -94,11 +94,11 @@ def _drafts(model: LanguageModel, live: Sequence[Row]) -> list[Draft]:
     draws = live[0].draws
     on_device = draws is not None and draws.serves(model.device)
     if not model.takes_drafts(len(live)):
-        return [Draft(row.node) for row in live]
+        return [Draft([row.node]) for row in live]
     least = worth_trying(len(live), model.device.type)
     return [
         # A device draws ahead, so each try would use up a random number.
-        Draft(row.node) if on_device and row.sampling.temperature else row.draft(least)
+        Draft([row.node]) if on_device and row.sampling.temperature else row.draft(least)
         for row in live
     ]
 
@@ -122,7 +122,7 @@ def _first_pass(
         for row, head, (tree, _) in zip(live, heads, trees, strict=True)
     ]
     asked = list(places)
-    drafts = [Draft(row.node) for row in live]
+    drafts = [Draft([row.node]) for row in live]
     _prepare(live, heads, drafts)
     batches: list[ModelRows] = []
     at: dict[int, int] = {}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-__all__ = ["ONE_TOKEN", "PASS_TOKENS", "pass_cost", "worth_trying", "worthwhile"]
+__all__ = ["pass_cost", "worth_trying", "worthwhile"]
 
 PASS_TOKENS = {"cpu": 50}
 """What a pass costs before its first token: all weights are read. By type of device."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import takewhile
@@ -10,6 +11,7 @@ from operator import eq
 
 import numpy as np
 
+from constrained.errors import ConstrainedError
 from constrained.generation.device_scores import DeviceDraws
 from constrained.generation.drafts import LOOK_BACK, MOST_DRAFTED, Draft, Drafts
 from constrained.generation.guide import ENDED, Guide, Mark
@@ -80,30 +82,38 @@ class Row:
     def draft(self, least: float) -> Draft:
         """Tokens that may follow the known ones: likely choices, and what is certain after them.
 
-        They end where the chance that all of them are right is below `least`.
+        They end where the chance that all of them are right is below `least`, or where the guide
+        refuses to go on: an error of what may never come is not the row's.
         """
         if self.drafts is None:
             self.drafts = Drafts([*self.prompt, *self.ids])
-        draft, before = Draft(self.node), self._last
+        draft = Draft([self.node])
+        with suppress(ConstrainedError):
+            self._try_on(draft, self.drafts, least)
+        return draft
+
+    def _try_on(self, draft: Draft, drafts: Drafts, least: float) -> None:
+        """Make a draft longer."""
+        before = self._last
         most = min(MOST_DRAFTED, self.budget - len(self.ids) - 1)
         while len(draft.tokens) < most:
             node, chance = draft.nodes[-1], draft.chance
-            left = self.budget - len(self.ids) - len(draft.tokens)
-            run = self._forced(node, left)
-            if not run:
+            run = self._forced(node, self.budget - len(self.ids) - len(draft.tokens))
+            guessed = not run
+            if guessed:
                 if self.guide is not None and self.guide.final(node):
-                    break
-                guess = self.drafts.guess(before, *self._at(node))
+                    return
+                guess = drafts.guess(before, *self._at(node))
                 if guess is None or guess.token in self.vocabulary.end_ids:
-                    break
+                    return
                 run, chance = (guess.token,), chance * guess.chance
                 if chance < least:
-                    break
-                draft.choices.add(len(draft.tokens))
+                    return
             for token in run[: most - len(draft.tokens)]:
-                draft.add(token, chance, self._after(token, draft.nodes[-1]))
+                after = self._after(token, draft.nodes[-1])
+                self._at(after)  # if its mask takes too much, that shows here and not in the pass
+                draft.add(token, chance, after, guessed=guessed)
                 before = [*before, token][-LOOK_BACK:]
-        return draft
 
     def read(self, scored: Scored, fed: Sequence[int]) -> int:
         """Take what a pass says that was fed some tokens, and choose where none is certain.
@@ -209,7 +219,14 @@ class Row:
         """The mark of a choice, and what it allows."""
         if self.guide is None:
             return None, lambda _: True
-        return self.guide.mark(node), partial(self.guide.allows, node)
+        return self.guide.mark(node), partial(self._may_come, self.guide, node)
+
+    @staticmethod
+    def _may_come(guide: Guide, node: int, token: int) -> bool:
+        """Whether a guess is allowed; not where that takes too much to find out."""
+        with suppress(ConstrainedError):
+            return guide.allows(node, token)
+        return False
 
     def _forced(self, node: int, left: int) -> tuple[int, ...]:
         """What is certain at a node with some tokens left."""

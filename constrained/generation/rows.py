@@ -141,10 +141,9 @@ class ModelRows:
             self._squeeze()
             return
         ends = max(end - back for end, back in zip(self._ends, tokens, strict=True))
-        self._mask = self._mask[:, :ends]
-        for layer in self._cache.layers:
-            layer.keys = layer.keys[:, :, :ends]
-            layer.values = layer.values[:, :, :ends]
+        if unused := self._mask.shape[1] - ends:
+            self._mask = self._mask[:, :ends]
+            self._cache.crop(-unused)
 
     def select(self, rows: Sequence[int]) -> None:
         """Keep these rows, in this order; a row named twice is copied."""

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 
 import constrained as ct
+from constrained.errors import LimitExceeded
 from constrained.generation import Generator, row
 from constrained.generation.drafts import Drafts
-from constrained.generation.guide import Mark
+from constrained.generation.engine_guide import EngineGuide
+from constrained.generation.guide import ENDED, Mark
 from constrained.models import load_model
 from tests import tiny
 
@@ -104,6 +106,49 @@ def test_what_a_row_repeats_costs_fewer_passes(batch: int, monkeypatch: pytest.M
     assert [r.text for r in found] == [r.text for r in expected]
     for one, other in zip(found, expected, strict=True):
         assert one.forward_passes < 0.8 * other.forward_passes
+
+
+@pytest.mark.parametrize("spec", [STYLE, LIST], ids=["json", "list"])
+def test_what_a_draft_runs_into_is_no_error_of_the_answer(
+    spec: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every node that the answers do not pass is made to cost more than the limits allow."""
+    asked: dict[str, Any] = {"temperature": 0.6, "seed": 3, "max_new_tokens": 60}
+    generator = generator_of("llama", spellings="all")
+    known, advance = {ENDED}, EngineGuide.advance
+
+    def recorded(self: EngineGuide, node: int, token: int) -> int:
+        known.update((node, advance(self, node, token)))
+        return advance(self, node, token)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(EngineGuide, "advance", recorded)
+        expected = without_drafts(monkeypatch, lambda: generator(PROMPTS, spec, **asked))
+
+    refused = []
+
+    def refuse(node: int) -> None:
+        if node not in known:
+            refused.append(node)
+            raise LimitExceeded("max_steps", 1, "too much work in one call")
+
+    def limited(self: EngineGuide, node: int, token: int) -> int:
+        after = advance(self, node, token)
+        refuse(after)
+        return after
+
+    allows = EngineGuide.allows
+
+    def asked_of(self: EngineGuide, node: int, token: int) -> bool:
+        if allows(self, node, token):
+            refuse(advance(self, node, token))
+        return allows(self, node, token)
+
+    monkeypatch.setattr(EngineGuide, "advance", limited)
+    monkeypatch.setattr(EngineGuide, "allows", asked_of)
+    found = generator(PROMPTS, spec, **asked)
+    assert [r.token_ids for r in found] == [r.token_ids for r in expected]
+    assert refused
 
 
 def test_samples_are_distributed_as_without_drafts(monkeypatch: pytest.MonkeyPatch) -> None:
