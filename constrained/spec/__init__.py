@@ -18,7 +18,7 @@ Specs are joined by ``+``, alternatives by ``|``.
 from constrained.spec.cfg import grammar
 from constrained.spec.coerce import as_spec
 from constrained.spec.json_schema import json
-from constrained.spec.json_text import JsonStyle
+from constrained.spec.json_style import JsonStyle
 from constrained.spec.numbers import integer, number
 from constrained.spec.regex import regex
 from constrained.spec.spec import Hole, Part, Spec

@@ -36,7 +36,7 @@ def decimal_places(value: Fraction) -> int | None:
     return max(twos, fives) if rest == 1 else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Before:
     """`read` digits of the integer part so far; `order` of them against the bound's first ones."""
 
@@ -44,14 +44,14 @@ class _Before:
     order: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Equal:
     """All digits equal so far; the bound goes on with the fraction `rest` / its denominator."""
 
     rest: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Decided:
     """Below (-1) or above (1) the bound, whatever follows."""
 
@@ -166,7 +166,7 @@ class Congruence:
         return min(coprime, int(span * self.scale) // (100 * self.modulus))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _State:
     phase: Literal["start", "zero", "whole", "point", "fraction"]
     low: _Order = _NOTHING_READ

@@ -26,7 +26,8 @@ from constrained.grammar import (
     repeat,
 )
 from constrained.spec.json_schema import json
-from constrained.spec.json_text import JsonStyle, spelled, spelled_char
+from constrained.spec.json_style import JsonStyle
+from constrained.spec.json_text import spelled, spelled_char
 
 NESTED = {"a": [1, {"b": [[], {}, "x"]}], "c": {"d": {"e": 1}}}
 

@@ -14,7 +14,7 @@ from constrained.grammar import Grammar, Node, minus
 from constrained.spec import JsonStyle, Spec, json, regex
 from constrained.spec.json_schema import schema_grammar
 from constrained.spec.json_schema.rewriting import rewritten
-from constrained.spec.json_text import FLEXIBLE
+from constrained.spec.json_style import FLEXIBLE
 from constrained.spec.pydantic import TypeReader, type_schema
 from constrained.spec.regex import pattern_node
 

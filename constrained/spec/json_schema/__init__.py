@@ -12,16 +12,14 @@ How a schema becomes a grammar::
     liveness     which schemas any finite value satisfies; causes: why none does
     scalars      numbers and strings as nodes; languages, regions: sets of texts and of keys
     emit         shapes to rules, each built when first asked for
-    rewriting    schemas as dicts, changed before they are read
+    rewriting    schemas as dicts, changed before they are read; shortened: shown in a repr
 """
 
 from __future__ import annotations
 
 import functools
 import marshal
-import reprlib
 from inspect import isfunction, ismethod
-from itertools import islice
 from json import loads
 from typing import Any
 from typing import Literal as OneOf
@@ -35,7 +33,8 @@ from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.emit import Emission
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.reading import demand_of
-from constrained.spec.json_text import JsonStyle, style_named
+from constrained.spec.json_schema.shortened import shortened
+from constrained.spec.json_style import JsonStyle, style_named
 from constrained.spec.so_far import json_so_far
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
@@ -101,7 +100,7 @@ def json(
         )
     read: Any = read_json
     if isinstance(schema, (dict, bool)):
-        source = call_source("json", [_short(schema)], options)
+        source = call_source("json", [shortened(schema)], options)
     else:
         from constrained.spec.pydantic import TypeReader, type_schema
 
@@ -143,6 +142,7 @@ def schema_grammar(
 
 
 @functools.lru_cache(GRAMMARS_KEPT)
+@collection_paused()
 def _grammar_of(
     content: bytes, style: JsonStyle, formats: Formats, order: Order, limits: Limits
 ) -> Grammar:
@@ -180,37 +180,4 @@ def read_json(text: str) -> Any:
 def _type_name(kind: Any) -> str:
     if isinstance(kind, type) and not hasattr(kind, "__args__"):
         return kind.__qualname__
-    return _short(kind)
-
-
-def _short(value: object) -> str:
-    try:
-        return _SHORT.repr(value)
-    except ValueError:  # Python refuses to print integers of thousands of digits
-        return "..."
-
-
-class _Short(reprlib.Repr):
-    """Members in their order, and a quick way for what schemas are made of."""
-
-    def repr1(self, x: Any, level: int) -> str:
-        kind = type(x)
-        if kind is dict:
-            return self.repr_dict(x, level)
-        if kind is str and len(x) < self.maxstring and len(shown := repr(x)) <= self.maxstring:
-            return shown
-        return repr(x) if kind is bool else super().repr1(x, level)
-
-    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
-        if level <= 0 and x:
-            return "{...}"
-        inner, repr1 = level - 1, self.repr1
-        first = islice(x.items(), self.maxdict)
-        pieces = [f"{repr1(k, inner)}: {repr1(v, inner)}" for k, v in first]
-        return "{" + ", ".join([*pieces, "..."] if len(x) > self.maxdict else pieces) + "}"
-
-
-_SHORT = _Short()
-_SHORT.maxdict = _SHORT.maxlist = 4
-_SHORT.maxlevel = 3
-_SHORT.maxstring = _SHORT.maxother = 60
+    return shortened(kind)

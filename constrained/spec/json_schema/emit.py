@@ -44,7 +44,7 @@ from constrained.spec.json_schema.scalars import (
     text_node,
 )
 from constrained.spec.json_schema.shapes import FALSE, NULL, TRUE, Shape
-from constrained.spec.json_text import JsonStyle
+from constrained.spec.json_style import JsonStyle
 
 __all__ = ["Emission", "Rules"]
 

@@ -20,7 +20,8 @@ from constrained.grammar import (
     Repeat,
 )
 from constrained.limits import DEFAULT_LIMITS, Limits
-from constrained.spec.json_text import Escapes, spelled
+from constrained.spec.json_style import Escapes
+from constrained.spec.json_text import spelled
 
 __all__ = ["Language", "finite_texts", "is_empty", "pattern_language", "shortest_text"]
 

@@ -8,8 +8,7 @@ accepting state can be reached are dropped, so no mask ever leads into a dead en
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from constrained.errors import LimitExceeded
 
@@ -21,8 +20,7 @@ EDGE_COST = 8
 """Grammar nodes that one edge stands for when counted against `max_nodes`."""
 
 
-@dataclass(frozen=True)
-class Machine(Generic[L]):
+class Machine(NamedTuple, Generic[L]):
     """States by number, 0 first; `edges[s]` lists (label, next state)."""
 
     edges: list[list[tuple[L, int]]]

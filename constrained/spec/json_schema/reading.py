@@ -51,20 +51,20 @@ __all__ = [
 NUMBER, STRING, ARRAY, OBJECT = 8, 16, 32, 64
 EVERY_TYPE = 127
 
+_NO_DEMANDS: dict[str, Demand] = {}
+_NO_NAMES: dict[str, None] = {}
+
 Part = tuple[str, tuple[int, ...], str]
 """An operation on shapes: its name, the nodes it uses, and a property name where one matters."""
 
 
 class Reading:
-    """One schema while its keywords are read; class attributes are the defaults."""
+    """One schema while its keywords are read; dicts and tuples are replaced, never changed."""
 
     types = EVERY_TYPE
     whole = False
-    low: Exact | None = None
-    high: Exact | None = None
     open_low = False
     open_high = False
-    multiple: Exact | None = None
     least_length = 0
     most_length: int | None = None
     inside: tuple[Language, ...] = ()
@@ -74,8 +74,6 @@ class Reading:
     rest: Demand = EVERYTHING
     contains: tuple[Contains, ...] = ()
     unique = False
-    named: dict[str, Demand] = {}  # noqa: RUF012 - replaced, never changed
-    required: dict[str, None] = {}  # noqa: RUF012 - replaced, never changed
     clauses: tuple[Member, ...] = ()
     least_members = 0
     most_members: int | None = None
@@ -92,13 +90,18 @@ class Reading:
     array_limits = False
     object_limits = False
     parts: tuple[Part, ...] = ()
-    unevaluated: dict[str, Demand] = {}  # noqa: RUF012 - replaced, never changed
 
     def __init__(self, document: Document, node: int, schema: dict[str, Any], exact: bool) -> None:
         self.document = document
         self.node = node
         self.schema = schema
         self.exact_formats = exact
+        self.low: Exact | None = None
+        self.high: Exact | None = None
+        self.multiple: Exact | None = None
+        self.named = _NO_DEMANDS
+        self.required = _NO_NAMES
+        self.unevaluated = _NO_DEMANDS
 
     @property
     def by_parts(self) -> bool:

@@ -24,11 +24,10 @@ from constrained.spec.json_schema.languages import finite_texts, is_empty
 from constrained.spec.json_schema.number_records import common_multiple
 from constrained.spec.json_schema.records import ANY_NUMBER, Exact, Number, String
 from constrained.spec.json_schema.string_records import holds, plausible_string
+from constrained.spec.json_style import Escapes, Integers
 from constrained.spec.json_text import (
     INTEGER,
     NUMBER,
-    Escapes,
-    Integers,
     is_plain,
     spelled_char,
     spelled_text,

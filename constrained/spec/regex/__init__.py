@@ -2,8 +2,8 @@
 
 `parser` with `python_dialect` and `ecma_dialect` read a pattern into the tree of `syntax`, with the
 characters of `classes`. `references`, `reduce` (with `pieces` and `settle`), `compile`, `rests` and
-`loops` turn the tree into a node, with the functions of `languages`. What matches is exactly what
-`re.fullmatch` matches, or the pattern is refused.
+`loops` (with `holes`) turn the tree into a node, with the functions of `languages`. What matches is
+exactly what `re.fullmatch` matches, or the pattern is refused.
 """
 
 from __future__ import annotations

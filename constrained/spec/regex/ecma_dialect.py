@@ -43,6 +43,7 @@ _MEANT = {
 }
 _HIGH = range(0xD800, 0xDC00)
 _LOW = range(0xDC00, 0xE000)
+_PLAIN = re.compile(r"[^\\\[{()*+?.^$|\ud800-\udfff]+")
 _NAME = re.compile(r"(?:[^\W\d]|\$)[\w$]*")
 # An escape, or a class (to the end where it does not close): what may hide a parenthesis.
 _HIDDEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*+(?:\]|\Z)", re.DOTALL)
@@ -53,10 +54,10 @@ class EcmaParser(Parser):
     """One pattern of ECMA-262."""
 
     empty_classes = True
-    plain = re.compile(r"[^\\\[{()*+?.^$|\ud800-\udfff]+")
 
     def __init__(self, pattern: str, where: str) -> None:
         super().__init__(pattern, where)
+        self.plain = _PLAIN
         self.groups = 0
 
     def class_ranges(self, members: Members) -> Ranges:

@@ -10,9 +10,6 @@ of a `Cat`, and its share is known exactly as far as these functions ask.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal as OneOf
-
 from constrained.errors import LimitExceeded
 from constrained.grammar import (
     ANY_CHAR,
@@ -42,30 +39,17 @@ from constrained.grammar.build import ranges_minus, ranges_of
 from constrained.grammar.nodes import Ranges
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.regex.classes import ALL, NEWLINE, disjoint, holds, one_of, within
+from constrained.spec.regex.holes import Hole, Share
 
 __all__ = [
     "ANY_TEXT",
-    "Hole",
     "Languages",
     "NotLinear",
-    "Share",
     "alphabet",
     "character_set",
 ]
 
 ANY_TEXT = repeat(ANY_CHAR)
-
-Share = Ranges | OneOf["all", "empty", "newline"]
-"""Which strings of a set: those that start in the ranges, all, the empty one, or just a newline."""
-
-
-@dataclass(frozen=True, slots=True)
-class Hole(Node):
-    """A share of what follows the repeat number `loop`, from a place in `context`."""
-
-    loop: int
-    context: int
-    share: Share
 
 
 class NotLinear(Exception):

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from constrained.grammar import EMPTY, NOTHING, Alt, Cat, Node, Nothing, cat, repeat
 from constrained.grammar.nodes import Ranges
 from constrained.spec.regex.classes import NEWLINE, atoms_of
-from constrained.spec.regex.languages import Hole, Languages, NotLinear, Share, character_set
+from constrained.spec.regex.holes import Hole, Share
+from constrained.spec.regex.languages import Languages, NotLinear, character_set
 from constrained.spec.regex.pieces import Piece
 from constrained.spec.regex.syntax import (
     Anchor,

@@ -40,7 +40,7 @@ _WRAPPED = (Text, Quantified, Anchor, Boundary, Look)  # what `quantify` treats 
 _COUNTS = re.compile(r"([0-9]*+)(,?+)([0-9]*+)\}")
 
 
-@dataclass(slots=True)
+@dataclass
 class Members:
     """What stands in the class that begins at `start`."""
 

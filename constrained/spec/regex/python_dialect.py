@@ -52,6 +52,8 @@ _FLAGS = {
 _KNOWN = re.I | re.M | re.S | re.X | re.A | re.U | re.L | re.DEBUG
 _CONTROLS = {"a": 7, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92}
 _OCTAL = "01234567"
+_TIGHT = re.compile(r"[^\\\[{()*+?.^$|\ud800-\udfff]+")
+_LOOSE = re.compile(r"[^\\\[{()*+?.^$|\ud800-\udfff# \t\n\r\v\f]+")
 _BLANK = " \t\n\r\v\f"
 # Python before 3.14: neither \b nor \B holds in the empty text.
 _NOT_BOUNDARY_ON_EMPTY = sys.version_info >= (3, 14)
@@ -61,8 +63,6 @@ class PythonParser(Parser):
     """One pattern of Python's `re`, with the flags that `re.compile` would be given."""
 
     empty_classes = False
-    _tight = re.compile(r"[^\\\[{()*+?.^$|\ud800-\udfff]+")
-    _loose = re.compile(r"[^\\\[{()*+?.^$|\ud800-\udfff# \t\n\r\v\f]+")
 
     def __init__(self, pattern: str, where: str, flags: int) -> None:
         super().__init__(pattern, where)
@@ -96,7 +96,7 @@ class PythonParser(Parser):
         self.ignorecase = bool(flags & re.IGNORECASE)
         self.folded: dict[str, Syntax] = {}  # each character, under these flags
         self.classes = {}
-        self.plain = self._loose if self.verbose else self._tight
+        self.plain = _LOOSE if self.verbose else _TIGHT
 
     def global_flags(self) -> None:
         """`(?ims)` at the start of the pattern, any number of times."""

@@ -11,7 +11,7 @@ from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
 from constrained.grammar import Grammar, cat, literal, repeat
 from constrained.spec.json_schema import schema_grammar
 from constrained.spec.json_schema.rewriting import rewritten
-from constrained.spec.json_text import JsonStyle
+from constrained.spec.json_style import JsonStyle
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
 from constrained.spec.tools.tool import Tool, ToolCall, as_tools

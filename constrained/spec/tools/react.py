@@ -22,7 +22,7 @@ from constrained.grammar import Grammar, literal
 from constrained.grammar.combine import concatenate, unite
 from constrained.spec.coerce import as_spec
 from constrained.spec.compose import check_text, sequence
-from constrained.spec.json_text import JsonStyle
+from constrained.spec.json_style import JsonStyle
 from constrained.spec.spec import Hole, Part, Spec
 from constrained.spec.text import text
 from constrained.spec.tools.calls import arguments_grammar, read_json
