@@ -8,9 +8,9 @@ which beside torch and transformers took most of the time of a large schema.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 from threading import Lock
+from types import TracebackType
 
 __all__ = ["collection_paused"]
 
@@ -19,8 +19,7 @@ _pauses = 0
 _was_enabled = False
 
 
-@contextmanager
-def collection_paused() -> Iterator[None]:
+class collection_paused(ContextDecorator):  # noqa: N801 - called like a function
     """Pause the collector; the last of several pauses that ends sets it going again.
 
     >>> import gc
@@ -30,15 +29,24 @@ def collection_paused() -> Iterator[None]:
     >>> gc.isenabled()
     True
     """
-    global _pauses, _was_enabled
-    with _lock:
-        if _pauses == 0:
-            _was_enabled = gc.isenabled()
-            gc.disable()
-        _pauses += 1
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        """Pause it, unless it is paused already."""
+        global _pauses, _was_enabled
+        with _lock:
+            if _pauses == 0:
+                _was_enabled = gc.isenabled()
+                gc.disable()
+            _pauses += 1
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Set it going again, unless others have paused it too."""
+        global _pauses
         with _lock:
             _pauses -= 1
             if _pauses == 0 and _was_enabled:

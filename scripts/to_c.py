@@ -7,13 +7,17 @@ names the extension modules to make of them. Types are checked elsewhere (`mypy`
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
 TRANSLATED = (
+    "constrained/grammar/build.py",
     "constrained/spec/json_formats.py",
     "constrained/spec/json_text.py",
     "constrained/spec/numbers_automaton.py",
@@ -46,6 +50,43 @@ def sources() -> list[str]:
     return [str(path.relative_to(ROOT)) for path in paths if path.name not in LEFT]
 
 
+FUNCTION = re.compile(
+    r"\(PyCFunction\)CPyPy_(?P<name>\w+),\s*METH_[A-Z_| ]+, PyDoc_STR\((?P<text>\"[^\"]*\"|NULL)\)"
+)
+"""A function in a C file: its module and name, and its signature as the text for `help`, if any."""
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """The docstrings of functions and methods, with their names as C has them."""
+    for source in sources():
+        module = source.removesuffix(".py").replace("/", "___")
+        stack = [(module, ast.parse((ROOT / source).read_text(encoding="utf-8")).body)]
+        for place, body in stack:
+            for node in body:
+                if isinstance(node, ast.ClassDef):
+                    stack.append((f"{place}___{node.name}", node.body))
+                elif isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
+                    yield f"{place}___{node.name}", text
+
+
+def with_docstrings(code: str) -> str:
+    """The C code with docstrings after the signatures: mypyc leaves them out, `help` needs them."""
+    known: dict[str, str] = {}
+    for name, text in docstrings():
+        while "___" in name:  # names in C begin with as much of the path as tells modules apart
+            known[name] = text
+            name = name.partition("___")[2]
+
+    def documented(found: re.Match[str]) -> str:
+        text = known.get(found["name"], "").encode()
+        plain = set(range(32, 127)) - set(b'"\\?')
+        shown = "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text)
+        signature = found["text"].strip('"').removesuffix("NULL")
+        return found[0].replace(found["text"], f'"{signature}{shown}"') if text else found[0]
+
+    return FUNCTION.sub(documented, code)
+
+
 def main(folder: Path) -> None:
     """Write the C files of all translated modules, and what CMake must know."""
     from mypyc.build import mypycify
@@ -54,6 +95,9 @@ def main(folder: Path) -> None:
     options = [*OPTIONS, f"--cache-dir={folder / 'cache'}"]
     os.chdir(ROOT)
     extensions = mypycify(options + sources(), group_name=LIBRARY, target_dir=str(folder))
+    for written in folder.glob("*.c"):
+        code = with_docstrings(written.read_text(encoding="utf-8"))
+        written.write_text(code, encoding="utf-8")
     paths = ";".join(str(ROOT / path) for path in sources())
     lines = [f'set(translated_from "{paths}")', "set(extensions)"]
     lines += [

@@ -10,7 +10,6 @@ loops as right-linear rules.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from constrained.errors import LimitExceeded
@@ -49,10 +48,10 @@ INLINE_DEPTH = 24
 """Deeper nesting is cut by a named rule: every walk over nodes recurses."""
 
 
-@dataclass
 class _State:
-    accepting: bool
-    edges: dict[str, int]
+    def __init__(self, accepting: bool, edges: dict[str, int]) -> None:
+        self.accepting = accepting
+        self.edges = edges
 
 
 def compile_automaton(

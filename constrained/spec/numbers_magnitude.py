@@ -9,10 +9,10 @@ is on integers: bounds are fractions, compared digit by digit as in long divisio
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from constrained.errors import LimitExceeded
 from constrained.grammar import NOTHING, Node
@@ -36,29 +36,23 @@ def decimal_places(value: Fraction) -> int | None:
     return max(twos, fives) if rest == 1 else None
 
 
-@dataclass(frozen=True)
-class _Before:
+class _Before(NamedTuple):
     """`read` digits of the integer part so far; `order` of them against the bound's first ones."""
 
     read: int
     order: int
 
 
-@dataclass(frozen=True)
-class _Equal:
+class _Equal(NamedTuple):
     """All digits equal so far; the bound goes on with the fraction `rest` / its denominator."""
 
     rest: int
 
 
-@dataclass(frozen=True)
-class _Decided:
-    """Below (-1) or above (1) the bound, whatever follows."""
+_BELOW, _ABOVE = -1, 1
+_Order = _Before | _Equal | int
+"""How the digits so far compare with a bound; a number: below or above it, whatever follows."""
 
-    order: int
-
-
-_Order = _Before | _Equal | _Decided
 _NOTHING_READ = _Before(0, 0)
 
 
@@ -88,19 +82,19 @@ class _Bound:
     def digit(self, state: _Order, digit: int) -> _Order:
         if isinstance(state, _Before):
             if state.read == len(self.whole):
-                return _Decided(1)  # more digits than the bound, and no leading zeros
+                return _ABOVE  # more digits than the bound, and no leading zeros
             order = state.order or _compare(digit, int(self.whole[state.read]))
             return _Before(state.read + 1, order)
         if isinstance(state, _Equal):
             expected, rest = divmod(10 * state.rest, self.denominator)
             order = _compare(digit, expected)
-            return _Decided(order) if order else _Equal(rest)
+            return order or _Equal(rest)
         return state
 
     def point(self, state: _Order) -> _Order:
         if isinstance(state, _Before):
             order = -1 if state.read < len(self.whole) else state.order
-            return _Decided(order) if order else _Equal(self.rest)
+            return order or _Equal(self.rest)
         return state
 
     def end(self, state: _Order) -> int:
@@ -108,7 +102,7 @@ class _Bound:
         state = self.point(state)
         if isinstance(state, _Equal):
             return -1 if state.rest else 0
-        return state.order if isinstance(state, _Decided) else 0
+        return state if isinstance(state, int) else 0
 
 
 class Congruence:
@@ -166,8 +160,7 @@ class Congruence:
         return min(coprime, int(span * self.scale) // (100 * self.modulus))
 
 
-@dataclass(frozen=True)
-class _State:
+class _State(NamedTuple):
     phase: Literal["start", "zero", "whole", "point", "fraction"]
     low: _Order = _NOTHING_READ
     high: _Order | None = None
@@ -283,7 +276,7 @@ class _Automaton:
             if to is not None:
                 moves["."] = to
             if state.group:
-                moves[self.numbers.separator] = replace(state, group=4)
+                moves[self.numbers.separator] = state._replace(group=4)
         return self._complete(state), moves
 
     def _told_apart(self, state: _State) -> set[int] | None:
@@ -316,7 +309,7 @@ class _Automaton:
         high, more = None, None
         if self.high is not None and state.high is not None:
             high = self.high.digit(_NOTHING_READ if first else state.high, digit)
-            if high == _Decided(1):
+            if high == _ABOVE:
                 return None
             more = 0
             if isinstance(high, _Before):  # zeros in front do not count
@@ -334,11 +327,11 @@ class _Automaton:
     def _point(self, state: _State) -> _State | None:
         numbers = self.numbers
         low, high = self.low.point(state.low), None
-        if low == _Decided(-1) or numbers.most_places == 0:
+        if low == _BELOW or numbers.most_places == 0:
             return None
         if self.high is not None and state.high is not None:
             high = self.high.point(state.high)
-            if high == _Decided(1):
+            if high == _ABOVE:
                 return None
         missing = 0
         if numbers.congruence is not None:
@@ -354,11 +347,11 @@ class _Automaton:
         if state.places == numbers.most_places:
             return None
         low, high = self.low.digit(state.low, digit), None
-        if low == _Decided(-1):
+        if low == _BELOW:
             return None
         if self.high is not None and state.high is not None:
             high = self.high.digit(state.high, digit)
-            if high == _Decided(1):
+            if high == _ABOVE:
                 return None
         missing = 0
         if numbers.congruence is not None:

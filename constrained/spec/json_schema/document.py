@@ -53,7 +53,10 @@ SCHEMA_COST = 16
 NAMED_DEPTH = 32
 """Nodes deeper than this are named by number: pointers that long help nobody."""
 
-Origin = tuple[int, tuple[str | int, ...]]
+Path = tuple[str | int, ...]
+"""Keys and indices that lead from one sub-schema to another."""
+
+Origin = tuple[int, Path]
 
 DRAFTS = {
     "draft-03": 3,
@@ -65,7 +68,7 @@ DRAFTS = {
 }
 
 
-def pointer_text(path: tuple[str | int, ...]) -> str:
+def pointer_text(path: Path) -> str:
     """A JSON pointer as a URI fragment: ``#/properties/a~1b``."""
     if not path:
         return "#"
@@ -78,7 +81,8 @@ class Document:
     def __init__(self, root: object, limits: Limits) -> None:
         self.limits = limits
         self.schemas: list[Any] = [False, True]
-        self.origins: list[Origin] = [(0, ()), (0, ())]
+        self.parents = [0, 0]
+        self.paths: list[Path] = [(), ()]
         self.resources: list[int] = [0, 0]
         self.depths: list[int] = [0, 0]
         self.spellings: dict[Fraction | int, tuple[str, ...]] = {}
@@ -95,7 +99,7 @@ class Document:
 
     # -------------------------------------------------------------- numbering
 
-    def node(self, schema: object, parent: int, path: tuple[str | int, ...]) -> int:
+    def node(self, schema: object, parent: int, path: Path) -> int:
         """The number of a sub-schema found at `path` below node `parent`.
 
         Raises `InvalidSpec` when it is neither an object nor a boolean.
@@ -118,7 +122,8 @@ class Document:
         self.spend(SCHEMA_COST)
         self._ids[id(schema)] = number
         self.schemas.append(schema)
-        self.origins.append((parent, path))
+        self.parents.append(parent)
+        self.paths.append(path)
         self.depths.append(self.depths[parent] + 1)
         opens = number > 2 and ("$id" in schema or "id" in schema)
         resource = self.resources[parent]
@@ -131,7 +136,8 @@ class Document:
         """A number for a schema that is written nowhere, named after node `parent`."""
         number = len(self.schemas)
         self.schemas.append({})
-        self.origins.append((parent, ()))
+        self.parents.append(parent)
+        self.paths.append(())
         self.depths.append(self.depths[parent])
         self.resources.append(self.resources[parent])
         return number
@@ -146,11 +152,11 @@ class Document:
         """Where a node stands, for people and for rule names."""
         return pointer_text(self.path(number))
 
-    def path(self, number: int) -> tuple[str | int, ...]:
+    def path(self, number: int) -> Path:
         """The steps from the root of the document to a node."""
-        steps: list[tuple[str | int, ...]] = []
+        steps: list[Path] = []
         while number > 1:
-            number, path = self.origins[number]
+            number, path = self.parents[number], self.paths[number]
             steps.append(path)
         return tuple(step for path in reversed(steps) for step in path)
 
@@ -158,7 +164,7 @@ class Document:
         """A short unique name: the pointer, or for deep nodes the last step and the number."""
         found = self._names.get(number)
         if found is None:
-            parent, path = self.origins[number]
+            parent, path = self.parents[number], self.paths[number]
             if self.depths[number] > NAMED_DEPTH:
                 found = f"{pointer_text(path[-1:])} ({number})"
             elif parent > 1:
@@ -168,7 +174,7 @@ class Document:
             self._names[number] = found
         return found
 
-    def pointer_below(self, parent: int, path: tuple[str | int, ...]) -> str:
+    def pointer_below(self, parent: int, path: Path) -> str:
         """The pointer of something at `path` below a node."""
         return pointer_text((*self.path(parent), *path))
 
@@ -300,7 +306,7 @@ class Document:
         """Fill the index; the paths are the whole way from the root."""
         index = self._index if self._index is not None else {}
         index[""] = (root, (0, ()))
-        stack: list[tuple[Any, str, tuple[str | int, ...]]] = [(root, "", ())]
+        stack: list[tuple[Any, str, Path]] = [(root, "", ())]
         while stack:
             value, base, path = stack.pop()
             if len(path) > self.limits.max_depth:
