@@ -29,10 +29,10 @@ from constrained.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["AT_ONCE", "Lowering", "lower"]
 
-AT_ONCE = 1000
+AT_ONCE = 80
 """Nodes that are lowered before the first mask."""
 
-AT_A_FETCH = 120
+AT_A_FETCH = 300
 """Nodes that are lowered when a rule is fetched: its own, then those of rules near it."""
 
 # In the order of the operations of a program.

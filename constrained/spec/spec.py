@@ -30,9 +30,10 @@ T_co = TypeVar("T_co", covariant=True)
 class Spec(Generic[T_co]):
     """An output format.
 
-    `source` is how a user would write it (the repr), `grammar` what the engine runs, `read` turns
-    a text that matches into its typed value. A sequence (a template, or specs joined by ``+``)
-    has its `parts`, a union its `alternatives`; other specs have neither.
+    `written` is how a user would write it, or makes that text when it is asked for (`source`),
+    `grammar` what the engine runs, `read` turns a text that matches into its typed value. A
+    sequence (a template, or specs joined by ``+``) has its `parts`, a union its `alternatives`;
+    other specs have neither.
 
     >>> from constrained.spec import integer
     >>> spec = "Score: " + integer(0, 10)
@@ -40,13 +41,18 @@ class Spec(Generic[T_co]):
     (False, 7)
     """
 
-    source: str
+    written: str | Callable[[], str]
     grammar: Grammar
     read: Callable[[str], T_co]
     parts: tuple[Part, ...] = ()
     alternatives: tuple[Spec[Any], ...] = ()
     read_so_far: Callable[[str], Any] | None = None
     """What the beginning of an output means; None: nothing, or what `parts` say of it."""
+
+    @cached_property
+    def source(self) -> str:
+        """How a user would write this spec; its repr."""
+        return self.written if isinstance(self.written, str) else self.written()
 
     @property
     def holes(self) -> tuple[Hole, ...]:

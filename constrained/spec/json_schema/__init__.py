@@ -43,6 +43,7 @@ __all__ = ["JsonStyle", "json", "read_json", "schema_grammar"]
 
 Formats = OneOf["exact", "annotation"]
 Order = OneOf["schema", "any"]
+Settings = tuple[JsonStyle, Formats, Order, Limits]
 
 GRAMMARS_KEPT = 64
 """Schemas whose grammars are found again, with all that engines know of them."""
@@ -99,18 +100,23 @@ def json(
             hint="pass a type that describes its arguments",
         )
     read: Any = read_json
-    if isinstance(schema, (dict, bool)):
-        source = call_source("json", [shortened(schema)], options)
-    else:
+    name = ""
+    if not isinstance(schema, (dict, bool)):
         from constrained.spec.pydantic import TypeReader, type_schema
 
-        source = call_source("json", [_type_name(schema)], options)
-        read = TypeReader(schema, source)
+        name = call_source("json", [_type_name(schema)], options)
+        read = TypeReader(schema, name)
         schema = type_schema(read.adapter)
-    grammar = schema_grammar(
-        schema, whitespace=whitespace, formats=formats, order=order, limits=limits
-    )
-    return Spec(source, grammar, read, read_so_far=json_so_far)
+    settings = _settings(whitespace, formats, order, limits)
+    content = _content(schema)
+    grammar = _grammar(schema, content, settings)
+
+    def written() -> str:
+        return call_source("json", [shortened(marshal.loads(content))], options)
+
+    if not name and not 0 < len(content) <= LARGEST_KEPT:
+        name = call_source("json", [shortened(schema)], options)
+    return Spec(name or written, grammar, read, read_so_far=json_so_far)
 
 
 def schema_grammar(
@@ -126,19 +132,35 @@ def schema_grammar(
     Its rules are built when first looked up, unless something in the schema may have to be refused:
     then all of them are built here. A schema that was read lately gives the same grammar again.
     """
+    settings = _settings(whitespace, formats, order, limits)
+    return _grammar(schema, _content(schema), settings)
+
+
+def _settings(
+    whitespace: str | JsonStyle, formats: Formats, order: Order, limits: Limits
+) -> Settings:
     if formats not in ("exact", "annotation"):
         raise InvalidSpec(f"formats is {formats!r}", hint="use 'exact' or 'annotation'")
     if order not in ("schema", "any"):
         raise InvalidSpec(f"order is {order!r}", hint="use 'schema' or 'any'")
     check_limits(limits)
-    options = style_named(whitespace), formats, order, limits
+    return style_named(whitespace), formats, order, limits
+
+
+def _content(schema: Any) -> bytes:
+    """The schema as bytes, which nobody can change; empty for more than JSON's own types."""
     try:
-        content = marshal.dumps(schema)
-    except ValueError:  # more than JSON's own types, or nested beyond what marshal takes
-        return _read(schema, *options)
+        return marshal.dumps(schema)
+    except ValueError:  # or nested beyond what marshal takes
+        return b""
+
+
+def _grammar(schema: dict[str, Any] | bool, content: bytes, settings: Settings) -> Grammar:
+    if not content:
+        return _read(schema, *settings)
     if len(content) > LARGEST_KEPT:
-        return _read(marshal.loads(content), *options)
-    return _grammar_of(content, *options)
+        return _read(marshal.loads(content), *settings)
+    return _grammar_of(content, *settings)
 
 
 @functools.lru_cache(GRAMMARS_KEPT)

@@ -53,7 +53,7 @@ def regex(
     source = f"regex({pattern!r}{shown})"
     if isinstance(node, Nothing):
         raise UnsatisfiableSpec(f"no text matches {source}", hint="look for ^ or $ inside the text")
-    return Spec(source=source, grammar=Grammar(node), read=_as_it_is, read_so_far=text_so_far)
+    return Spec(source, Grammar(node), _as_it_is, read_so_far=text_so_far)
 
 
 def _as_it_is(text: str) -> str:
