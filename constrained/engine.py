@@ -27,9 +27,10 @@ from constrained.errors import (
     UnsatisfiableSpec,
     VocabularyError,
 )
-from constrained.grammar.nodes import Grammar, LaterRules, Node
+from constrained.grammar.nodes import Node
 from constrained.grammar.passes import restrict
 from constrained.grammar.printing import print_node
+from constrained.grammar.rules import Grammar, LaterRules
 from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.vocabulary import Vocabulary
 

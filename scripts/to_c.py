@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 TRANSLATED = (
     "constrained/grammar/build.py",
+    "constrained/grammar/nodes.py",
     "constrained/spec/json_formats.py",
     "constrained/spec/json_text.py",
     "constrained/spec/numbers_automaton.py",
@@ -27,8 +28,8 @@ TRANSLATED = (
     "constrained/spec/regex/*.py",
 )
 
-LEFT = {"__init__.py", "holes.py", "pieces.py", "syntax.py"}
-"""Packages' fronts, where little happens; frozen values, which lose slots and copies by it."""
+LEFT = {"__init__.py", "pieces.py", "syntax.py"}
+"""Packages' fronts, where little happens, and frozen dataclasses, which lose slots and copies."""
 
 LIBRARY = "constrained_formats"
 """All code goes into this extension, with "__mypyc" added; the modules only lead there.
@@ -50,14 +51,14 @@ def sources() -> list[str]:
     return [str(path.relative_to(ROOT)) for path in paths if path.name not in LEFT]
 
 
-FUNCTION = re.compile(
-    r"\(PyCFunction\)CPyPy_(?P<name>\w+),\s*METH_[A-Z_| ]+, PyDoc_STR\((?P<text>\"[^\"]*\"|NULL)\)"
-)
-"""A function in a C file: its module and name, and its signature as the text for `help`, if any."""
+TEXT = r"PyDoc_STR\((?P<text>\"[^\"]*\"|NULL)\)"
+FUNCTION = re.compile(r"\(PyCFunction\)CPyPy_(?P<name>\w+),\s*METH_[A-Z_| ]+, " + TEXT)
+CLASS = re.compile(r"CPyType_(?P<name>\w+)_template_ = \{[^{}]*\.tp_doc = " + TEXT)
+"""Functions and classes in a C file: module and name, and the signature for `help`, if any."""
 
 
 def docstrings() -> Iterator[tuple[str, str]]:
-    """The docstrings of functions and methods, with their names as C has them."""
+    """The docstrings of classes and functions, with their names as C has them."""
     for source in sources():
         module = source.removesuffix(".py").replace("/", "___")
         stack = [(module, ast.parse((ROOT / source).read_text(encoding="utf-8")).body)]
@@ -65,8 +66,8 @@ def docstrings() -> Iterator[tuple[str, str]]:
             for node in body:
                 if isinstance(node, ast.ClassDef):
                     stack.append((f"{place}___{node.name}", node.body))
-                elif isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
-                    yield f"{place}___{node.name}", text
+                if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+                    yield f"{place}___{node.name}", ast.get_docstring(node) or ""
 
 
 def with_docstrings(code: str) -> str:
@@ -82,9 +83,10 @@ def with_docstrings(code: str) -> str:
         plain = set(range(32, 127)) - set(b'"\\?')
         shown = "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text)
         signature = found["text"].strip('"').removesuffix("NULL")
-        return found[0].replace(found["text"], f'"{signature}{shown}"') if text else found[0]
+        start, end = (place - found.start() for place in found.span("text"))
+        return f'{found[0][:start]}"{signature}{shown}"{found[0][end:]}' if text else found[0]
 
-    return FUNCTION.sub(documented, code)
+    return CLASS.sub(documented, FUNCTION.sub(documented, code))
 
 
 def main(folder: Path) -> None:

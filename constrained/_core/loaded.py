@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from constrained._core import native
-from constrained.grammar.nodes import Grammar
+from constrained.grammar.rules import Grammar
 from constrained.limits import Limits
 
 __all__ = ["Loaded"]

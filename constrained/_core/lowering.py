@@ -14,8 +14,6 @@ from constrained.grammar.nodes import (
     Cat,
     Chars,
     Empty,
-    Grammar,
-    LaterRules,
     Lexeme,
     Literal,
     Literals,
@@ -25,6 +23,7 @@ from constrained.grammar.nodes import (
     Ref,
     Repeat,
 )
+from constrained.grammar.rules import Grammar, LaterRules
 from constrained.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["AT_ONCE", "Lowering", "lower"]

@@ -20,7 +20,6 @@ from constrained.grammar.nodes import (
     Cat,
     Chars,
     Empty,
-    Grammar,
     Lexeme,
     Literal,
     Literals,
@@ -30,6 +29,7 @@ from constrained.grammar.nodes import (
     Ref,
     Repeat,
 )
+from constrained.grammar.rules import Grammar
 from constrained.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from constrained._core import native
 from constrained._core.lowering import lower
 from constrained.grammar.build import char_class, ranges_minus, ranges_of
-from constrained.grammar.nodes import Grammar
+from constrained.grammar.rules import Grammar
 
 __all__ = ["PLAIN", "STORE_BYTES", "native_vocabulary"]
 

@@ -52,8 +52,6 @@ from constrained.grammar.nodes import (
     Cat,
     Chars,
     Empty,
-    Grammar,
-    LaterRules,
     Lexeme,
     Literal,
     Literals,
@@ -63,6 +61,7 @@ from constrained.grammar.nodes import (
     Ref,
     Repeat,
 )
+from constrained.grammar.rules import Grammar, LaterRules
 
 __all__ = [
     "ANY_BYTE",

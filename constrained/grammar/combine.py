@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from constrained.grammar.build import cat
-from constrained.grammar.nodes import Grammar, Node, Ref
+from constrained.grammar.nodes import Node, Ref
 from constrained.grammar.passes.references import check_references, reachable_rules
 from constrained.grammar.passes.walk import Memo, fold, rebuilt, union, walk
+from constrained.grammar.rules import Grammar
 
 __all__ = ["concatenate", "unite"]
 

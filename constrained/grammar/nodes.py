@@ -1,10 +1,12 @@
-"""The node kinds of the grammar, as frozen values. Meanings: see the package docstring."""
+"""The node kinds of the grammar, as values that never change. Meanings: see the package docstring.
+
+Specs are made of hundreds of them, so they are plain classes: compiled, their attributes are fixed
+and read-only, and one is made in a few dozen nanoseconds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from typing import Any, ClassVar, Final
 
 __all__ = [
     "Alt",
@@ -13,8 +15,6 @@ __all__ = [
     "Cat",
     "Chars",
     "Empty",
-    "Grammar",
-    "LaterRules",
     "Lexeme",
     "Literal",
     "Literals",
@@ -31,127 +31,188 @@ Ranges = tuple[tuple[int, int], ...]
 
 
 class Node:
-    """Any node of a grammar."""
+    """Any node of a grammar: a value, equal to nodes of its kind that hold equal things."""
 
-    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+    """The names of what it holds, in order."""
+
+    def held(self) -> tuple[Any, ...]:
+        """What it holds, in order."""
+        return ()
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return isinstance(other, Node) and type(self) is type(other) and self.held() == other.held()
+
+    def __hash__(self) -> int:
+        # Of parts only the kinds count: they may nest more deeply than a stack of calls.
+        return hash((type(self), tuple(map(_without_parts, self.held()))))
+
+    def __repr__(self) -> str:
+        named = zip(self.__match_args__, self.held(), strict=True)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in named)})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), self.held()
 
 
-@dataclass(frozen=True, slots=True)
+def _without_parts(value: object) -> object:
+    if isinstance(value, Node):
+        return type(value)
+    if isinstance(value, tuple) and value and isinstance(value[0], Node):
+        return tuple(map(type, value))
+    return value
+
+
 class Nothing(Node):
     """The empty set."""
 
 
-@dataclass(frozen=True, slots=True)
 class Empty(Node):
     """The empty string."""
 
 
-@dataclass(frozen=True, slots=True)
 class Literal(Node):
     """One non-empty byte string."""
 
-    data: bytes
+    __match_args__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data: Final = data
+
+    def held(self) -> tuple[Any, ...]:
+        """Its data."""
+        return (self.data,)
 
 
-@dataclass(frozen=True, slots=True)
 class Literals(Node):
     """A finite set of at least two byte strings, sorted and distinct."""
 
-    options: tuple[bytes, ...]
+    __match_args__ = ("options",)
+
+    def __init__(self, options: tuple[bytes, ...]) -> None:
+        self.options: Final = options
+
+    def held(self) -> tuple[Any, ...]:
+        """Its options."""
+        return (self.options,)
 
 
-@dataclass(frozen=True, slots=True)
 class Chars(Node):
     """One Unicode scalar value (never a surrogate) from the ranges, encoded in UTF-8."""
 
-    ranges: Ranges
+    __match_args__ = ("ranges",)
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges: Final = ranges
+
+    def held(self) -> tuple[Any, ...]:
+        """Its ranges."""
+        return (self.ranges,)
 
 
-@dataclass(frozen=True, slots=True)
 class Bytes(Node):
     """One byte from the ranges."""
 
-    ranges: Ranges
+    __match_args__ = ("ranges",)
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges: Final = ranges
+
+    def held(self) -> tuple[Any, ...]:
+        """Its ranges."""
+        return (self.ranges,)
 
 
-@dataclass(frozen=True, slots=True)
 class Cat(Node):
     """Concatenation of at least two parts."""
 
-    parts: tuple[Node, ...]
+    __match_args__ = ("parts",)
+
+    def __init__(self, parts: tuple[Node, ...]) -> None:
+        self.parts: Final = parts
+
+    def held(self) -> tuple[Any, ...]:
+        """Its parts."""
+        return (self.parts,)
 
 
-@dataclass(frozen=True, slots=True)
 class Alt(Node):
     """Union of at least two parts."""
 
-    parts: tuple[Node, ...]
+    __match_args__ = ("parts",)
+
+    def __init__(self, parts: tuple[Node, ...]) -> None:
+        self.parts: Final = parts
+
+    def held(self) -> tuple[Any, ...]:
+        """Its parts."""
+        return (self.parts,)
 
 
-@dataclass(frozen=True, slots=True)
 class Repeat(Node):
     """`least` to `most` copies of `body`; `most` None means no upper bound."""
 
-    body: Node
-    least: int
-    most: int | None
+    __match_args__ = ("body", "least", "most")
+
+    def __init__(self, body: Node, least: int, most: int | None) -> None:
+        self.body: Final = body
+        self.least: Final = least
+        self.most: Final = most
+
+    def held(self) -> tuple[Any, ...]:
+        """Its body, least, most."""
+        return (self.body, self.least, self.most)
 
 
-@dataclass(frozen=True, slots=True)
 class Ref(Node):
     """The rule of that name."""
 
-    name: str
+    __match_args__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name: Final = name
+
+    def held(self) -> tuple[Any, ...]:
+        """Its name."""
+        return (self.name,)
 
 
-@dataclass(frozen=True, slots=True)
 class And(Node):
     """Intersection of at least two regular parts."""
 
-    parts: tuple[Node, ...]
+    __match_args__ = ("parts",)
+
+    def __init__(self, parts: tuple[Node, ...]) -> None:
+        self.parts: Final = parts
+
+    def held(self) -> tuple[Any, ...]:
+        """Its parts."""
+        return (self.parts,)
 
 
-@dataclass(frozen=True, slots=True)
 class Not(Node):
     """All byte strings that the regular body does not match."""
 
-    body: Node
+    __match_args__ = ("body",)
+
+    def __init__(self, body: Node) -> None:
+        self.body: Final = body
+
+    def held(self) -> tuple[Any, ...]:
+        """Its body."""
+        return (self.body,)
 
 
-@dataclass(frozen=True, slots=True)
 class Lexeme(Node):
     """The same set as `body`, marked as a piece whose masks are shared."""
 
-    body: Node
+    __match_args__ = ("body",)
 
+    def __init__(self, body: Node) -> None:
+        self.body: Final = body
 
-class LaterRules(Mapping[str, Node]):
-    """Rules whose bodies are made when they are first looked up.
-
-    An engine looks those that `may_wait` up when it needs them. That is a promise: their bodies
-    match something, and never the empty text.
-    """
-
-    def may_wait(self, name: str) -> bool:  # noqa: ARG002 - what a rule is called may decide
-        """Whether the promise holds for this rule."""
-        return True
-
-    def must_wait(self, name: str) -> bool:  # noqa: ARG002 - as `may_wait`
-        """Whether to make the body only when a state needs it, however near it is.
-
-        For rules that may wait and whose bodies take long to make.
-        """
-        return False
-
-
-@dataclass(frozen=True)
-class Grammar:
-    """A start node and the rules that its `Ref` nodes name.
-
-    >>> from constrained.grammar import Grammar, literal
-    >>> Grammar(literal("yes")).start
-    Literal(data=b'yes')
-    """
-
-    start: Node
-    rules: Mapping[str, Node] = field(default_factory=lambda: MappingProxyType({}))
+    def held(self) -> tuple[Any, ...]:
+        """Its body."""
+        return (self.body,)

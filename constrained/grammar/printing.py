@@ -14,7 +14,6 @@ from constrained.grammar.nodes import (
     Cat,
     Chars,
     Empty,
-    Grammar,
     Lexeme,
     Literal,
     Literals,
@@ -24,6 +23,7 @@ from constrained.grammar.nodes import (
     Ref,
     Repeat,
 )
+from constrained.grammar.rules import Grammar
 from constrained.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["print_grammar", "print_node"]

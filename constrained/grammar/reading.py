@@ -13,7 +13,6 @@ from constrained.grammar.nodes import (
     Alt,
     And,
     Cat,
-    Grammar,
     Lexeme,
     Literal,
     Literals,
@@ -22,6 +21,7 @@ from constrained.grammar.nodes import (
     Ref,
     Repeat,
 )
+from constrained.grammar.rules import Grammar
 
 __all__ = ["line_and_column", "read_grammar"]
 

@@ -21,7 +21,6 @@ the first three need a grammar that `check_references` has passed.
 
 from __future__ import annotations
 
-from constrained.grammar.nodes import Grammar
 from constrained.grammar.passes.analysis import (
     Nullability,
     check_productive,
@@ -33,6 +32,7 @@ from constrained.grammar.passes.left_recursion import left_recursive_rules, with
 from constrained.grammar.passes.references import check_references, reachable_rules, unused_rules
 from constrained.grammar.passes.regular import check_regular
 from constrained.grammar.passes.restriction import restrict
+from constrained.grammar.rules import Grammar
 from constrained.limits import DEFAULT_LIMITS, Limits
 
 __all__ = [

@@ -13,7 +13,6 @@ from constrained.grammar.nodes import (
     Cat,
     Chars,
     Empty,
-    Grammar,
     Lexeme,
     Literal,
     Literals,
@@ -25,6 +24,7 @@ from constrained.grammar.nodes import (
 )
 from constrained.grammar.passes.references import reachable_rules
 from constrained.grammar.passes.walk import Memo, children, components, fold, rebuilt
+from constrained.grammar.rules import Grammar
 
 __all__ = [
     "Nullability",

@@ -22,7 +22,6 @@ from constrained.grammar.nodes import (
     Cat,
     Chars,
     Empty,
-    Grammar,
     Lexeme,
     Literal,
     Literals,
@@ -34,6 +33,7 @@ from constrained.grammar.nodes import (
 from constrained.grammar.passes.analysis import Nullability
 from constrained.grammar.passes.references import reachable_rules
 from constrained.grammar.passes.walk import Memo, components, fold, rebuilt, sequence, union
+from constrained.grammar.rules import Grammar
 from constrained.limits import DEFAULT_LIMITS, Limits
 
 __all__ = ["left_recursive_rules", "without_left_recursion"]

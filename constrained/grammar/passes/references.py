@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from constrained.errors import InvalidSpec
-from constrained.grammar.nodes import Grammar, Node, Ref
+from constrained.grammar.nodes import Node, Ref
 from constrained.grammar.passes.walk import children
+from constrained.grammar.rules import Grammar
 
 __all__ = ["check_references", "reachable_rules", "unused_rules"]
 

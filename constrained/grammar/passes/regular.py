@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from constrained.errors import UnsupportedSpec
-from constrained.grammar.nodes import And, Cat, Empty, Grammar, Node, Not, Ref, Repeat
+from constrained.grammar.nodes import And, Cat, Empty, Node, Not, Ref, Repeat
 from constrained.grammar.passes.walk import children, components, walk
+from constrained.grammar.rules import Grammar
 
 __all__ = ["check_regular"]
 

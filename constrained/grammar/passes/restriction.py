@@ -10,7 +10,6 @@ from constrained.grammar.nodes import (
     And,
     Bytes,
     Chars,
-    Grammar,
     Literal,
     Literals,
     Node,
@@ -21,6 +20,7 @@ from constrained.grammar.nodes import (
 from constrained.grammar.passes.analysis import without_dead_parts
 from constrained.grammar.passes.references import reachable_rules
 from constrained.grammar.passes.walk import Memo, fold, rebuilt
+from constrained.grammar.rules import Grammar
 
 __all__ = ["restrict"]
 

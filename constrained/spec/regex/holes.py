@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any, Final
 from typing import Literal as OneOf
 
 from constrained.grammar.nodes import Node, Ranges
@@ -13,10 +13,16 @@ Share = Ranges | OneOf["all", "empty", "newline"]
 """Which strings of a set: those that start in the ranges, all, the empty one, or just a newline."""
 
 
-@dataclass(frozen=True, slots=True)
 class Hole(Node):
     """A share of what follows the repeat number `loop`, from a place in `context`."""
 
-    loop: int
-    context: int
-    share: Share
+    __match_args__ = ("loop", "context", "share")
+
+    def __init__(self, loop: int, context: int, share: Share) -> None:
+        self.loop: Final = loop
+        self.context: Final = context
+        self.share: Final = share
+
+    def held(self) -> tuple[Any, ...]:
+        """Its loop, context, share."""
+        return (self.loop, self.context, self.share)
