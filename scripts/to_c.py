@@ -28,9 +28,6 @@ TRANSLATED = (
     "constrained/spec/regex/*.py",
 )
 
-LEFT = {"__init__.py", "pieces.py", "syntax.py"}
-"""Packages' fronts, where little happens, and frozen dataclasses, which lose slots and copies."""
-
 LIBRARY = "constrained_formats"
 """All code goes into this extension, with "__mypyc" added; the modules only lead there.
 
@@ -48,7 +45,7 @@ OPTIONS = (
 def sources() -> list[str]:
     """The files of all modules that are translated, below the project's folder."""
     paths = [path for pattern in TRANSLATED for path in sorted(ROOT.glob(pattern))]
-    return [str(path.relative_to(ROOT)) for path in paths if path.name not in LEFT]
+    return [str(path.relative_to(ROOT)) for path in paths if path.name != "__init__.py"]
 
 
 TEXT = r"PyDoc_STR\((?P<text>\"[^\"]*\"|NULL)\)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 
 from constrained.errors import UnsupportedSpec
 from constrained.grammar import Node, lexeme
@@ -118,8 +117,7 @@ def _check_inside(tree: Syntax, where: str) -> None:
                         f"{where}, position {position}",
                     )
                 followed = False
-        for field in fields(node):  # type: ignore[arg-type]
-            value = getattr(node, field.name)
+        for value in node.held():
             stack += [
                 (v, followed)
                 for v in (value if isinstance(value, tuple) else (value,))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import reduce
+from typing import Any, Final
 
 from constrained.grammar import (
     EMPTY,
@@ -37,12 +37,18 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Piece(Syntax):
     """A part of the pattern whose matches depend on nothing around it; widths in characters."""
 
-    node: Node
-    width: Width
+    __match_args__ = ("node", "width")
+
+    def __init__(self, node: Node, width: Width) -> None:
+        self.node: Final = node
+        self.width: Final = width
+
+    def held(self) -> tuple[Any, ...]:
+        """Its node, width."""
+        return (self.node, self.width)
 
 
 TRUE = Piece(EMPTY, NO_WIDTH)

@@ -6,7 +6,6 @@ which knows the whole rest of the text. What no language can express is refused 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import reduce
 
 from constrained.errors import UnsupportedSpec
@@ -38,6 +37,7 @@ from constrained.spec.regex.syntax import (
     Sequence,
     Syntax,
     Text,
+    changed,
     unsupported,
 )
 from constrained.spec.regex.width import either_width, times_width
@@ -121,7 +121,7 @@ class Reducer:
         if _is_simple(tree) and isinstance(body, Quantified) and _is_simple(body):
             # (x+)* is x*: one loop is solved where two would be, one inside the other
             endless = most is None or body.most is None
-            tree = replace(body, least=least * body.least, most=None if endless else 1)
+            tree = changed(body, least=least * body.least, most=None if endless else 1)
             body, least, most = tree.body, tree.least, tree.most
         known = self._repeats.get((body, least, most)) if isinstance(body, Piece) else None
         if known is not None and not tree.possessive:
@@ -144,7 +144,7 @@ class Reducer:
                 "a possessive quantifier on more than one character cuts off matches",
                 "leave out the '+' after the quantifier",
             )
-        return replace(tree, body=body)
+        return changed(tree, body=body)
 
     def _atomic(self, body: Syntax, position: int) -> Syntax:
         while isinstance(body, Group) or (isinstance(body, Sequence) and len(body.parts) == 1):
@@ -152,7 +152,7 @@ class Reducer:
         if isinstance(body, Quantified) and not body.lazy:
             reduced = self.reduce(body.body)
             if isinstance(reduced, Piece) and reduced.width == (1, 1):
-                return self._quantified(replace(body, possessive=True))
+                return self._quantified(changed(body, possessive=True))
         found = self.reduce(body)
         width = reduced_width(found)
         if width[0] == width[1]:
@@ -175,9 +175,9 @@ class Reducer:
             case Anchor() | Boundary() | Look():
                 return _negated(body) if tree.negative else body
             case Choice(options) if all(map(_settles_alone, options)):
-                looks = [self._look(replace(tree, body=option)) for option in options]
+                looks = [self._look(changed(tree, body=option)) for option in options]
                 return self._sequence(tuple(looks)) if tree.negative else self._choice(looks)
-        return replace(tree, body=body)
+        return changed(tree, body=body)
 
     def _sequence(self, parts: tuple[Syntax, ...]) -> Syntax:
         items = joined(settled(self.languages, self._flat(parts)))
@@ -240,5 +240,5 @@ def _settles_alone(tree: Syntax) -> bool:
 
 def _negated(tree: Anchor | Boundary | Look) -> Syntax:
     if isinstance(tree, Boundary):
-        return replace(tree, negative=not tree.negative, on_empty=not tree.on_empty)
-    return replace(tree, negative=not tree.negative)
+        return changed(tree, negative=not tree.negative, on_empty=not tree.on_empty)
+    return changed(tree, negative=not tree.negative)

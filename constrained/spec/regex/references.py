@@ -9,7 +9,6 @@ What cannot be written out is left for `reduce` to refuse.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import product
 
 from constrained.spec.regex.syntax import (
@@ -24,6 +23,7 @@ from constrained.spec.regex.syntax import (
     Sequence,
     Syntax,
     Text,
+    changed,
 )
 
 __all__ = ["written_out"]
@@ -92,9 +92,9 @@ def _mapped(tree: Syntax, function: Callable[[Syntax], Syntax]) -> Syntax:
         case Choice(options):
             return Choice(tuple(map(function, options)))
         case Group(body=body) | Quantified(body=body) | Atomic(body=body) | Look(body=body):
-            return replace(tree, body=function(body))
+            return changed(tree, body=function(body))
         case Conditional(body=body):
-            return replace(tree, body=function(body))
+            return changed(tree, body=function(body))
     return tree
 
 

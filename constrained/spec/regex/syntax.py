@@ -7,8 +7,8 @@ stands in the pattern.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+from typing import Any, ClassVar, Final, TypeVar
 
 from constrained.errors import InvalidSpec, UnsupportedSpec
 from constrained.grammar.nodes import Ranges
@@ -28,46 +28,88 @@ __all__ = [
     "Side",
     "Syntax",
     "Text",
+    "changed",
     "invalid",
     "unsupported",
 ]
 
 
 class Syntax:
-    """Any part of a parsed pattern."""
+    """Any part of a parsed pattern; it never changes, and is equal to itself alone."""
 
-    __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+    """The names of what it holds, in order."""
+
+    def held(self) -> tuple[Any, ...]:
+        """What it holds, in order."""
+        return ()
+
+    def __repr__(self) -> str:
+        named = zip(self.__match_args__, self.held(), strict=True)
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in named)})"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+S = TypeVar("S", bound=Syntax)
+
+
+def changed(tree: S, **changes: Any) -> S:
+    """A part like `tree` but for what is named."""
+    named = zip(tree.__match_args__, tree.held(), strict=True)
+    return type(tree)(*[changes.get(name, value) for name, value in named])
+
+
 class Text(Syntax):
     """Exactly these characters (at least one, no surrogates)."""
 
-    text: str
+    __match_args__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text: Final = text
+
+    def held(self) -> tuple[Any, ...]:
+        """Its text."""
+        return (self.text,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class CharSet(Syntax):
     """One character from the ranges."""
 
-    ranges: Ranges
+    __match_args__ = ("ranges",)
+
+    def __init__(self, ranges: Ranges) -> None:
+        self.ranges: Final = ranges
+
+    def held(self) -> tuple[Any, ...]:
+        """Its ranges."""
+        return (self.ranges,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Sequence(Syntax):
     """One part after the other; no parts: the empty string."""
 
-    parts: tuple[Syntax, ...]
+    __match_args__ = ("parts",)
+
+    def __init__(self, parts: tuple[Syntax, ...]) -> None:
+        self.parts: Final = parts
+
+    def held(self) -> tuple[Any, ...]:
+        """Its parts."""
+        return (self.parts,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Choice(Syntax):
     """One of at least two options."""
 
-    options: tuple[Syntax, ...]
+    __match_args__ = ("options",)
+
+    def __init__(self, options: tuple[Syntax, ...]) -> None:
+        self.options: Final = options
+
+    def held(self) -> tuple[Any, ...]:
+        """Its options."""
+        return (self.options,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Quantified(Syntax):
     """`least` to `most` times the body.
 
@@ -75,20 +117,41 @@ class Quantified(Syntax):
     what it took.
     """
 
-    body: Syntax
-    least: int
-    most: int | None
-    position: int
-    lazy: bool = False
-    possessive: bool = False
+    __match_args__ = ("body", "least", "most", "position", "lazy", "possessive")
+
+    def __init__(
+        self,
+        body: Syntax,
+        least: int,
+        most: int | None,
+        position: int,
+        lazy: bool = False,
+        possessive: bool = False,
+    ) -> None:
+        self.body: Final = body
+        self.least: Final = least
+        self.most: Final = most
+        self.position: Final = position
+        self.lazy: Final = lazy
+        self.possessive: Final = possessive
+
+    def held(self) -> tuple[Any, ...]:
+        """Its body, least, most, position, lazy, possessive."""
+        return (self.body, self.least, self.most, self.position, self.lazy, self.possessive)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Atomic(Syntax):
     """The first way in which the body matches, and no other."""
 
-    body: Syntax
-    position: int
+    __match_args__ = ("body", "position")
+
+    def __init__(self, body: Syntax, position: int) -> None:
+        self.body: Final = body
+        self.position: Final = position
+
+    def held(self) -> tuple[Any, ...]:
+        """Its body, position."""
+        return (self.body, self.position)
 
 
 class Side(Enum):
@@ -101,16 +164,21 @@ class Side(Enum):
     LINE_END = "the end of a line"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Anchor(Syntax):
     """Holds at a side; `negative`: holds everywhere else."""
 
-    side: Side
-    position: int
-    negative: bool = False
+    __match_args__ = ("side", "position", "negative")
+
+    def __init__(self, side: Side, position: int, negative: bool = False) -> None:
+        self.side: Final = side
+        self.position: Final = position
+        self.negative: Final = negative
+
+    def held(self) -> tuple[Any, ...]:
+        """Its side, position, negative."""
+        return (self.side, self.position, self.negative)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Boundary(Syntax):
     """Holds between a character of `word` and something else; `negative`: everywhere else.
 
@@ -118,49 +186,84 @@ class Boundary(Syntax):
     Python (before 3.14) and ECMA-262 differ.
     """
 
-    word: Ranges
-    other: Ranges
-    position: int
-    negative: bool
-    on_empty: bool
+    __match_args__ = ("word", "other", "position", "negative", "on_empty")
+
+    def __init__(
+        self, word: Ranges, other: Ranges, position: int, negative: bool, on_empty: bool
+    ) -> None:
+        self.word: Final = word
+        self.other: Final = other
+        self.position: Final = position
+        self.negative: Final = negative
+        self.on_empty: Final = on_empty
+
+    def held(self) -> tuple[Any, ...]:
+        """Its word, other, position, negative, on_empty."""
+        return (self.word, self.other, self.position, self.negative, self.on_empty)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Look(Syntax):
     """Holds where the body matches from here on (`ahead`) or up to here; `negative`: elsewhere."""
 
-    body: Syntax
-    position: int
-    ahead: bool
-    negative: bool
+    __match_args__ = ("body", "position", "ahead", "negative")
+
+    def __init__(self, body: Syntax, position: int, ahead: bool, negative: bool) -> None:
+        self.body: Final = body
+        self.position: Final = position
+        self.ahead: Final = ahead
+        self.negative: Final = negative
+
+    def held(self) -> tuple[Any, ...]:
+        """Its body, position, ahead, negative."""
+        return (self.body, self.position, self.ahead, self.negative)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Group(Syntax):
     """A capturing group; the name is None where it has none."""
 
-    body: Syntax
-    position: int
-    number: int
-    name: str | None
+    __match_args__ = ("body", "position", "number", "name")
+
+    def __init__(self, body: Syntax, position: int, number: int, name: str | None) -> None:
+        self.body: Final = body
+        self.position: Final = position
+        self.number: Final = number
+        self.name: Final = name
+
+    def held(self) -> tuple[Any, ...]:
+        """Its body, position, number, name."""
+        return (self.body, self.position, self.number, self.name)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class BackReference(Syntax):
     """The text that the group of that number or name matched; `body` is the group's, if known."""
 
-    key: int | str
-    body: Syntax | None
-    position: int
-    ignoring_case: bool
+    __match_args__ = ("key", "body", "position", "ignoring_case")
+
+    def __init__(
+        self, key: int | str, body: Syntax | None, position: int, ignoring_case: bool
+    ) -> None:
+        self.key: Final = key
+        self.body: Final = body
+        self.position: Final = position
+        self.ignoring_case: Final = ignoring_case
+
+    def held(self) -> tuple[Any, ...]:
+        """Its key, body, position, ignoring_case."""
+        return (self.key, self.body, self.position, self.ignoring_case)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Conditional(Syntax):
     """One of two options (a `Choice`), by whether a group took part in the match."""
 
-    body: Syntax
-    position: int
+    __match_args__ = ("body", "position")
+
+    def __init__(self, body: Syntax, position: int) -> None:
+        self.body: Final = body
+        self.position: Final = position
+
+    def held(self) -> tuple[Any, ...]:
+        """Its body, position."""
+        return (self.body, self.position)
 
 
 def _place(where: str, position: int) -> str:
