@@ -1,6 +1,6 @@
 """THE intermediate representation: what every spec compiles to and the engine runs.
 
-A grammar is a start node and a table of named rules. Nodes are frozen values; each denotes a set
+A grammar is a start node and a table of named rules. Nodes are values that never change; each denotes a set
 of byte strings:
 
 ==================  ===========================================================================
