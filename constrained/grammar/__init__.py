@@ -1,7 +1,7 @@
 """THE intermediate representation: what every spec compiles to and the engine runs.
 
-A grammar is a start node and a table of named rules. Nodes are values that never change; each denotes a set
-of byte strings:
+A grammar is a start node and a table of named rules. Nodes are values that never change; each
+denotes a set of byte strings:
 
 ==================  ===========================================================================
 `Nothing()`         the empty set: no output at all
