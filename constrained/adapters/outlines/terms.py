@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from outlines.types import dsl
@@ -160,9 +159,7 @@ def _walk(tree: Any) -> Iterator[Syntax]:
             yield from _walk(item)
     elif isinstance(tree, Syntax):
         yield tree
-        if is_dataclass(tree):
-            for field in fields(tree):
-                yield from _walk(getattr(tree, field.name))
+        yield from _walk(tree.held())
 
 
 def _reaches_out(part: Syntax) -> bool:
