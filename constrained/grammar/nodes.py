@@ -38,7 +38,7 @@ class Node:
 
     def held(self) -> tuple[Any, ...]:
         """What it holds, in order."""
-        return ()
+        return tuple([getattr(self, name) for name in self.__match_args__])
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -81,10 +81,6 @@ class Literal(Node):
     def __init__(self, data: bytes) -> None:
         self.data: Final = data
 
-    def held(self) -> tuple[Any, ...]:
-        """Its data."""
-        return (self.data,)
-
 
 class Literals(Node):
     """A finite set of at least two byte strings, sorted and distinct."""
@@ -93,10 +89,6 @@ class Literals(Node):
 
     def __init__(self, options: tuple[bytes, ...]) -> None:
         self.options: Final = options
-
-    def held(self) -> tuple[Any, ...]:
-        """Its options."""
-        return (self.options,)
 
 
 class Chars(Node):
@@ -107,10 +99,6 @@ class Chars(Node):
     def __init__(self, ranges: Ranges) -> None:
         self.ranges: Final = ranges
 
-    def held(self) -> tuple[Any, ...]:
-        """Its ranges."""
-        return (self.ranges,)
-
 
 class Bytes(Node):
     """One byte from the ranges."""
@@ -119,10 +107,6 @@ class Bytes(Node):
 
     def __init__(self, ranges: Ranges) -> None:
         self.ranges: Final = ranges
-
-    def held(self) -> tuple[Any, ...]:
-        """Its ranges."""
-        return (self.ranges,)
 
 
 class Cat(Node):
@@ -133,10 +117,6 @@ class Cat(Node):
     def __init__(self, parts: tuple[Node, ...]) -> None:
         self.parts: Final = parts
 
-    def held(self) -> tuple[Any, ...]:
-        """Its parts."""
-        return (self.parts,)
-
 
 class Alt(Node):
     """Union of at least two parts."""
@@ -145,10 +125,6 @@ class Alt(Node):
 
     def __init__(self, parts: tuple[Node, ...]) -> None:
         self.parts: Final = parts
-
-    def held(self) -> tuple[Any, ...]:
-        """Its parts."""
-        return (self.parts,)
 
 
 class Repeat(Node):
@@ -161,10 +137,6 @@ class Repeat(Node):
         self.least: Final = least
         self.most: Final = most
 
-    def held(self) -> tuple[Any, ...]:
-        """Its body, least, most."""
-        return (self.body, self.least, self.most)
-
 
 class Ref(Node):
     """The rule of that name."""
@@ -173,10 +145,6 @@ class Ref(Node):
 
     def __init__(self, name: str) -> None:
         self.name: Final = name
-
-    def held(self) -> tuple[Any, ...]:
-        """Its name."""
-        return (self.name,)
 
 
 class And(Node):
@@ -187,10 +155,6 @@ class And(Node):
     def __init__(self, parts: tuple[Node, ...]) -> None:
         self.parts: Final = parts
 
-    def held(self) -> tuple[Any, ...]:
-        """Its parts."""
-        return (self.parts,)
-
 
 class Not(Node):
     """All byte strings that the regular body does not match."""
@@ -200,10 +164,6 @@ class Not(Node):
     def __init__(self, body: Node) -> None:
         self.body: Final = body
 
-    def held(self) -> tuple[Any, ...]:
-        """Its body."""
-        return (self.body,)
-
 
 class Lexeme(Node):
     """The same set as `body`, marked as a piece whose masks are shared."""
@@ -212,7 +172,3 @@ class Lexeme(Node):
 
     def __init__(self, body: Node) -> None:
         self.body: Final = body
-
-    def held(self) -> tuple[Any, ...]:
-        """Its body."""
-        return (self.body,)

@@ -168,3 +168,10 @@ def test_a_constant_matches_its_own_text_and_no_other(one: Any, other: Any) -> N
     mine, its = json.dumps(one, sort_keys=True), json.dumps(other, sort_keys=True)
     assert ct.json({"const": json.loads(mine)}).matches(mine)
     assert ct.json({"const": json.loads(its)}).matches(mine) == (mine == its)
+
+
+def test_a_schema_that_is_changed_later_changes_no_repr() -> None:
+    schema = {"type": "string", "maxLength": 3}
+    spec = ct.json(schema)
+    schema["maxLength"] = 9
+    assert repr(spec) == "json({'type': 'string', 'maxLength': 3})"

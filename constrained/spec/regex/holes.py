@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 from typing import Literal as OneOf
 
 from constrained.grammar.nodes import Node, Ranges
@@ -22,7 +22,3 @@ class Hole(Node):
         self.loop: Final = loop
         self.context: Final = context
         self.share: Final = share
-
-    def held(self) -> tuple[Any, ...]:
-        """Its loop, context, share."""
-        return (self.loop, self.context, self.share)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any, Final
+from typing import Final
 
 from constrained.grammar import (
     EMPTY,
@@ -45,10 +45,6 @@ class Piece(Syntax):
     def __init__(self, node: Node, width: Width) -> None:
         self.node: Final = node
         self.width: Final = width
-
-    def held(self) -> tuple[Any, ...]:
-        """Its node, width."""
-        return (self.node, self.width)
 
 
 TRUE = Piece(EMPTY, NO_WIDTH)

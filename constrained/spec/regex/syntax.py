@@ -42,7 +42,7 @@ class Syntax:
 
     def held(self) -> tuple[Any, ...]:
         """What it holds, in order."""
-        return ()
+        return tuple([getattr(self, name) for name in self.__match_args__])
 
     def __repr__(self) -> str:
         named = zip(self.__match_args__, self.held(), strict=True)
@@ -66,10 +66,6 @@ class Text(Syntax):
     def __init__(self, text: str) -> None:
         self.text: Final = text
 
-    def held(self) -> tuple[Any, ...]:
-        """Its text."""
-        return (self.text,)
-
 
 class CharSet(Syntax):
     """One character from the ranges."""
@@ -78,10 +74,6 @@ class CharSet(Syntax):
 
     def __init__(self, ranges: Ranges) -> None:
         self.ranges: Final = ranges
-
-    def held(self) -> tuple[Any, ...]:
-        """Its ranges."""
-        return (self.ranges,)
 
 
 class Sequence(Syntax):
@@ -92,10 +84,6 @@ class Sequence(Syntax):
     def __init__(self, parts: tuple[Syntax, ...]) -> None:
         self.parts: Final = parts
 
-    def held(self) -> tuple[Any, ...]:
-        """Its parts."""
-        return (self.parts,)
-
 
 class Choice(Syntax):
     """One of at least two options."""
@@ -104,10 +92,6 @@ class Choice(Syntax):
 
     def __init__(self, options: tuple[Syntax, ...]) -> None:
         self.options: Final = options
-
-    def held(self) -> tuple[Any, ...]:
-        """Its options."""
-        return (self.options,)
 
 
 class Quantified(Syntax):
@@ -135,10 +119,6 @@ class Quantified(Syntax):
         self.lazy: Final = lazy
         self.possessive: Final = possessive
 
-    def held(self) -> tuple[Any, ...]:
-        """Its body, least, most, position, lazy, possessive."""
-        return (self.body, self.least, self.most, self.position, self.lazy, self.possessive)
-
 
 class Atomic(Syntax):
     """The first way in which the body matches, and no other."""
@@ -148,10 +128,6 @@ class Atomic(Syntax):
     def __init__(self, body: Syntax, position: int) -> None:
         self.body: Final = body
         self.position: Final = position
-
-    def held(self) -> tuple[Any, ...]:
-        """Its body, position."""
-        return (self.body, self.position)
 
 
 class Side(Enum):
@@ -174,10 +150,6 @@ class Anchor(Syntax):
         self.position: Final = position
         self.negative: Final = negative
 
-    def held(self) -> tuple[Any, ...]:
-        """Its side, position, negative."""
-        return (self.side, self.position, self.negative)
-
 
 class Boundary(Syntax):
     """Holds between a character of `word` and something else; `negative`: everywhere else.
@@ -197,10 +169,6 @@ class Boundary(Syntax):
         self.negative: Final = negative
         self.on_empty: Final = on_empty
 
-    def held(self) -> tuple[Any, ...]:
-        """Its word, other, position, negative, on_empty."""
-        return (self.word, self.other, self.position, self.negative, self.on_empty)
-
 
 class Look(Syntax):
     """Holds where the body matches from here on (`ahead`) or up to here; `negative`: elsewhere."""
@@ -213,10 +181,6 @@ class Look(Syntax):
         self.ahead: Final = ahead
         self.negative: Final = negative
 
-    def held(self) -> tuple[Any, ...]:
-        """Its body, position, ahead, negative."""
-        return (self.body, self.position, self.ahead, self.negative)
-
 
 class Group(Syntax):
     """A capturing group; the name is None where it has none."""
@@ -228,10 +192,6 @@ class Group(Syntax):
         self.position: Final = position
         self.number: Final = number
         self.name: Final = name
-
-    def held(self) -> tuple[Any, ...]:
-        """Its body, position, number, name."""
-        return (self.body, self.position, self.number, self.name)
 
 
 class BackReference(Syntax):
@@ -247,10 +207,6 @@ class BackReference(Syntax):
         self.position: Final = position
         self.ignoring_case: Final = ignoring_case
 
-    def held(self) -> tuple[Any, ...]:
-        """Its key, body, position, ignoring_case."""
-        return (self.key, self.body, self.position, self.ignoring_case)
-
 
 class Conditional(Syntax):
     """One of two options (a `Choice`), by whether a group took part in the match."""
@@ -260,10 +216,6 @@ class Conditional(Syntax):
     def __init__(self, body: Syntax, position: int) -> None:
         self.body: Final = body
         self.position: Final = position
-
-    def held(self) -> tuple[Any, ...]:
-        """Its body, position."""
-        return (self.body, self.position)
 
 
 def _place(where: str, position: int) -> str:
