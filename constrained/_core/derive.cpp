@@ -4,6 +4,7 @@
 // modulo their simplifications. Bytes that a term cannot tell apart share one derivative, so a
 // state costs a handful of them, not 256.
 #include <algorithm>
+#include <queue>
 
 #include "terms.h"
 
@@ -305,45 +306,42 @@ bool Store::is_productive(TermId t, Call& call) {
   };
   if (!open(t)) return known(t);
 
-  struct Frame {
+  struct Open {
+    uint32_t least;  // bytes to a nullable derivative
     TermId term;
-    const Partition* partition;
-    unsigned next_class;
+    bool operator<(const Open& other) const { return least > other.least; }
   };
-  std::vector<TermId> visited;
-  std::unordered_map<TermId, bool> seen;
-  std::vector<Frame> stack;
-  auto enter = [&](TermId id) {
-    seen.emplace(id, true);
-    visited.push_back(id);
-    stack.push_back({id, edges(id, call)->partition, 0});
-  };
-  enter(t);
-  while (!stack.empty()) {
-    Frame& frame = stack.back();
-    if (frame.next_class == frame.partition->classes) {
-      stack.pop_back();
-      continue;
+  // The nearest first, as far as bounds tell: a search in depth would unfold counters.
+  std::priority_queue<Open> frontier;
+  std::unordered_map<TermId, TermId> from{{t, t}};
+  frontier.push({0, t});
+  while (!frontier.empty()) {
+    const TermId here = frontier.top().term;
+    frontier.pop();
+    const Partition* partition = edges(here, call)->partition;
+    for (unsigned c = 0; c < partition->classes; ++c) {
+      const uint8_t byte = partition->first[c];
+      call.spend();
+      // The successor before pruning, so that the search does not call itself.
+      const Term& term = (*this)[here];
+      TermId next;
+      if (term.kind == Kind::And) {
+        std::vector<TermId> parts;
+        for (TermId i = 0; i < term.b; ++i) parts.push_back(step(normal(term.parts[i], call), byte, call));
+        next = conjunction(std::move(parts), call);
+      } else {
+        next = negation(step(normal(term.a, call), byte, call), call);
+      }
+      if (known(next)) {
+        for (TermId way = here;; way = from[way]) {
+          at(way).productive = 1;
+          if (way == t) return true;
+        }
+      }
+      if (open(next) && from.emplace(next, here).second) frontier.push({at_least(next, call), next});
     }
-    uint8_t byte = frame.partition->first[frame.next_class++];
-    call.spend();
-    // The successor before pruning, so that the search does not call itself.
-    const Term& term = (*this)[frame.term];
-    TermId next;
-    if (term.kind == Kind::And) {
-      std::vector<TermId> parts;
-      for (TermId i = 0; i < term.b; ++i) parts.push_back(step(normal(term.parts[i], call), byte, call));
-      next = conjunction(std::move(parts), call);
-    } else {
-      next = negation(step(normal(term.a, call), byte, call), call);
-    }
-    if (known(next)) {
-      for (const Frame& f : stack) at(f.term).productive = 1;
-      return true;
-    }
-    if (open(next) && !seen.count(next)) enter(next);
   }
-  for (TermId id : visited) at(id).productive = 2;
+  for (const auto& [id, _] : from) at(id).productive = 2;
   return false;
 }
 

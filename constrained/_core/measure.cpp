@@ -1,5 +1,6 @@
 // Distances: the fewest bytes to the end of an output, a text that takes so many, certain bytes.
 #include <algorithm>
+#include <queue>
 
 #include "terms.h"
 
@@ -91,31 +92,92 @@ uint32_t Store::distance(TermId t, Call& call) {
   return (*this)[t].distance.load(std::memory_order_relaxed);
 }
 
-// And, Not: breadth first over derivatives to the nearest nullable one, then along the way back.
-uint32_t Store::search_distance(TermId start, Call& call) {
-  std::unordered_map<TermId, TermId> parent{{start, start}};
-  std::vector<TermId> layer{start}, next_layer;
-  auto finish = [&](TermId id, uint32_t d) {
-    for (;; ++d) {
-      if ((*this)[id].distance.load(std::memory_order_relaxed) == kUnknown) at(id).distance.store(d, std::memory_order_release);
-      if (id == start) return d;
-      id = parent[id];
+// A lower bound of the distance that needs no search: an intersection takes at least what each part
+// takes by itself, a complement at least nothing. Counters are read, not unfolded.
+uint32_t Store::at_least(TermId t, Call& call) {
+  Deeper guard(call);
+  uint32_t before = 0;
+  for (;; t = (*this)[t].b) {  // along the spine of a concatenation
+    call.spend();
+    const Term& term = (*this)[t];
+    const uint32_t exact = term.distance.load(std::memory_order_acquire);
+    if (exact != kUnknown) return plus(before, exact);
+    if (term.kind == Kind::Cat) {
+      before = plus(before, at_least(term.a, call));
+      continue;
     }
-  };
-  if ((*this)[start].nullable) return finish(start, 0);
-  while (!layer.empty()) {
-    for (TermId id : layer) {
-      const Edges* e = edges(id, call);
-      for (unsigned c = 0; c < e->partition->classes; ++c) {
-        TermId next = step(id, e->partition->first[c], call);
-        call.spend();
-        if (next == kNothing || !parent.emplace(next, id).second) continue;
-        if ((*this)[next].nullable) return finish(next, 0);
-        next_layer.push_back(next);
+    if (const auto found = at_least_.find(t); found != at_least_.end()) return plus(before, found->second);
+    uint32_t bound = 0;
+    switch (term.kind) {
+      case Kind::And:
+        for (TermId i = 0; i < term.b; ++i) bound = std::max(bound, at_least(term.parts[i], call));
+        break;
+      case Kind::Not: bound = !term.nullable; break;
+      case Kind::Alt:
+        bound = kInfinite;
+        for (TermId i = 0; i < term.b; ++i) bound = std::min(bound, at_least(term.parts[i], call));
+        break;
+      case Kind::Repeat: bound = times(at_least(term.a, call), term.low); break;
+      case Kind::Lexeme: bound = at_least(term.a, call); break;
+      default: bound = distance(t, call);
+    }
+    at_least_.emplace(t, bound);
+    return plus(before, bound);
+  }
+}
+
+namespace {
+
+// Where a search goes on: the fewest bytes in all by way of this term, of which so many are taken.
+struct Open {
+  uint32_t least, taken;
+  TermId term;
+  bool operator<(const Open& other) const {  // whether it comes after the other
+    return least != other.least ? least > other.least : taken < other.taken;
+  }
+};
+
+struct Visit {
+  TermId from;
+  uint32_t taken;
+};
+
+}  // namespace
+
+// And, Not: a best-first search (A*, Hart, Nilsson, Raphael 1968) over derivatives for the nearest
+// nullable one, led by `at_least`: where counters overlap, a search in all directions meets their
+// subsets. The distances along the way found are exact, too.
+uint32_t Store::search_distance(TermId start, Call& call) {
+  std::unordered_map<TermId, Visit> visits{{start, {start, 0}}};
+  std::priority_queue<Open> open;
+  open.push({at_least(start, call), 0, start});
+  while (!open.empty()) {
+    const auto [least, taken, id] = open.top();
+    open.pop();
+    if (taken != visits[id].taken) continue;  // a shorter way to it was found since
+    const uint32_t known = (*this)[id].nullable ? 0 : (*this)[id].distance.load(std::memory_order_relaxed);
+    if (known != kUnknown && plus(taken, known) > least) {
+      if (known != kInfinite) open.push({taken + known, taken, id});  // known only by now
+      continue;
+    }
+    if (known != kUnknown) {
+      for (TermId way = id, d = known;; way = visits[way].from, ++d) {
+        if ((*this)[way].distance.load(std::memory_order_relaxed) == kUnknown)
+          at(way).distance.store(d, std::memory_order_release);
+        if (way == start) return d;
       }
     }
-    layer.swap(next_layer);
-    next_layer.clear();
+    const Edges* e = edges(id, call);
+    for (unsigned c = 0; c < e->partition->classes; ++c) {
+      const TermId next = step(id, e->partition->first[c], call);
+      call.spend();
+      if (next == kNothing) continue;
+      auto [visit, fresh] = visits.try_emplace(next, Visit{id, taken + 1});
+      if (!fresh && visit->second.taken <= taken + 1) continue;
+      visit->second = {id, taken + 1};
+      const uint32_t left = (*this)[next].nullable ? 0 : at_least(next, call);
+      if (left != kInfinite) open.push({plus(taken + 1, left), taken + 1, next});
+    }
   }
   at(start).distance.store(kInfinite, std::memory_order_release);
   return kInfinite;

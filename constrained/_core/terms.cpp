@@ -298,6 +298,17 @@ TermId Store::conjunction(std::vector<TermId> parts, Call& call) {
     const Term& t = (*this)[p];
     if (t.kind == Kind::Not && std::binary_search(flat.begin(), flat.end(), t.a)) return kNothing;
   }
+  // Beside texts over an alphabet, all of them say nothing, and their complement leaves nothing.
+  for (size_t i = 0; i < flat.size() && flat.size() > 1;) {
+    const Term& t = (*this)[flat[i]];
+    const TermId texts = texts_in(t.kind == Kind::Not ? t.a : flat[i], call);
+    const bool beside = texts != kNothing && std::any_of(flat.begin(), flat.end(), [&](TermId p) {
+      return p != flat[i] && (*this)[p].kind != Kind::Not && is_text(p, texts, call);
+    });
+    if (beside && t.kind == Kind::Not) return kNothing;
+    if (beside) flat.erase(flat.begin() + static_cast<std::ptrdiff_t>(i));
+    else ++i;
+  }
   if (flat.empty()) return everything_;
   if (flat.size() == 1) return flat[0];
   return intern(Kind::And, 0, static_cast<TermId>(flat.size()), 0, 0, flat.data(), flat.size(), nullable,

@@ -168,8 +168,15 @@ class Store {
   bool is_productive(TermId t, Call& call);
   TermId pruned(TermId t, Call& call) { return is_productive(t, call) ? t : kNothing; }
 
+  // inclusion.cpp
+  // All texts over an alphabet, (c|d|...)*, that are a term or an option of it; kNothing: none.
+  TermId texts_in(TermId t, Call& call);
+  // Whether every string of `t` is one of these texts, as far as the term shows it.
+  bool is_text(TermId t, TermId texts, Call& call) { return is_text(t, texts, texts, call); }
+
   // measure.cpp
   uint32_t distance(TermId t, Call& call);
+  uint32_t at_least(TermId t, Call& call);  // a bound of it from below, without a search
   // At most so many bytes complete the output after any text that may be completed; kInfinite below
   // rules, And and Not, where it does not show.
   uint32_t farthest(TermId t, Call& call);
@@ -207,6 +214,9 @@ class Store {
   std::vector<const Partition*> set_partitions_;  // by set; null while not known
   std::map<std::pair<const Partition*, const Partition*>, const Partition*> meets_;
   std::map<std::vector<std::pair<uint32_t, uint32_t>>, TermId> chars_;
+  std::unordered_map<TermId, uint32_t> at_least_;  // of terms that hold an And or a Not
+  std::unordered_map<TermId, TermId> texts_in_;
+  std::unordered_map<uint64_t, bool> is_text_;  // by the term and where it begins
   TermId everything_ = 0;
 
   TermId intern(Kind kind, TermId a, TermId b, uint32_t low, uint32_t high, const TermId* parts,
@@ -228,6 +238,8 @@ class Store {
   auto inside_rule(uint32_t index, Work work, Call& call);
   TermId derive(TermId t, uint8_t byte, Call& call);
   TermId derive_part(TermId t, uint8_t byte, Call& call);
+  bool is_letter(TermId t, Call& call);
+  bool is_text(TermId t, TermId from, TermId texts, Call& call);
   uint32_t search_distance(TermId t, Call& call);
   uint32_t farthest(TermId t, std::unordered_map<TermId, uint32_t>& known, Call& call);
 };
