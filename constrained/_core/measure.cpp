@@ -106,6 +106,7 @@ uint32_t Store::at_least(TermId t, Call& call) {
       before = plus(before, at_least(term.a, call));
       continue;
     }
+    std::lock_guard<std::recursive_mutex> lock(mutex);
     if (const auto found = at_least_.find(t); found != at_least_.end()) return plus(before, found->second);
     uint32_t bound = 0;
     switch (term.kind) {
@@ -223,7 +224,7 @@ std::string Store::completion(TermId t, Call& call) {
       uint8_t byte = e->partition->favourite[e->partition->by_rank[i]];
       TermId next = step(t, byte, call);
       call.spend();
-      if (next == kNothing || distance(next, call) != left - 1) continue;
+      if (next == kNothing || at_least(next, call) >= left || distance(next, call) >= left) continue;
       out.push_back(static_cast<char>(byte));
       t = next;
       break;
