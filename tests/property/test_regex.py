@@ -154,13 +154,20 @@ AFTER = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=700, deadline=None)
 @given(
-    st.sampled_from(["(?:{}({}){}){}", "{}(?:({}){}|b){}", "{}(?=({}).*{}){}", "{}(?:({}))?{}{}"]),
+    st.sampled_from(
+        [
+            *("(?:{}({}){}){}", "{}(?:({}){}|b){}", "{}(?=({}).*{}){}", "{}(?:({}))?{}{}"),
+            *("{}(?:({})|b{}){}", "{}(?:({})|b){}{}", "(?i){}(?:({})b){{1,2}}{}{}"),
+            *("(?:{}({})|{}{})*", "{}(?:({})|(b)){}{}", "(?i:{}({})){}(?(1)a|b){}"),
+            *("{}(?!({})b{}){}.*", "(?:{}(?>({})){}{})?"),
+        ]
+    ),
     st.sampled_from(["", "b?", "^"]),
     GROUPS,
     AFTER,
-    st.sampled_from(["", "*", "{2}", "b"]),
+    st.sampled_from(["", "*", "{2}", "b", "(?(1)b|a)"]),
     st.lists(st.text(alphabet="abAé", max_size=6), min_size=5, max_size=8),
 )
 def test_back_references_match_as_in_re(

@@ -95,5 +95,5 @@ def pattern_node(
         parser = EcmaParser(pattern, where)
     tree = parser.parse()
     if parser.references:
-        tree = written_out(tree)
+        tree = written_out(tree, resets=dialect == "ecma")
     return compile_tree(tree, search=search, where=where, limits=limits)

@@ -25,6 +25,8 @@ __all__ = [
     "ECMA_DOT",
     "NEWLINE",
     "PYTHON_DOT",
+    "a_character",
+    "ascii_lower_case_of",
     "atoms_of",
     "category",
     "disjoint",
@@ -32,6 +34,7 @@ __all__ = [
     "holds",
     "ignoring_ascii_case",
     "ignoring_case",
+    "lower_case_of",
     "negated",
     "one_of",
     "python_class",
@@ -55,6 +58,16 @@ def holds(ranges: Ranges, code: int) -> bool:
     """Whether the code point is in the ranges."""
     i = bisect_right(ranges, (code, MAX_CODE_POINT)) - 1
     return i >= 0 and ranges[i][1] >= code
+
+
+def a_character(ranges: Ranges) -> int | None:
+    """The first code point of the set that is a character; None where it has only surrogates."""
+    for low, high in ranges:
+        if not 0xD800 <= low <= 0xDFFF:
+            return low
+        if high > 0xDFFF:
+            return 0xE000
+    return None
 
 
 def within(ranges: Ranges, other: Ranges) -> bool:
@@ -230,6 +243,20 @@ def ignoring_case(ranges: Ranges) -> Ranges:
     else:
         present = [c for c in partners if holds(ranges, c)]
     return ranges_of([*ranges, *((same, same) for code in present for same in partners[code])])
+
+
+def lower_case_of(code: int) -> Ranges:
+    """The code points with the lower case of this one: what `re` takes for a group's text again.
+
+    Fewer than `ignoring_case` gives: the long s is no s here.
+    """
+    small = chr(code).lower()[0]
+    return ranges_of((c, c) for c in _partners().get(code, (code,)) if chr(c).lower()[0] == small)
+
+
+def ascii_lower_case_of(code: int) -> Ranges:
+    """The same under the flag ASCII."""
+    return ignoring_ascii_case(((code, code),))
 
 
 def has_upper_case_strays(ranges: Ranges, folded: Ranges) -> bool:

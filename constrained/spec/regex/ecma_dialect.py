@@ -213,7 +213,7 @@ class EcmaParser(Parser):
         found = re.compile("[0-9]{0,11}").match(self.pattern, self.at)
         digits = found[0] if found else ""
         # A reference may point forward, so the groups of the whole pattern count.
-        if int(digits) <= len(_CAPTURING.findall(_HIDDEN.sub("", self.pattern))):
+        if int(digits) <= len(_CAPTURING.findall(_HIDDEN.sub(".", self.pattern))):
             self.at += len(digits)
             return self.reference(int(digits), start)
         raise self.error(f"there is no group {digits}", start, "write \\x.. for a character")
@@ -221,7 +221,7 @@ class EcmaParser(Parser):
     def reference(self, key: int | str, start: int) -> Syntax:
         """A back-reference; its group may follow."""
         self.references = True
-        return BackReference(key, None, start, ignoring_case=False)
+        return BackReference(key, None, start)
 
     # Groups.
 

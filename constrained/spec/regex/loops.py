@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from constrained.grammar import EMPTY, NOTHING, Alt, Cat, Node, Nothing, cat, repeat
 from constrained.grammar.nodes import Ranges
-from constrained.spec.regex.classes import NEWLINE, atoms_of
-from constrained.spec.regex.holes import Hole, Share
+from constrained.spec.regex.classes import NEWLINE, a_character, atoms_of, holds
+from constrained.spec.regex.futures import Watch
+from constrained.spec.regex.holes import Future, Hole, Share
 from constrained.spec.regex.languages import Languages, NotLinear, character_set
 from constrained.spec.regex.pieces import Piece
 from constrained.spec.regex.syntax import (
@@ -45,15 +46,14 @@ def solve(rests: Rests, body: Syntax, rest: Rest) -> Rest:
     rests.loops += 1
     loop = rests.loops
     shares = _shares(body)
-    holes = [[Hole(loop, context, share) for share in shares] for context in range(len(rest))]
-    if len(shares) * len(rest) > MAX_UNKNOWNS:
-        raise NotLinear
+    states = _states(shares, _watches(rests, body), MAX_UNKNOWNS // len(rest))
+    holes = [[Hole(loop, context, *state) for state in states] for context in range(len(rest))]
     after = rests.part(body, tuple(languages.either(*row) for row in holes))
     equations: dict[Hole, Equation] = {}
     for row, now, later in zip(holes, rest, after, strict=True):
         for hole in row:
-            constant, factors = _linear(languages, _cut(rests, later, hole.share, shares), loop)
-            start = _cut(rests, now, hole.share, shares)
+            constant, factors = _linear(languages, _cut(rests, later, hole, shares), loop)
+            start = _cut(rests, now, hole, shares)
             equations[hole] = languages.either(start, constant), factors
     found = _eliminate(languages, equations)
     out = tuple(languages.either(*(found[hole] for hole in row)) for row in holes)
@@ -102,7 +102,59 @@ def _looks_ahead(tree: Syntax, sets: dict[Ranges, None], sides: set[Side]) -> bo
     return False
 
 
-def _cut(rests: Rests, node: Node, share: Share, shares: tuple[Share, ...]) -> Node:
+State = tuple[Share, tuple[tuple[Watch, Future], ...]]
+"""What all strings of a hole have in common."""
+
+
+def _watches(rests: Rests, tree: Syntax) -> list[Watch]:
+    """The automata of the look-aheads inside the tree that ask for more than one character."""
+    found: list[Watch] = []
+    match tree:
+        case Look(body=body, ahead=True):
+            if not isinstance(body, Piece) or character_set(body.node) is None:
+                found = [rests.watch(node) for node in rests.looked(tree)]
+        case Sequence(parts) | Choice(parts):
+            found = [watch for part in parts for watch in _watches(rests, part)]
+        case Quantified(body=body):
+            found = _watches(rests, body)
+    return list(dict.fromkeys(found))
+
+
+def _states(shares: tuple[Share, ...], watches: list[Watch], most: int) -> list[State]:
+    """The shares of all strings that the body's assertions tell apart, found from their ends on."""
+    if not watches and len(shares) <= most:
+        return [(share, ()) for share in shares]
+    cells = [share for share in shares if isinstance(share, tuple)]
+    codes = []
+    for atom in atoms_of([*cells, *(ranges for watch in watches for ranges, _ in watch.atoms)]):
+        code = a_character(atom)
+        if code is not None:
+            codes.append(code)
+    found: list[State] = [("empty", tuple((watch, watch.at_the_end) for watch in watches))]
+    for share, futures in found:  # grows while it is walked
+        for code in codes:
+            first = next(cell for cell in cells if holds(cell, code))
+            alone = share == "empty" and first == NEWLINE and "newline" in shares
+            before = tuple((watch, watch.before(code, future)) for watch, future in futures)
+            state: State = ("newline" if alone else first, before)
+            if state not in found:
+                found.append(state)
+        if len(found) > most:
+            raise NotLinear
+    return found
+
+
+def _cut(rests: Rests, node: Node, hole: Hole, shares: tuple[Share, ...]) -> Node:
+    """What of the node is like the strings of the hole."""
+    node = _share(rests, node, hole.share, shares)
+    for watch, future in hole.futures:
+        for state in range(len(watch.states)):
+            if not isinstance(watch.states[state], Nothing):
+                node = watch.cut(node, state, state in future)
+    return node
+
+
+def _share(rests: Rests, node: Node, share: Share, shares: tuple[Share, ...]) -> Node:
     """That share of the node."""
     languages = rests.languages
     if share == "all":

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import sys
 import unicodedata
+from collections.abc import Callable
 
 from constrained.grammar.build import MAX_CODE_POINT
 from constrained.grammar.nodes import Ranges
@@ -15,9 +16,11 @@ from constrained.spec.regex.classes import (
     ALL,
     ASCII_CLASSES,
     PYTHON_DOT,
+    ascii_lower_case_of,
     has_upper_case_strays,
     ignoring_ascii_case,
     ignoring_case,
+    lower_case_of,
     python_class,
 )
 from constrained.spec.regex.parser import Members, Parser
@@ -335,7 +338,13 @@ class PythonParser(Parser):
             raise self.error(f"group {number} is still open here", start)
         self.check_behind(number, start)
         self.references = True
-        return BackReference(number, body, start, self.ignorecase)
+        return BackReference(number, body, start, self.same_case())
+
+    def same_case(self) -> Callable[[int], Ranges] | None:
+        """What a character may be where a reference repeats it; None: only itself."""
+        if not self.ignorecase:
+            return None
+        return ascii_lower_case_of if self.flags & re.ASCII else lower_case_of
 
     def check_behind(self, number: int, start: int) -> None:
         """Refuse a reference from a look-behind into itself."""
@@ -441,7 +450,8 @@ class PythonParser(Parser):
             number = int(digits[:11])
             self.promised.append((number, start))
         self.check_behind(number, start)
-        return Conditional(self.nested(start, self.branches), start)
+        self.references = True
+        return Conditional(self.nested(start, self.branches), number, start)
 
     def branches(self) -> Syntax:
         """What follows a condition: one or two branches."""

@@ -77,18 +77,18 @@ class Reducer:
                 return self._look(tree)
             case Group(body):
                 return self.reduce(body)
-            case BackReference(position=position):
+            case BackReference(position=position, reason=reason):
                 raise self.refusal(
                     position,
                     "back-reference",
-                    "a back-reference to a group of many texts is not regular",
+                    f"a back-reference to {reason}",
                     "write out the alternatives, or check it after generation",
                 )
-            case Conditional(_, position):
+            case Conditional(position=position, reason=reason):
                 raise self.refusal(
                     position,
                     "conditional group",
-                    "a conditional group depends on what a group matched",
+                    f"a condition on {reason}",
                     "write out the two cases as alternatives",
                 )
         return tree

@@ -1,9 +1,13 @@
-r"""Back-references to groups of a few texts, written out: ``([-/.])\d\1`` as three alternatives.
+r"""Back-references and conditions on groups, written out: ``([-/.])\d\1`` as three alternatives.
 
-A back-reference makes a language irregular only where its group matches without bound. Where the
-group stands in the same sequence, before the reference and not optional, and matches few texts,
-the sequence is the union over these texts, each put in place of the group and its references.
-What cannot be written out is left for `reduce` to refuse.
+Where a group matches few texts, a pattern that refers to it is the union over these texts, each
+put in place of the group and of its references; where it may take no part in a match, one more
+option without it. `_Ways` follows a group through a part of the tree: what it holds before a part,
+what it can hold after it, and how the part reads then. A group inside a repeat keeps what its last
+round gave it in Python and is reset by each round in ECMA-262; the part that is written out is the
+smallest whose references do not ask about anything before it.
+
+What cannot be written out is left for `reduce` to refuse, with the reason.
 """
 
 from __future__ import annotations
@@ -25,63 +29,246 @@ from constrained.spec.regex.syntax import (
     Text,
     changed,
 )
+from constrained.spec.regex.width import width
 
 __all__ = ["written_out"]
 
 MAX_TEXTS = 64
 MAX_COPIED = 100_000
+MAX_ROUNDS = 16
+
+Held = str | bool | None
+"""What a group holds: a text, True for one that nothing asks about, None for nothing yet."""
+
+BEFORE: Held = False
+"""What it held before the part that is being written out, which is not known."""
+
+NEVER = CharSet(())
+EMPTY = Sequence(())
 
 
-def written_out(tree: Syntax) -> Syntax:
-    """The tree without the back-references that can be written out."""
-    return _Writer().write(tree)
+class _NotWritten(Exception):
+    """The reason why a group's references stay."""
 
 
-class _Writer:
-    """Writes out references, up to a bound on all that it copies."""
+def written_out(tree: Syntax, *, resets: bool) -> Syntax:
+    """The tree without the references and conditions that can be written out.
 
-    def __init__(self) -> None:
-        self.copied = 0
+    `resets`: as in ECMA-262, where each round of a repeat forgets its groups, and a reference to a
+    group that holds nothing matches the empty string; in Python it matches nothing.
+    """
+    copied = 0
+    reasons: dict[int, str] = {}
+    numbers = {part.name: part.number for part in _walk(tree) if isinstance(part, Group)}
+    while True:
+        for number in _asked_for(tree, numbers):
+            try:
+                found = _without(tree, number, numbers, resets)
+            except _NotWritten as reason:
+                reasons[number] = str(reason)
+                continue
+            copied += sum(1 for _ in _walk(found))
+            if copied > MAX_COPIED:
+                reasons[number] = "a group of several texts is written out only where that stays small"
+                continue
+            tree = found
+            break
+        else:
+            return _with_reasons(tree, numbers, reasons)
 
-    def write(self, tree: Syntax) -> Syntax:
-        if isinstance(tree, Look) and not tree.ahead:
-            return tree  # ECMA-262 matches it from right to left
-        if isinstance(tree, Sequence):
-            wanted = [part for part in _walk(tree) if isinstance(part, BackReference)]
-            for group in _certain(tree) if wanted else ():
-                if any(_refers(reference, group) for reference in wanted):
-                    options = self._options(tree, group)
-                    if options is not None:
-                        return Choice(options)
-        return _mapped(tree, self.write)
 
-    def _options(self, tree: Sequence, group: Group) -> tuple[Syntax, ...] | None:
-        """The sequence for each text of the group; None where these are too many."""
+def _with_reasons(tree: Syntax, numbers: dict[str | None, int], reasons: dict[int, str]) -> Syntax:
+    if isinstance(tree, BackReference | Conditional):
+        tree = changed(tree, reason=reasons.get(_number(tree, numbers), ""))
+    return _mapped(tree, lambda part: _with_reasons(part, numbers, reasons))
+
+
+def _number(part: BackReference | Conditional, numbers: dict[str | None, int]) -> int:
+    """The number of the group that is asked about."""
+    return part.key if isinstance(part.key, int) else numbers.get(part.key, 0)
+
+
+def _asked_for(tree: Syntax, numbers: dict[str | None, int]) -> list[int]:
+    """The numbers of the groups that something refers to, in order, less those around others."""
+    asking = [part for part in _walk(tree) if isinstance(part, BackReference | Conditional)]
+    asked = {_number(part, numbers) for part in asking}
+    around = {
+        part.number
+        for part in _walk(tree)
+        if isinstance(part, Group)
+        and any(isinstance(p, Group) and p.number in asked for p in _walk(part.body))
+    }
+    return sorted(asked - around)
+
+
+def _without(tree: Syntax, number: int, numbers: dict[str | None, int], resets: bool) -> Syntax:
+    """The tree with one group written out, at the innermost place that allows it."""
+    ways = _Ways(tree, number, numbers, resets)
+    places, looped = [(tree, False)], False
+    while True:
+        place = places[-1][0]
+        inner = [part for part in _parts(place) if id(part) in ways.touched]
+        if len(inner) != 1 or (isinstance(place, Look) and not place.ahead):
+            break
+        looped = looped or (isinstance(place, Quantified) and place.most != 1)
+        places.append((inner[0], looped))
+    reason = _NotWritten("")
+    for place, again in reversed(places):
+        try:
+            found = ways.of(place, BEFORE if again and not resets else None)
+        except _NotWritten as error:
+            reason = error
+            continue
+        return _replaced(tree, place, _either(list(found.values())))
+    raise reason
+
+
+class _Ways:
+    """How parts of a tree read for what one group holds before them.
+
+    `touched` are the ids of the parts with the group or something that asks about it, `holding`
+    of those with the group.
+    """
+
+    def __init__(
+        self, tree: Syntax, number: int, numbers: dict[str | None, int], resets: bool
+    ) -> None:
+        self.number = number
+        self.numbers = numbers
+        self.resets = resets
+        self.touched: set[int] = set()
+        self.holding: set[int] = set()
+        self.texts_wanted = False
+        self._mark(tree)
+
+    def _mark(self, tree: Syntax) -> None:
+        own = isinstance(tree, Group) and tree.number == self.number
+        asks = isinstance(tree, BackReference | Conditional)
+        asks = asks and _number(tree, self.numbers) == self.number  # type: ignore[arg-type]
+        self.texts_wanted |= asks and isinstance(tree, BackReference)
+        for part in _parts(tree):
+            self._mark(part)
+            own |= id(part) in self.holding
+            asks |= id(part) in self.touched
+        if own:
+            self.holding.add(id(tree))
+        if own or asks:
+            self.touched.add(id(tree))
+
+    def of(self, tree: Syntax, held: Held) -> dict[Held, Syntax]:
+        """By what the group holds after the part: the part. Empty where it cannot match."""
+        if id(tree) not in self.touched:
+            return {held: tree}
+        match tree:
+            case Group(number=number) if number == self.number:
+                return self._group(tree)
+            case BackReference():
+                return self._reference(tree, held)
+            case Conditional(body=Choice((yes, no))) if _number(tree, self.numbers) == self.number:
+                _must_be_known(held)
+                return self.of(no if held is None else yes, held)
+            case Sequence(parts):
+                found: dict[Held, Syntax] = {held: EMPTY}
+                for part in parts:
+                    found = self._then(found, part)
+                return found
+            case Choice(options):
+                return _merged([self.of(option, held) for option in options])
+            case Quantified():
+                return self._quantified(tree, held)
+            case Look():
+                return self._look(tree, held)
+            case Atomic(body) if id(body) in self.holding:
+                raise _NotWritten("a group inside an atomic group is not written out outside it")
+            case Atomic(body) | Group(body) | Conditional(body):
+                ways = self.of(body, held).items()
+                return {after: changed(tree, body=way) for after, way in ways}
+        raise TypeError(f"{tree!r} asks about no group")
+
+    def _group(self, group: Group) -> dict[Held, Syntax]:
+        if not self.texts_wanted:
+            return {True: group.body}
+        if id(group.body) in self.touched:
+            raise _NotWritten("the group that it stands in is not regular")
         texts = _texts(group.body)
         if texts is None:
-            return None
-        self.copied += len(texts) * sum(1 for _ in _walk(tree))
-        if self.copied > MAX_COPIED:
-            return None
-        chosen = [Text(text) if text else Sequence(()) for text in texts]
-        return tuple(self.write(_replaced(tree, group, text)) for text in chosen)
+            raise _NotWritten("a group of many texts is not regular")
+        return {text: Text(text) if text else EMPTY for text in texts}
+
+    def _reference(self, reference: BackReference, held: Held) -> dict[Held, Syntax]:
+        _must_be_known(held)
+        if held is None:
+            return {None: EMPTY} if self.resets else {}
+        if not isinstance(held, str) or not held:
+            return {held: EMPTY}
+        if reference.same is None:
+            return {held: Text(held)}
+        return {held: Sequence(tuple(CharSet(reference.same(ord(char))) for char in held))}
+
+    def _then(self, before: dict[Held, Syntax], part: Syntax) -> dict[Held, Syntax]:
+        """The ways of the parts so far, each followed by the ways of one more part."""
+        found = []
+        for held, way in before.items():
+            ways = self.of(part, held).items()
+            found.append({after: Sequence((way, more)) for after, more in ways})
+        return _merged(found)
+
+    def _quantified(self, tree: Quantified, held: Held) -> dict[Held, Syntax]:
+        body, least, most = tree.body, tree.least, tree.most
+        if id(body) not in self.holding:
+            ways = self.of(body, held)
+            if ways:
+                return {held: changed(tree, body=ways[held])}
+            return {} if least else {held: EMPTY}
+        if tree.possessive:
+            raise _NotWritten("a group in a possessive repeat is not written out")
+        if most is None or most > MAX_ROUNDS or (width(body)[0] == 0 and (least, most) != (1, 1)):
+            raise _NotWritten("what the last round of a repeat matched is not written out")
+        found: list[dict[Held, Syntax]] = []
+        after: dict[Held, Syntax] = {held: EMPTY}
+        for done in range(most + 1):
+            if done >= least:
+                found.append(after)
+            if self.resets:  # the round begins with nothing, whatever the one before gave
+                after = {None: _either(list(after.values()))}
+            after = self._then(after, body)
+        return _merged(found)
+
+    def _look(self, tree: Look, held: Held) -> dict[Held, Syntax]:
+        if id(tree.body) in self.holding:
+            if not tree.negative:
+                raise _NotWritten("a group inside a look-around is not written out outside it")
+            if not tree.ahead:
+                raise _NotWritten("a group inside a look-behind is not written out")
+        ways = list(self.of(tree.body, held).values())
+        if not ways:
+            return {held: EMPTY} if tree.negative else {}
+        return {held: changed(tree, body=_either(ways))}
 
 
-def _refers(part: Syntax, group: Group) -> bool:
-    """Whether the part is a reference to the group that stands after it and heeds case."""
-    return (
-        isinstance(part, BackReference)
-        and part.key in (group.number, group.name)
-        and part.position > group.position
-        and not part.ignoring_case
-    )
+def _must_be_known(held: Held) -> None:
+    if held is BEFORE:
+        raise _NotWritten("what an earlier round of a repeat matched is not written out")
 
 
-def _replaced(tree: Syntax, group: Group, chosen: Syntax) -> Syntax:
-    """The tree with the chosen text in place of the group and its references."""
-    if tree is group or _refers(tree, group):
-        return chosen
-    return _mapped(tree, lambda part: _replaced(part, group, chosen))
+def _either(options: list[Syntax]) -> Syntax:
+    if not options:
+        return NEVER
+    return options[0] if len(options) == 1 else Choice(tuple(options))
+
+
+def _merged(found: list[dict[Held, Syntax]]) -> dict[Held, Syntax]:
+    """The union, by what the group holds."""
+    options: dict[Held, list[Syntax]] = {}
+    for ways in found:
+        for held, way in ways.items():
+            options.setdefault(held, []).append(way)
+    return {held: _either(ways) for held, ways in options.items()}
+
+
+def _replaced(tree: Syntax, place: Syntax, new: Syntax) -> Syntax:
+    """The tree with a part of it replaced."""
+    return new if tree is place else _mapped(tree, lambda part: _replaced(part, place, new))
 
 
 def _mapped(tree: Syntax, function: Callable[[Syntax], Syntax]) -> Syntax:
@@ -116,16 +303,6 @@ def _walk(tree: Syntax) -> Iterator[Syntax]:
         tree = todo.pop()
         yield tree
         todo.extend(_parts(tree))
-
-
-def _certain(tree: Syntax) -> Iterator[Group]:
-    """The groups that take part in every match of the tree, inner ones first."""
-    if isinstance(tree, Sequence):
-        for part in tree.parts:
-            yield from _certain(part)
-    elif isinstance(tree, Group):
-        yield from _certain(tree.body)
-        yield tree
 
 
 def _texts(tree: Syntax) -> list[str] | None:

@@ -14,6 +14,7 @@ from constrained.grammar import NOTHING, Literal, Node, Nothing, Repeat, cat, li
 from constrained.grammar.nodes import Cat, Ranges
 from constrained.spec.regex import loops
 from constrained.spec.regex.classes import ALL, NEWLINE, atoms_of, negated, within
+from constrained.spec.regex.futures import Watch
 from constrained.spec.regex.languages import ANY_TEXT, Languages, NotLinear, alphabet, character_set
 from constrained.spec.regex.pieces import Piece
 from constrained.spec.regex.syntax import (
@@ -58,6 +59,8 @@ class Rests:
         self.where = where
         self.loops = 0
         self._holds: dict[int, tuple[Ranges, list[bool]]] = {}
+        self._looked: dict[int, tuple[Look, Rest]] = {}
+        self._watches: dict[int, Watch] = {}
         behind: dict[Ranges, None] = {}
         starts = False
         for part in parts:
@@ -217,11 +220,9 @@ class Rests:
             if look.negative:
                 return self.unless(single, rest)
             return tuple(languages.edge_in(r, single) for r in rest)
-        looked = self.part(look.body, self.all(ANY_TEXT))
-        cut = languages.without if look.negative else languages.both
-        pairs = zip(rest, looked, strict=True)
+        pairs = zip(rest, self.looked(look), strict=True)
         try:
-            return tuple(NOTHING if isinstance(r, Nothing) else cut(r, x) for r, x in pairs)
+            return tuple(self._seen(r, x, look.negative) for r, x in pairs)
         except NotLinear:
             raise self.refusal(
                 look.position,
@@ -229,6 +230,31 @@ class Rests:
                 "a look-ahead inside a repeat that reaches beyond one round is not compiled",
                 "put it before the repeat",
             ) from None
+
+    def _seen(self, rest: Node, looked: Node, negative: bool) -> Node:
+        """What of the rest is `looked` (or is not)."""
+        if isinstance(rest, Nothing):
+            return NOTHING
+        if self.languages.has_hole(rest):
+            return self.watch(looked).cut(rest, 0, not negative)
+        return (self.languages.without if negative else self.languages.both)(rest, looked)
+
+    def looked(self, look: Look) -> Rest:
+        """All that a look-ahead allows to follow, by context."""
+        found = self._looked.get(id(look))
+        if found is None:
+            found = (look, self.part(look.body, self.all(ANY_TEXT)))
+            self._looked[id(look)] = found  # holding the look keeps its id its own
+        return found[1]
+
+    def watch(self, looked: Node) -> Watch:
+        """The automaton of what a look-ahead allows to follow."""
+        found = self._watches.get(id(looked))
+        if found is None:
+            found = next((w for w in self._watches.values() if w.node == looked), None)
+            found = found or Watch(self.languages, looked)
+            self._watches[id(looked)] = found
+        return found
 
     # Repeats around assertions.
 

@@ -7,6 +7,7 @@ stands in the pattern.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Any, ClassVar, Final, TypeVar
 
@@ -195,27 +196,39 @@ class Group(Syntax):
 
 
 class BackReference(Syntax):
-    """The text that the group of that number or name matched; `body` is the group's, if known."""
+    """The text that the group of that number or name matched; `body` is the group's, if known.
 
-    __match_args__ = ("key", "body", "position", "ignoring_case")
+    `same`: what each code point of that text may be, where case is ignored. `reason`: why the
+    reference could not be written out.
+    """
+
+    __match_args__ = ("key", "body", "position", "same", "reason")
 
     def __init__(
-        self, key: int | str, body: Syntax | None, position: int, ignoring_case: bool
+        self,
+        key: int | str,
+        body: Syntax | None,
+        position: int,
+        same: Callable[[int], Ranges] | None = None,
+        reason: str = "",
     ) -> None:
         self.key: Final = key
         self.body: Final = body
         self.position: Final = position
-        self.ignoring_case: Final = ignoring_case
+        self.same: Final = same
+        self.reason: Final = reason
 
 
 class Conditional(Syntax):
-    """One of two options (a `Choice`), by whether a group took part in the match."""
+    """One of two options (a `Choice`), by whether the group `key` took part in the match."""
 
-    __match_args__ = ("body", "position")
+    __match_args__ = ("body", "key", "position", "reason")
 
-    def __init__(self, body: Syntax, position: int) -> None:
+    def __init__(self, body: Syntax, key: int, position: int, reason: str = "") -> None:
         self.body: Final = body
+        self.key: Final = key
         self.position: Final = position
+        self.reason: Final = reason
 
 
 def _place(where: str, position: int) -> str:
