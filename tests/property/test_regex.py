@@ -65,6 +65,10 @@ def _grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         st.tuples(st.sampled_from(["(?={})", "(?!{})"]), inner, inner).map(
             lambda parts: parts[0].format(parts[1]) + parts[2]
         ),
+        inner.map("(?>{})".format),
+        st.tuples(group, st.sampled_from(["*+", "++", "?+", "{1,2}+", "{17}", "{0,20}"])).map(
+            "".join
+        ),
         st.tuples(
             st.sampled_from(["a", ".", r"\w", "[ab]"]), st.sampled_from(["*+", "++", "?+"]), inner
         ).map("".join),

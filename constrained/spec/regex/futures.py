@@ -26,7 +26,7 @@ from constrained.grammar.nodes import (
     Repeat,
 )
 from constrained.spec.regex.classes import ALL, a_character, atoms_of, holds, one_of
-from constrained.spec.regex.holes import Future, Hole
+from constrained.spec.regex.holes import Future, divided
 from constrained.spec.regex.languages import ANY_TEXT, Languages, NotLinear, character_set
 
 __all__ = ["Watch"]
@@ -72,9 +72,14 @@ class Watch:
         at = next(i for i, (atom, _) in enumerate(self.atoms) if holds(atom, code))
         return frozenset(i for i, steps in enumerate(self.steps) if steps[at] in future)
 
+    def after(self, state: int, code: int) -> int:
+        """The state after one more character."""
+        at = next(i for i, (atom, _) in enumerate(self.atoms) if holds(atom, code))
+        return self.steps[state][at]
+
     def cut(self, node: Node, state: int, wanted: bool) -> Node:
         """What of the node, which may have holes, the state accepts or (not `wanted`) refuses."""
-        constant, factors = _divided(node)
+        constant, factors = divided(node)
         kept = [self._before(constant, state, self.at_the_end, wanted)]
         for factor, hole in factors:
             future = dict(hole.futures).get(self)
@@ -82,6 +87,10 @@ class Watch:
                 raise NotLinear
             kept.append(cat(self._before(factor, state, future, wanted), hole))
         return self.languages.either(*kept)
+
+    def between(self, node: Node, state: int, to: int) -> Node:
+        """What of the node, which has no holes, leads from one state to the other."""
+        return self._before(node, state, frozenset((to,)), wanted=True)
 
     def _before(self, node: Node, state: int, future: Future, wanted: bool) -> Node:
         """What of the node, without holes, leads from the state into the future (or does not)."""
@@ -94,11 +103,11 @@ class Watch:
                 return alt(*(self._before(part, state, future, wanted) for part in parts))
             case Literal(data):
                 for char in data.decode("utf-8"):
-                    state = self._after(state, ord(char))
+                    state = self.after(state, ord(char))
                 return node if (state in future) == wanted else NOTHING
             case Cat((Literal(data) as first, *others)):
                 for char in data.decode("utf-8"):
-                    state = self._after(state, ord(char))
+                    state = self.after(state, ord(char))
                 return cat(first, self._before(cat(*others), state, future, wanted))
         parts = node.parts if isinstance(node, Cat) else (node,)
         characters = character_set(parts[0])
@@ -115,10 +124,6 @@ class Watch:
             return NOTHING if wanted else node
         return (self.languages.both if wanted else self.languages.without)(node, accepted)
 
-    def _after(self, state: int, code: int) -> int:
-        at = next(i for i, (atom, _) in enumerate(self.atoms) if holds(atom, code))
-        return self.steps[state][at]
-
     def _divide(self, characters: Ranges, state: int) -> list[tuple[Ranges, int]]:
         """The characters by the state that each leads to."""
         by_state: dict[int, list[tuple[int, int]]] = {}
@@ -127,7 +132,7 @@ class Watch:
         return [(tuple(sorted(pairs)), to) for to, pairs in by_state.items() if pairs]
 
     def _ways_from(self, start: int) -> dict[int, Node]:
-        """For each state: the texts that lead to it; the least solution of left-linear equations."""
+        """For each state: the texts that lead to it (the least solution of linear equations)."""
         if start in self._ways:
             return self._ways[start]
         either = self.languages.either
@@ -254,22 +259,3 @@ def _union(nodes: list[Node]) -> Node:
             if not isinstance(part, Nothing) and part not in options:
                 options.append(part)
     return alt(*sorted(options, key=repr))
-
-
-def _divided(node: Node) -> tuple[Node, list[tuple[Node, Hole]]]:
-    """The node as a part without holes, and what stands before each hole."""
-    match node:
-        case Hole():
-            return NOTHING, [(EMPTY, node)]
-        case Alt(parts):
-            constants, factors = [], []
-            for part in parts:
-                constant, more = _divided(part)
-                constants.append(constant)
-                factors += more
-            return alt(*constants), factors
-        case Cat(parts):
-            constant, factors = _divided(parts[-1])
-            front = parts[:-1]
-            return cat(*front, constant), [(cat(*front, factor), hole) for factor, hole in factors]
-    return node, []

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 from typing import Literal as OneOf
 
-from constrained.grammar.nodes import Node, Ranges
+from constrained.grammar import EMPTY, NOTHING, Alt, Cat, Node, alt, cat
+from constrained.grammar.nodes import Ranges
 
 if TYPE_CHECKING:
     from constrained.spec.regex.futures import Watch
 
-__all__ = ["Future", "Hole", "Share"]
+__all__ = ["Future", "Hole", "Share", "divided"]
 
 Share = Ranges | OneOf["all", "empty", "newline"]
 """Which strings of a set: those that start in the ranges, all, the empty one, or just a newline."""
@@ -38,3 +39,22 @@ class Hole(Node):
         self.context: Final = context
         self.share: Final = share
         self.futures: Final = futures
+
+
+def divided(node: Node) -> tuple[Node, list[tuple[Node, Hole]]]:
+    """The node as a part without holes, and what stands before each hole."""
+    match node:
+        case Hole():
+            return NOTHING, [(EMPTY, node)]
+        case Alt(parts):
+            constants, factors = [], []
+            for part in parts:
+                constant, more = divided(part)
+                constants.append(constant)
+                factors += more
+            return alt(*constants), factors
+        case Cat(parts):
+            constant, factors = divided(parts[-1])
+            front = parts[:-1]
+            return cat(*front, constant), [(cat(*front, factor), hole) for factor, hole in factors]
+    return node, []

@@ -10,13 +10,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from constrained.grammar import EMPTY, NOTHING, Alt, Cat, Node, Nothing, cat, repeat
+from constrained.grammar import (
+    ANY_CHAR,
+    EMPTY,
+    NOTHING,
+    Alt,
+    Cat,
+    Empty,
+    Node,
+    Nothing,
+    cat,
+    repeat,
+)
 from constrained.grammar.nodes import Ranges
 from constrained.spec.regex.classes import NEWLINE, a_character, atoms_of, holds
 from constrained.spec.regex.futures import Watch
-from constrained.spec.regex.holes import Future, Hole, Share
+from constrained.spec.regex.holes import Future, Hole, Share, divided
 from constrained.spec.regex.languages import Languages, NotLinear, character_set
-from constrained.spec.regex.pieces import Piece
+from constrained.spec.regex.pieces import Piece, reduced_width
 from constrained.spec.regex.syntax import (
     Anchor,
     Boundary,
@@ -40,23 +51,36 @@ Equation = tuple[Node, dict[Hole, Node]]
 """What a hole is: a node, or a coefficient before another hole."""
 
 
-def solve(rests: Rests, body: Syntax, rest: Rest) -> Rest:
-    """Any number of rounds of `body`, then `rest`. Raises `NotLinear` where it cannot tell."""
-    languages = rests.languages
-    rests.loops += 1
-    loop = rests.loops
+def solve(rests: Rests, part: Quantified, rest: Rest) -> Rest:
+    """The rounds of `part`, then `rest`. Raises `NotLinear` where it cannot tell.
+
+    Where their number is bounded, each round must take as many characters as any other: these are
+    counted, once it is known what the rounds are like before a rest of each kind.
+    """
+    languages, body = rests.languages, part.body
+    rests.loops += 2
+    loop, outer = rests.loops, rests.loops - 1
+    counted = part.least > 0 or part.most is not None
     shares = _shares(body)
     states = _states(shares, _watches(rests, body), MAX_UNKNOWNS // len(rest))
     holes = [[Hole(loop, context, *state) for state in states] for context in range(len(rest))]
     after = rests.part(body, tuple(languages.either(*row) for row in holes))
     equations: dict[Hole, Equation] = {}
+    ends: dict[Hole, Node] = {}
     for row, now, later in zip(holes, rest, after, strict=True):
         for hole in row:
             constant, factors = _linear(languages, _cut(rests, later, hole, shares), loop)
             start = _cut(rests, now, hole, shares)
+            if counted:
+                ends[_of_loop(hole, outer)] = start
+                start = NOTHING if isinstance(start, Nothing) else _of_loop(hole, outer)
             equations[hole] = languages.either(start, constant), factors
     found = _eliminate(languages, equations)
     out = tuple(languages.either(*(found[hole] for hole in row)) for row in holes)
+    if counted:
+        width = reduced_width(body)[0]
+        most = None if part.most is None else part.most * width
+        out = tuple(_counted(languages, node, part.least * width, most, ends) for node in out)
     if any(languages.size(node)[0] > MAX_SIZE for node in out):
         raise NotLinear
     return out
@@ -100,6 +124,29 @@ def _looks_ahead(tree: Syntax, sets: dict[Ranges, None], sides: set[Side]) -> bo
                 sets[character_set(body.node) or ()] = None
             return _looks_ahead(body, sets, sides) or possessive
     return False
+
+
+def _of_loop(hole: Hole, loop: int) -> Hole:
+    """The same hole of another repeat."""
+    return Hole(loop, hole.context, hole.share, hole.futures)
+
+
+def _counted(
+    languages: Languages, node: Node, least: int, most: int | None, ends: dict[Hole, Node]
+) -> Node:
+    """Rounds of so many characters in all, each kind before the rests of its kind."""
+    constant, factors = divided(node)
+    if not isinstance(constant, Nothing):
+        raise NotLinear
+    kept = []
+    for factor, hole in factors:
+        if hole not in ends:
+            raise NotLinear
+        if isinstance(factor, Empty):
+            kept.append(ends[hole] if least == 0 else NOTHING)
+        else:
+            kept.append(cat(languages.both(factor, repeat(ANY_CHAR, least, most)), ends[hole]))
+    return languages.either(*kept)
 
 
 State = tuple[Share, tuple[tuple[Watch, Future], ...]]

@@ -11,6 +11,7 @@ from functools import reduce
 from constrained.errors import UnsupportedSpec
 from constrained.grammar import Literal, Nothing, literal, repeat
 from constrained.grammar.nodes import Ranges
+from constrained.spec.regex.atomic import first_way
 from constrained.spec.regex.languages import Languages, character_set
 from constrained.spec.regex.pieces import (
     FALSE,
@@ -137,31 +138,27 @@ class Reducer:
             found = Piece(node, times_width(body.width, least, most))
             self._repeats[body, least, most] = found
             return found
-        if tree.possessive and width != (1, 1):
+        if tree.possessive and (width != (1, 1) or not isinstance(body, Piece)):
+            found = first_way(tree, tree.position, self.languages, self.reduce)
+            if found is not None:
+                return self.reduce(found)
             raise self.refusal(
                 tree.position,
                 "possessive quantifier",
                 "a possessive quantifier on more than one character cuts off matches",
-                "leave out the '+' after the quantifier",
+                "leave out the '+' after the quantifier, which may allow more",
             )
         return changed(tree, body=body)
 
     def _atomic(self, body: Syntax, position: int) -> Syntax:
-        while isinstance(body, Group) or (isinstance(body, Sequence) and len(body.parts) == 1):
-            body = body.body if isinstance(body, Group) else body.parts[0]
-        if isinstance(body, Quantified) and not body.lazy:
-            reduced = self.reduce(body.body)
-            if isinstance(reduced, Piece) and reduced.width == (1, 1):
-                return self._quantified(changed(body, possessive=True))
-        found = self.reduce(body)
-        width = reduced_width(found)
-        if width[0] == width[1]:
-            return found  # every way to match takes the same text
+        found = first_way(body, position, self.languages, self.reduce)
+        if found is not None:
+            return self.reduce(found)
         raise self.refusal(
             position,
             "atomic group",
             "an atomic group cuts off matches",
-            "write (?:...) in place of (?>...)",
+            "write (?:...) in place of (?>...), which may allow more",
         )
 
     def _look(self, tree: Look) -> Syntax:

@@ -69,7 +69,9 @@ def written_out(tree: Syntax, *, resets: bool) -> Syntax:
                 continue
             copied += sum(1 for _ in _walk(found))
             if copied > MAX_COPIED:
-                reasons[number] = "a group of several texts is written out only where that stays small"
+                reasons[number] = (
+                    "a group of several texts is written out only where that stays small"
+                )
                 continue
             tree = found
             break

@@ -16,7 +16,7 @@ from constrained.spec.regex import loops
 from constrained.spec.regex.classes import ALL, NEWLINE, atoms_of, negated, within
 from constrained.spec.regex.futures import Watch
 from constrained.spec.regex.languages import ANY_TEXT, Languages, NotLinear, alphabet, character_set
-from constrained.spec.regex.pieces import Piece
+from constrained.spec.regex.pieces import Piece, reduced_width
 from constrained.spec.regex.syntax import (
     Anchor,
     Boundary,
@@ -26,6 +26,7 @@ from constrained.spec.regex.syntax import (
     Sequence,
     Side,
     Syntax,
+    changed,
     unsupported,
 )
 
@@ -267,6 +268,9 @@ class Rests:
         if guarded is not None:
             return guarded
         if max(least, most or 0) > MAX_UNROLLED:
+            width = reduced_width(part.body)
+            if width[0] == width[1]:
+                return self._loop(part, rest)
             raise self.refusal(
                 part.position,
                 "assertion in a repeat",
@@ -274,7 +278,7 @@ class Rests:
                 "move the assertion out of the repeat",
             )
         if most is None:
-            rest = self._loop(part, rest)
+            rest = self._loop(changed(part, least=0), rest)
             for _ in range(least):
                 rest = self.part(part.body, rest)
             return rest
@@ -287,7 +291,7 @@ class Rests:
 
     def _loop(self, part: Quantified, rest: Rest) -> Rest:
         try:
-            return loops.solve(self, part.body, rest)
+            return loops.solve(self, part, rest)
         except NotLinear:
             raise self.refusal(
                 part.position,
