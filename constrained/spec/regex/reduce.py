@@ -139,9 +139,9 @@ class Reducer:
             self._repeats[body, least, most] = found
             return found
         if tree.possessive and (width != (1, 1) or not isinstance(body, Piece)):
-            found = first_way(tree, tree.position, self.languages, self.reduce)
-            if found is not None:
-                return self.reduce(found)
+            way = first_way(tree, tree.position, self.languages, self.reduce)
+            if way is not None:
+                return self.reduce(way)
             raise self.refusal(
                 tree.position,
                 "possessive quantifier",

@@ -69,9 +69,7 @@ def written_out(tree: Syntax, *, resets: bool) -> Syntax:
                 continue
             copied += sum(1 for _ in _walk(found))
             if copied > MAX_COPIED:
-                reasons[number] = (
-                    "a group of several texts is written out only where that stays small"
-                )
+                reasons[number] = "a group of several texts would have too many alternatives"
                 continue
             tree = found
             break
@@ -209,7 +207,7 @@ class _Ways:
 
     def _then(self, before: dict[Held, Syntax], part: Syntax) -> dict[Held, Syntax]:
         """The ways of the parts so far, each followed by the ways of one more part."""
-        found = []
+        found: list[dict[Held, Syntax]] = []
         for held, way in before.items():
             ways = self.of(part, held).items()
             found.append({after: Sequence((way, more)) for after, more in ways})

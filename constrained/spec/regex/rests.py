@@ -2,9 +2,9 @@ r"""Compile a reduced tree with assertions, from right to left, each part before
 
 What a part is followed by is known as a language: the *rest*, one node for each context, a context
 being what stands before that place (the start of the text, or a character of one of the cells that
-the pattern's look-behinds divide all characters into). So every assertion is an exact cut of the
-rest: `$` keeps its empty part, `(?=X)` intersects it with X and anything, `\b` after a word
-character keeps what is empty or starts with something else.
+the pattern's look-behinds divide all characters into, with the states of longer ones). So every
+assertion is an exact cut of the rest: `$` keeps its empty part, `(?=X)` intersects it with X and
+anything, `\b` after a word character keeps what is empty or starts with something else.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from constrained.errors import UnsupportedSpec
 from constrained.grammar import NOTHING, Literal, Node, Nothing, Repeat, cat, literal, repeat
 from constrained.grammar.nodes import Cat, Ranges
 from constrained.spec.regex import loops
-from constrained.spec.regex.classes import ALL, NEWLINE, atoms_of, negated, within
+from constrained.spec.regex.classes import (
+    ALL,
+    NEWLINE,
+    a_character,
+    atoms_of,
+    holds,
+    negated,
+    within,
+)
 from constrained.spec.regex.futures import Watch
 from constrained.spec.regex.languages import ANY_TEXT, Languages, NotLinear, alphabet, character_set
 from constrained.spec.regex.pieces import Piece, reduced_width
@@ -33,10 +41,14 @@ from constrained.spec.regex.syntax import (
 __all__ = ["Rest", "Rests", "absorbed"]
 
 Rest = tuple[Node, ...]
-"""What follows a place, by what stands before it: the start of the text, then each cell."""
+"""What follows a place, by what stands before it: the start of the text, then other contexts."""
 
-MAX_CELLS = 32
-MAX_UNROLLED = 16
+Context = tuple[Ranges, tuple[tuple[Watch, int], ...]]
+"""The cell of the character before (none at the start), and the states of longer look-behinds."""
+
+MAX_CONTEXTS = 32
+MAX_ROUNDS_APART = 8
+MAX_UNROLLED = 64
 MAX_NESTING = 250
 
 
@@ -63,31 +75,39 @@ class Rests:
         self._looked: dict[int, tuple[Look, Rest]] = {}
         self._watches: dict[int, Watch] = {}
         behind: dict[Ranges, None] = {}
+        longer: dict[Node, None] = {}
         starts = False
         for part in parts:
-            starts |= _looks_back(part, behind)
-        self.cells: tuple[Ranges, ...] = ()
-        if starts or behind:
-            self.cells = atoms_of(list(behind)[:MAX_CELLS])
-        if len(behind) > MAX_CELLS or len(self.cells) > MAX_CELLS:
-            raise UnsupportedSpec(
-                "look-behind",
-                f"more than {MAX_CELLS} different looks at the character before",
-                where=where,
-                hint="simplify the pattern",
-            )
+            starts |= _looks_back(part, behind, longer)
+        self.contexts: list[Context] = [((), ())]
+        if starts or behind or longer:
+            try:
+                watches = tuple(self.watch(cat(ANY_TEXT, node)) for node in longer)
+                self.contexts = _contexts(list(behind), watches)
+            except NotLinear:
+                raise UnsupportedSpec(
+                    "look-behind",
+                    "its look-behinds tell too much of what stands before them apart",
+                    where=where,
+                    hint="simplify the pattern",
+                ) from None
 
     def all(self, node: Node) -> Rest:
         """The same rest in every context."""
-        return (node,) * (1 + len(self.cells))
+        return (node,) * len(self.contexts)
 
     def holds(self, behind: Ranges) -> list[bool]:
         """For each context: whether a character of this set stands before."""
         known = self._holds.get(id(behind))
         if known is None:
-            known = (behind, [False, *(within(cell, behind) for cell in self.cells)])
+            known = (behind, [bool(cell) and within(cell, behind) for cell, _ in self.contexts])
             self._holds[id(behind)] = known  # holding the set keeps its id its own
         return known[1]
+
+    def ended(self, node: Node) -> list[bool]:
+        """For each context: whether what the node matches stands before."""
+        watch = self.watch(cat(ANY_TEXT, node))
+        return [dict(states)[watch] in watch.at_the_end for _, states in self.contexts]
 
     def refusal(self, position: int, feature: str, problem: str, hint: str) -> UnsupportedSpec:
         """The error for what cannot be compiled exactly."""
@@ -135,8 +155,10 @@ class Rests:
             if start is ANY_TEXT:
                 node = absorbed(node, last=True)
             return self.all(cat(node, start))
+        if self.contexts[0][1]:
+            return self._before_longer(node, rest)
         by_rest: dict[int, tuple[Node, list[tuple[int, int]]]] = {}
-        for cell, other in zip(self.cells, others, strict=True):
+        for (cell, _), other in zip(self.contexts[1:], others, strict=True):
             if not isinstance(other, Nothing):
                 by_rest.setdefault(id(other), (other, []))[1].extend(cell)
         languages = self.languages
@@ -153,11 +175,30 @@ class Rests:
             return (languages.either(after, start), *(whole for _ in others))
         return tuple(languages.either(after, here) for here in rest)
 
+    def _before_longer(self, node: Node, rest: Rest) -> Rest:
+        """The same where look-behinds over several characters have states of their own."""
+        languages = self.languages
+        ends = {cell: languages.edge_in(node, cell, last=True) for cell, _ in self.contexts[1:]}
+        from_states: dict[object, Node] = {}
+        out: list[Node] = []
+        for (_, states), here in zip(self.contexts, rest, strict=True):
+            if states not in from_states:
+                options: list[Node] = []
+                for (cell, later), other in zip(self.contexts[1:], rest[1:], strict=True):
+                    found = NOTHING if isinstance(other, Nothing) else ends[cell]
+                    for (watch, state), (_, to) in zip(states, later, strict=True):
+                        found = watch.between(found, state, to)
+                    options.append(cat(found, other))
+                from_states[states] = languages.either(*options)
+            after = from_states[states]
+            out.append(languages.either(after, here) if languages.nullable(node) else after)
+        return tuple(out)
+
     def _anchor(self, anchor: Anchor, rest: Rest) -> Rest:
         languages, negative = self.languages, anchor.negative
         match anchor.side:
             case Side.START:
-                holds = [True, *(False for _ in self.cells)]
+                holds = [not cell for cell, _ in self.contexts]
             case Side.LINE_START:
                 holds = [True, *self.holds(NEWLINE)[1:]]
             case Side.END:
@@ -208,14 +249,15 @@ class Rests:
         languages = self.languages
         single = character_set(look.body.node) if isinstance(look.body, Piece) else None
         if not look.ahead:
-            if single is None:
+            if not isinstance(look.body, Piece):
                 raise self.refusal(
                     look.position,
                     "look-behind",
-                    "a look-behind over more than one character is not compiled here",
+                    "an assertion in a look-behind over several characters is not compiled here",
                     "put it after the plain text that it looks at, or at the end of the pattern",
                 )
-            kept = zip(rest, self.holds(single), strict=True)
+            held = self.ended(look.body.node) if single is None else self.holds(single)
+            kept = zip(rest, held, strict=True)
             return tuple(r if h != look.negative else NOTHING for r, h in kept)
         if single is not None:
             if look.negative:
@@ -267,10 +309,10 @@ class Rests:
         guarded = self._guarded(part, rest)
         if guarded is not None:
             return guarded
-        if max(least, most or 0) > MAX_UNROLLED:
-            width = reduced_width(part.body)
-            if width[0] == width[1]:
-                return self._loop(part, rest)
+        rounds, width = max(least, most or 0), reduced_width(part.body)
+        if rounds > MAX_ROUNDS_APART and width[0] == width[1]:
+            return self._loop(part, rest)
+        if rounds > MAX_UNROLLED:
             raise self.refusal(
                 part.position,
                 "assertion in a repeat",
@@ -359,8 +401,32 @@ class Rests:
         return cat(once, literal(first.data[len(guard.data) :]), *others)
 
 
-def _looks_back(tree: Syntax, sets: dict[Ranges, None]) -> bool:
-    """Whether the tree asks what stands before a place; adds the character sets it asks for."""
+def _contexts(behind: list[Ranges], watches: tuple[Watch, ...]) -> list[Context]:
+    """The contexts that texts lead to, from the start of the text on."""
+    cells = atoms_of(behind[: MAX_CONTEXTS + 1])
+    if len(cells) > MAX_CONTEXTS:
+        raise NotLinear
+    found: list[Context] = [((), tuple((watch, 0) for watch in watches))]
+    if not watches:
+        return [*found, *((cell, ()) for cell in cells)]
+    atoms = atoms_of([*cells, *(ranges for watch in watches for ranges, _ in watch.atoms)])
+    codes = [code for code in map(a_character, atoms) if code is not None]
+    for _, states in found:  # grows while it is walked
+        for code in codes:
+            cell = next(cell for cell in cells if holds(cell, code))
+            after = cell, tuple((watch, watch.after(state, code)) for watch, state in states)
+            if after not in found:
+                found.append(after)
+        if len(found) > MAX_CONTEXTS:
+            raise NotLinear
+    return found
+
+
+def _looks_back(tree: Syntax, sets: dict[Ranges, None], longer: dict[Node, None]) -> bool:
+    """Whether the tree asks what stands before a place.
+
+    Adds the sets of characters that it asks for, and what it asks for that is longer.
+    """
     match tree:
         case Boundary(word=word):
             sets[word] = None
@@ -371,12 +437,14 @@ def _looks_back(tree: Syntax, sets: dict[Ranges, None]) -> bool:
             return side in (Side.START, Side.LINE_START)
         case Look(body=Piece(node=node), ahead=False):
             single = character_set(node)
-            if single is not None:
+            if single is None:
+                longer[node] = None
+            else:
                 sets[single] = None
             return True
         case Sequence(parts) | Choice(parts):
-            found = [_looks_back(part, sets) for part in parts]
+            found = [_looks_back(part, sets, longer) for part in parts]
             return any(found)
         case Look(body=body) | Quantified(body=body):
-            return _looks_back(body, sets)
+            return _looks_back(body, sets, longer)
     return False
