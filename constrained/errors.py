@@ -17,7 +17,7 @@
     ├─ ModelError                      a model or adapter cannot be got or loaded: name, hint
     └─ MissingPackage (also ImportError)   an optional package is not installed: package, install
 
-and, of what is no error, one warning: `SpellingWarning`.
+and, of what is no error, the warnings `SpellingWarning` and `PatternWarning`.
 
 A message says what is wrong, where, and what to do about it. The parts are attributes too, so a
 program never has to read the text.
@@ -34,6 +34,7 @@ __all__ = [
     "LimitExceeded",
     "MissingPackage",
     "ModelError",
+    "PatternWarning",
     "RecordError",
     "SpecError",
     "SpellingWarning",
@@ -119,6 +120,10 @@ class SpellingWarning(UserWarning):
 
     Only where the other outputs of the spec can still be written; else it is a `VocabularyError`.
     """
+
+
+class PatternWarning(UserWarning):
+    """A regular expression is well formed only by leniency, which may hide a typo."""
 
 
 class TokenRejected(ConstrainedError):

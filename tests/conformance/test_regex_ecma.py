@@ -94,6 +94,19 @@ FOUND: list[tuple[str, list[str], list[str]]] = [
     # back-references to groups of few texts
     (r"^([\"'])[a-z]*\1$", ['"a"', "''"], ["\"a'", '"a']),
     (r"^(?<sep>[-/])a\k<sep>$", ["-a-", "/a/"], ["-a/"]),
+    (r"^(\d?)-\1$", ["-", "1-1"], ["1-", "-1"]),
+    (r"^([\"']?)a\1$".replace('\\"', '"'), ["a", "'a'"], ["'a"]),
+    (r"^([x]?)a\1$", ["a", "xax"], ["xa"]),
+    # references to groups that hold nothing match the empty string
+    (r"^(a)?b\1$", ["b", "aba"], ["ab"]),
+    (r"^(?:(a)|b\1)+$", ["ab", "ba"], ["", "c"]),
+    (r"^\1(a)$", ["a"], ["aa"]),
+    (r"^(a\1)$", ["a"], ["aa"]),
+    # looks beyond one round of a repeat
+    ("^((?!mode)(?!Mode).)*$", ["mod", "oMod"], ["mode", "aModes"]),
+    (r"^[a-z\d](?:[a-z\d]|-(?=[a-z\d])){0,38}$", ["a-b", "a" * 39], ["a--b", "a-", "a" * 40]),
+    ("^(?:(?<=ab)-|[ab])*$", ["ab-ab-", "b"], ["-", "a-", "ab--"]),
+    ("^(?:[ab-](?<!a-b|--))*$", ["a-a", "b-b"], ["a-b", "--"]),
     # general categories
     (r"^\p{L}+$", ["aéß日"], ["a1"]),
     (r"^\p{Lu}\p{Ll}*$", ["Éa"], ["éa"]),
@@ -104,6 +117,7 @@ FOUND: list[tuple[str, list[str], list[str]]] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::constrained.errors.PatternWarning")
 @pytest.mark.parametrize(("pattern", "found", "missing"), FOUND, ids=[case[0] for case in FOUND])
 def test_pattern_is_found_as_the_standard_says(
     pattern: str, found: list[str], missing: list[str]

@@ -6,7 +6,13 @@ import re
 
 import pytest
 
-from constrained.errors import InvalidSpec, LimitExceeded, UnsatisfiableSpec, UnsupportedSpec
+from constrained.errors import (
+    InvalidSpec,
+    LimitExceeded,
+    PatternWarning,
+    UnsatisfiableSpec,
+    UnsupportedSpec,
+)
 from constrained.limits import Limits
 from constrained.spec.json_schema import json
 from constrained.spec.regex import pattern_node, regex
@@ -67,44 +73,56 @@ REFUSED = [
         " (write out the alternatives, or check it after generation)",
     ),
     (
+        "back-reference",
+        r"(?:(a)|b\1)+",
+        "at position 8: a back-reference to what the last round of a repeat matched is not"
+        " written out (write out the alternatives, or check it after generation)",
+    ),
+    (
+        "back-reference",
+        r"(?=(a|b))\1",
+        "at position 9: a back-reference to a group inside a look-around is not written out outside"
+        " it (write out the alternatives, or check it after generation)",
+    ),
+    (
         "conditional group",
-        "(<)?a(?(1)>)",
-        "at position 5: a conditional group depends on what a group matched"
+        "(?:(a)|b)*(?(1)a|b)",
+        "at position 10: a condition on what the last round of a repeat matched is not written out"
         " (write out the two cases as alternatives)",
     ),
     (
         "atomic group",
-        "(?>a*b|c)d",
-        "at position 0: an atomic group cuts off matches (write (?:...) in place of (?>...))",
+        "(?>(?:a|ab)(?:c|bcd))d*",
+        "at position 0: an atomic group cuts off matches"
+        " (write (?:...) in place of (?>...), which may allow more)",
     ),
     (
         "possessive quantifier",
-        "(?:ab)*+a",
-        "at position 6: a possessive quantifier on more than one character cuts off matches"
-        " (leave out the '+' after the quantifier)",
-    ),
-    (
-        "possessive quantifier",
-        r"(?:a$)*+",
-        "at position 6: a possessive quantifier around an assertion is not compiled"
-        " (leave out the '+' after the quantifier)",
+        "(?:a|ab){2}+a",
+        "at position 8: a possessive quantifier on more than one character cuts off matches"
+        " (leave out the '+' after the quantifier, which may allow more)",
     ),
     (
         "look-behind",
-        "(?:a|(?<=bc)d)*",
-        "at position 5: a look-behind over more than one character is not compiled here"
+        r"(?:a(?<=\ba)x|b)*",
+        "at position 4: an assertion in a look-behind over several characters is not compiled here"
         " (put it after the plain text that it looks at, or at the end of the pattern)",
     ),
     (
-        "look-ahead",
-        "(?:a(?=b*c))*[abc]*",
-        "at position 4: a look-ahead inside a repeat that reaches beyond one round is not compiled"
-        " (put it before the repeat)",
+        "look-behind",
+        "(?:a|(?<=b.{20}c)d)*",
+        "its look-behinds tell too much of what stands before them apart (simplify the pattern)",
     ),
     (
         "assertion in a repeat",
-        r"(?:a\b){0,17}b?",
-        "at position 7: a repeat of more than 16 around an assertion is not compiled"
+        "(?:(?=a.{40}b)a|b)*",
+        "at position 18: the assertions inside this repeat are not compiled"
+        " (move them out of the repeat)",
+    ),
+    (
+        "assertion in a repeat",
+        r"(?:ab*\b){0,65}b?",
+        "at position 9: a repeat of more than 64 around an assertion is not compiled"
         " (move the assertion out of the repeat)",
     ),
     (
@@ -238,7 +256,7 @@ def test_the_limits_of_the_caller_hold_for_patterns() -> None:
             build()
         assert (caught.value.limit, caught.value.value) == ("max_nodes", 20)
     many = Limits(max_nodes=3_000_000)
-    assert regex("(?:(?=a*b)x|(?=c*d)y){1,10}", limits=many)
+    assert regex("(?:(?=a*b)xx?|(?=c*d)y){1,10}", limits=many)
 
 
 def test_the_limits_of_a_schema_hold_for_its_patterns() -> None:
@@ -251,6 +269,35 @@ def test_the_limits_of_a_schema_hold_for_its_patterns() -> None:
 
 def test_pattern_that_grows_without_bound_reaches_a_limit() -> None:
     with pytest.raises(LimitExceeded) as caught:
-        regex("(?:(?=a*b)x|(?=c*d)y){1,16}")
+        regex("(?:(?=a*b)xx?|(?=c*d)y){1,16}")
     assert caught.value.limit == "max_nodes"
     assert "while compiling a regular expression" in str(caught.value)
+
+
+LENIENT = [
+    (r"^\{d}$", 4, "}", "\\}"),
+    (r"a\-b", 1, r"\-", "-"),
+    (r"[\_]", 1, r"\_", "_"),
+    ("a]", 1, "]", "\\]"),
+    ("x{", 1, "{", "\\{"),
+    (r"\é", 0, r"\é", "é"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "position", "written", "better"), LENIENT)
+def test_pattern_that_is_well_formed_by_leniency_alone_is_warned_of(
+    pattern: str, position: int, written: str, better: str
+) -> None:
+    with pytest.warns(PatternWarning) as caught:
+        pattern_node(pattern, dialect="ecma", search=True, where="#/pattern")
+    assert [str(warning.message) for warning in caught] == [
+        f"at #/pattern, position {position}: {written!r} in the pattern {pattern!r} is read as the "
+        f"character {written[-1]!r}, but with the flag u, which JSON Schema recommends, it is "
+        "malformed; look for a backslash in the wrong place, or write "
+        f"{better} for the character"
+    ]
+
+
+@pytest.mark.parametrize("pattern", [r"[\w\-]", r"\d{3}", r"^\/\{a\}\]$", r"\.\$\^\|", "[}{]"])
+def test_pattern_that_the_flag_u_knows_is_not_warned_of(pattern: str) -> None:
+    pattern_node(pattern, dialect="ecma", search=True)  # warnings are errors here

@@ -9,7 +9,9 @@ as plain characters though its author surely meant something else (`\A`, `\h`, `
 from __future__ import annotations
 
 import re
+import warnings
 
+from constrained.errors import PatternWarning
 from constrained.grammar.build import MAX_CODE_POINT
 from constrained.grammar.nodes import Ranges
 from constrained.spec.regex.classes import ECMA_CLASSES, ECMA_DOT, category, negated
@@ -43,7 +45,8 @@ _MEANT = {
 }
 _HIGH = range(0xD800, 0xDC00)
 _LOW = range(0xDC00, 0xE000)
-_PLAIN = re.compile(r"[^\\\[{()*+?.^$|\ud800-\udfff]+")
+_PLAIN = re.compile(r"[^\\\[\]{}()*+?.^$|\ud800-\udfff]+")
+_SYNTAX = "^$\\.*+?()[]{}|/"
 _NAME = re.compile(r"(?:[^\W\d]|\$)[\w$]*")
 # An escape, or a class (to the end where it does not close): what may hide a parenthesis.
 _HIDDEN = re.compile(r"\\.|\[(?:\\.|[^\]\\])*+(?:\]|\Z)", re.DOTALL)
@@ -59,6 +62,32 @@ class EcmaParser(Parser):
         super().__init__(pattern, where)
         self.plain = _PLAIN
         self.groups = 0
+        self.lenient_at: list[tuple[int, int]] = []
+
+    def parse(self) -> Syntax:
+        """The whole pattern; a `PatternWarning` where it is well formed by annex B alone."""
+        tree = super().parse()
+        if self.lenient_at:
+            start, end = self.lenient_at[0]
+            place = f"{self.where}, position {start}" if self.where else f"position {start}"
+            more = len(self.lenient_at) - 1
+            others = f" (and {more} more such)" if more else ""
+            written = self.pattern[start:end]
+            means = self.pattern[end - 1 : end]
+            warnings.warn(
+                f"at {place}: {written!r} in the pattern {self.pattern!r:.80} is read as the "
+                f"character {means!r}, but with the flag u, which JSON Schema recommends, it is "
+                f"malformed{others}; look for a backslash in the wrong place, or write "
+                f"{means if len(written) > 1 else chr(92) + means} for the character",
+                PatternWarning,
+                stacklevel=2,
+            )
+        return tree
+
+    def lenient(self, start: int) -> None:
+        """Annex B: what with the flag u would be malformed."""
+        if self.pattern[start] in "\\[]{}":
+            self.lenient_at.append((start, self.at))
 
     def class_ranges(self, members: Members) -> Ranges:
         """All that is in it."""
@@ -122,7 +151,7 @@ class EcmaParser(Parser):
                 raise self.error("\\k without a group name in <>", start)
             items.append(self.reference(name, start))
         else:
-            self.add_character(items, self.character(start))
+            self.add_character(items, self.escaped(start, _SYNTAX))
 
     def class_escape(self, start: int) -> int | Ranges:
         """As outside, but ``b`` is the backspace and there are no boundaries."""
@@ -136,7 +165,15 @@ class EcmaParser(Parser):
         if letter == "b":
             self.at += 1
             return 8
-        return self.character(start)
+        return self.escaped(start, _SYNTAX + "-")
+
+    def escaped(self, start: int, known: str) -> int:
+        """A character, with a note where its escape is not one of the known ones of the flag u."""
+        letter = self.peek()
+        code = self.character(start)
+        if letter not in known and not (letter.isascii() and letter.isalnum()):
+            self.lenient(start)
+        return code
 
     def character(self, start: int) -> int:
         """The code point of an escape that means one character; the cursor stands on its letter."""

@@ -181,12 +181,14 @@ class Parser(ABC):
             case "." | "^" | "$":
                 items.append(self.symbol(char, start))
             case _:
+                self.lenient(start)
                 self.add_character(items, ord(char))
 
     def brace(self, items: list[Syntax], start: int) -> None:
         """`{n}`, `{n,}`, `{n,m}`, or the character `{` where it begins none of them."""
         found = _COUNTS.match(self.pattern, self.at)
         if not found or not self.counts(found):
+            self.lenient(start)
             self.add_character(items, ord("{"))
             return
         self.at = found.end()
@@ -298,6 +300,10 @@ class Parser(ABC):
         return int(text, 16)
 
     # What the dialects decide.
+
+    @abstractmethod
+    def lenient(self, start: int) -> None:
+        """A character that stands for itself though it is special; the cursor stands after it."""
 
     empty_classes: bool
     """Whether `[]` is the empty class (else its `]` is the first member)."""

@@ -357,6 +357,9 @@ class PythonParser(Parser):
         """Any count will do, and so does a lone comma."""
         return bool(found[1] or found[2])
 
+    def lenient(self, start: int) -> None:
+        """As good as any other character."""
+
     def take_possessive(self) -> bool:
         """A ``+`` after a quantifier."""
         return self.take("+")
