@@ -12,12 +12,10 @@ from constrained._core.loaded import Loaded
 from constrained._core.tokens import STORE_BYTES, native_vocabulary
 from constrained.arguments import whole_number
 from constrained.errors import VocabularyError
+from constrained.grammar.spelling import Characters, Spelling, spelling_of
 from constrained.tokenizers import check_spelling, token_bytes, tokenizer_name
 
 __all__ = ["Vocabulary", "id_set"]
-
-UTF8_BYTES = frozenset(range(0x80)) | frozenset(range(0x80, 0xC0)) | frozenset(range(0xC2, 0xF5))
-"""The bytes that occur in UTF-8 at all."""
 
 
 class Vocabulary:
@@ -76,10 +74,6 @@ class Vocabulary:
         self.tokens: tuple[bytes | None, ...] = tuple(
             None if i in ends or not token else token for i, token in enumerate(tokens)
         )
-        usable = self.tokens[: self.width]
-        single = {token[0] for token in usable if token is not None and len(token) == 1}
-        # Known from the start: the first engine should not wait for a walk over all tokens.
-        self._spells_all = single >= UTF8_BYTES
 
     def __len__(self) -> int:
         """How many ids the tokenizer has; may be more or fewer than `width`."""
@@ -92,26 +86,21 @@ class Vocabulary:
         )
 
     @cached_property
-    def spells(self) -> frozenset[str] | None:
-        """The characters that it can spell; None when every byte that UTF-8 uses is a token."""
-        if self._spells_all:
-            return None
-        characters = set()
-        for token in self.tokens[: self.width]:
-            if token is None or len(token) > 4:
-                continue
-            try:
-                text = token.decode("utf-8")
-            except UnicodeDecodeError:
-                continue
-            if len(text) == 1:
-                characters.add(text)
-        return frozenset(characters)
+    def spelling(self) -> Spelling | None:
+        """What tokens can be joined to; None when every byte that UTF-8 uses is a token."""
+        return spelling_of(self.tokens[: self.width])
+
+    @property
+    def spells(self) -> Characters | None:
+        """The characters whose bytes tokens can be joined to; None when that is all of them."""
+        return None if self.spelling is None else self.spelling.characters
 
     @cached_property
     def native(self) -> native.Vocabulary:
         """The same for the engine's core: built once (about 0.2 s for 128,000 tokens)."""
-        return native_vocabulary(self.tokens, self.end_ids, self.width, self.store_bytes)
+        return native_vocabulary(
+            self.tokens, self.end_ids, self.width, self.store_bytes, self.spelling
+        )
 
     @cached_property
     def loaded(self) -> Loaded:
