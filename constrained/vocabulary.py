@@ -34,6 +34,12 @@ class Vocabulary:
     Raises `VocabularyError` when there is no end id or one that is outside the width, and for a
     negative `store_bytes`.
 
+    `marks` are ids of tokens such as ``<tool_call>`` that say what kind of text begins or ends. A
+    format that writes the text of one may use it there: where each of its bytes stands in the
+    format as itself, in a fixed text or a choice of some. Free text never is the mark; it may still
+    spell the same characters in other tokens. An id whose text no other tokens can be joined to is
+    no mark but text, or a format could not be written at all.
+
     >>> from constrained.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary([b"yes", b"no", b" ", None], end_ids=[3])
     >>> len(vocabulary), vocabulary.width, sorted(vocabulary.spells)
@@ -47,6 +53,7 @@ class Vocabulary:
         end_ids: Iterable[int],
         width: int | None = None,
         store_bytes: int = STORE_BYTES,
+        marks: Iterable[int] = (),
     ) -> None:
         if not isinstance(tokens, Sequence) or isinstance(tokens, str | bytes):
             raise VocabularyError(
@@ -74,6 +81,9 @@ class Vocabulary:
         self.tokens: tuple[bytes | None, ...] = tuple(
             None if i in ends or not token else token for i, token in enumerate(tokens)
         )
+        self._asked_marks = frozenset(
+            i for i in id_set(marks, "marks") if 0 <= i < len(tokens) and self.tokens[i] is not None
+        )
 
     def __len__(self) -> int:
         """How many ids the tokenizer has; may be more or fewer than `width`."""
@@ -88,7 +98,22 @@ class Vocabulary:
     @cached_property
     def spelling(self) -> Spelling | None:
         """What tokens can be joined to; None when every byte that UTF-8 uses is a token."""
-        return spelling_of(self.tokens[: self.width])
+        return self._spelling_without(self.marks)
+
+    @cached_property
+    def marks(self) -> frozenset[int]:
+        """Ids that only a format which writes their text may use."""
+        if not self._asked_marks:
+            return self._asked_marks
+        others = self._spelling_without(self._asked_marks)
+        spelled = (
+            i for i in self._asked_marks if others is None or others.joins(self.tokens[i] or b"")
+        )
+        return frozenset(spelled)
+
+    def _spelling_without(self, ids: frozenset[int]) -> Spelling | None:
+        usable = self.tokens[: self.width]
+        return spelling_of(token for i, token in enumerate(usable) if i not in ids)
 
     @property
     def spells(self) -> Characters | None:
@@ -99,7 +124,12 @@ class Vocabulary:
     def native(self) -> native.Vocabulary:
         """The same for the engine's core: built once (about 0.2 s for 128,000 tokens)."""
         return native_vocabulary(
-            self.tokens, self.end_ids, self.width, self.store_bytes, self.spelling
+            self.tokens,
+            self.end_ids,
+            self.width,
+            self.store_bytes,
+            spelling=self.spelling,
+            marks=self.marks,
         )
 
     @cached_property
@@ -160,11 +190,12 @@ class Vocabulary:
         return known[key]
 
 
-def id_set(end_ids: Any) -> frozenset[int]:
-    """Ids as a set; `VocabularyError` for what is no list of them."""
-    if isinstance(end_ids, str | bytes) or not isinstance(end_ids, Iterable):
-        raise VocabularyError(f"end_ids must be a list of token ids, got {end_ids!r:.60}")
-    return frozenset(whole_number(i, "an end id", VocabularyError) for i in end_ids)
+def id_set(ids: Any, name: str = "end_ids") -> frozenset[int]:
+    """Ids as a set; `VocabularyError` for what is no list of them. `name` is the argument's."""
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        raise VocabularyError(f"{name} must be a list of token ids, got {ids!r:.60}")
+    one = "an end id" if name == "end_ids" else f"an id of {name}"
+    return frozenset(whole_number(i, one, VocabularyError) for i in ids)
 
 
 def _width(width: Any) -> int:

@@ -35,7 +35,9 @@ def native_vocabulary(
     end_ids: Iterable[int],
     width: int,
     store_bytes: int = STORE_BYTES,
+    *,
     spelling: Spelling | None = None,
+    marks: Iterable[int] = (),
 ) -> native.Vocabulary:
     """The core's form of a vocabulary: a trie of the tokens, plain ones known by length.
 
@@ -44,4 +46,4 @@ def native_vocabulary(
     spelled = () if spelling is None else ranges_in_both(PLAIN_RANGES, spelling.characters.ranges)
     plain = lower(Grammar(char_class(*spelled) if spelled else PLAIN))
     texts = [token or b"" for token in tokens]
-    return native.Vocabulary(texts, sorted(end_ids), width, plain, store_bytes)
+    return native.Vocabulary(texts, sorted(end_ids), width, plain, store_bytes, sorted(marks))

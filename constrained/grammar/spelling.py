@@ -15,7 +15,8 @@ without byte tokens mostly single characters. Three things are read off the piec
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 from constrained.grammar.build import SURROGATES, ranges_minus, ranges_of
 from constrained.grammar.nodes import Ranges
@@ -39,7 +40,7 @@ LEADS = (
 """First bytes: their bits, how many bytes follow, the least and the greatest second byte."""
 
 
-class Characters(Set[str]):
+class Characters(AbstractSet[str]):
     """A set of characters as ranges of code points: a million of them take no room.
 
     >>> some = Characters(((0x61, 0x7A),))
@@ -74,9 +75,9 @@ class Characters(Set[str]):
 
 
 class Spelling:
-    """What can be joined from `pieces`, none of which the others can be joined to.
+    r"""What can be joined from `pieces`, none of which the others can be joined to.
 
-    >>> spelling = Spelling([b"a", b"\\xe6", b"\\x97\\xa5", b"<b>"])
+    >>> spelling = Spelling([b"a", b"\xe6", b"\x97\xa5", b"<b>"])
     >>> spelling.joins("a日".encode()), "日" in spelling.characters, "<" in spelling.characters
     (True, True, False)
     >>> spelling.joins(b"a<b>"), spelling.joins(b"a<a")
@@ -152,12 +153,12 @@ def spelling_of(tokens: Iterable[bytes | None]) -> Spelling | None:
     >>> sorted(spelling_of([b"a", b"ab", b"b", b"abba", b"cd"]).pieces)
     [b'a', b'b', b'cd']
     """
-    distinct = {token for token in tokens if token}
-    single = {token for token in distinct if len(token) == 1}
+    known_tokens = list(tokens)
+    single = {token for token in known_tokens if token is not None and len(token) == 1}
     if {token[0] for token in single} >= UTF8_BYTES:
         return None
     keys = b"".join(single)
-    others = [token for token in distinct if token.translate(None, keys)]
+    others = {token for token in known_tokens if token and token.translate(None, keys)}
     pieces, lengths = set(single), _lengths(single)
     for token in sorted(others, key=lambda token: (len(token), token)):
         if not _joins(token, pieces, lengths):
@@ -176,7 +177,7 @@ def _lengths(pieces: Iterable[bytes]) -> dict[int, list[int]]:
     return {byte: sorted(known) for byte, known in lengths.items()}
 
 
-def _joins(data: bytes, pieces: Set[bytes], lengths: dict[int, list[int]]) -> bool:
+def _joins(data: bytes, pieces: AbstractSet[bytes], lengths: dict[int, list[int]]) -> bool:
     reached = {0}
     for place in range(len(data)):
         if place in reached:
@@ -190,7 +191,7 @@ def _joins(data: bytes, pieces: Set[bytes], lengths: dict[int, list[int]]) -> bo
 
 
 def is_character(piece: bytes) -> bool:
-    """Whether it is one whole character.
+    r"""Whether it is one whole character.
 
     >>> [is_character(piece) for piece in (b"a", "é".encode(), b"\xc3", b"ab")]
     [True, True, False, False]
