@@ -10,10 +10,11 @@ from weakref import WeakKeyDictionary
 from constrained._core import native
 from constrained._core.loaded import Loaded
 from constrained._core.tokens import STORE_BYTES, native_vocabulary
-from constrained.arguments import whole_number
+from constrained.arguments import check_switch, whole_number
 from constrained.errors import VocabularyError
 from constrained.grammar.spelling import Characters, Spelling, spelling_of
-from constrained.tokenizers import check_spelling, token_bytes, tokenizer_name
+from constrained.marks import mark_ids
+from constrained.tokenizers import check_spelling, end_id, token_bytes, tokenizer_name
 
 __all__ = ["Vocabulary", "id_set"]
 
@@ -85,6 +86,13 @@ class Vocabulary:
             i for i in id_set(marks, "marks") if 0 <= i < len(tokens) and self.tokens[i] is not None
         )
 
+    changed_texts: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A vocabulary crosses process borders as its tokens; what engines share is made anew."""
+        made = (self.tokens, self.end_ids, self.width, self.store_bytes, self._asked_marks)
+        return _restored, made, {"changed_texts": self.changed_texts}
+
     def __len__(self) -> int:
         """How many ids the tokenizer has; may be more or fewer than `width`."""
         return len(self.tokens)
@@ -154,6 +162,7 @@ class Vocabulary:
         width: int | None = None,
         end_ids: Iterable[int] = (),
         store_bytes: int = STORE_BYTES,
+        marks_in_text: bool = False,
     ) -> Vocabulary:
         """The vocabulary of a Hugging Face tokenizer (or a `tiktoken.Encoding`).
 
@@ -161,6 +170,11 @@ class Vocabulary:
         without it, the tokenizer's own size. `end_ids` are added to the tokenizer's end of
         sequence: chat models often have several, listed in their generation config. Built once per
         tokenizer and kept as long as it lives.
+
+        Tokens such as ``<tool_call>`` (`constrained.marks`) are left out of free text, and kept for
+        formats that write their text; with `marks_in_text` they are text like any other.
+        `changed_texts` are those of the texts tried whose white space the tokenizer changes when it
+        encodes (T5): they can be written all the same.
 
         Raises `VocabularyError` when what the ids spell cannot be told exactly.
         """
@@ -170,23 +184,27 @@ class Vocabulary:
                 f"this is no tokenizer but {tokenizer!r:.60}; load one, for example with "
                 "constrained.models.load_tokenizer"
             )
+        check_switch(marks_in_text, "marks_in_text", VocabularyError, known=(True, False))
         ends = set(id_set(end_ids))
-        eos = getattr(tokenizer, "eos_token_id", getattr(tokenizer, "eot_token", None))
+        eos = end_id(tokenizer)
         if eos is not None:
-            ends.add(int(eos))
+            ends.add(eos)
         if not ends:
             raise VocabularyError(
                 f"tokenizer {tokenizer_name(tokenizer)} has no end-of-sequence token; pass "
                 "end_ids=[...] (the ids at which this model ends an answer)"
             )
-        tokens = _tokens_of(tokenizer)
+        tokens, changed = _tokens_of(tokenizer)
         if width is None:
             width = max(len(tokens), max(ends) + 1)
         width = _width(width)
-        key = (len(tokens), width, frozenset(ends), store_bytes)
+        key = (len(tokens), width, frozenset(ends), store_bytes, marks_in_text)
         known = _VOCABULARIES.setdefault(tokenizer, {})
         if key not in known:
-            known[key] = cls(tokens, end_ids=ends, width=width, store_bytes=store_bytes)
+            marks = () if marks_in_text else mark_ids(tokenizer)
+            made = cls(tokens, end_ids=ends, width=width, store_bytes=store_bytes, marks=marks)
+            made.changed_texts = changed
+            known[key] = made
         return known[key]
 
 
@@ -198,20 +216,30 @@ def id_set(ids: Any, name: str = "end_ids") -> frozenset[int]:
     return frozenset(whole_number(i, one, VocabularyError) for i in ids)
 
 
+def _restored(
+    tokens: tuple[bytes | None, ...],
+    end_ids: frozenset[int],
+    width: int,
+    store_bytes: int,
+    marks: frozenset[int],
+) -> Vocabulary:
+    return Vocabulary(tokens, end_ids=end_ids, width=width, store_bytes=store_bytes, marks=marks)
+
+
 def _width(width: Any) -> int:
     return whole_number(width, "width", VocabularyError, least=1)
 
 
-_TOKENS: WeakKeyDictionary[Any, tuple[int, tuple[bytes | None, ...]]] = WeakKeyDictionary()
+_Read = tuple[tuple[bytes | None, ...], tuple[str, ...]]
+_TOKENS: WeakKeyDictionary[Any, tuple[int, _Read]] = WeakKeyDictionary()
 _VOCABULARIES: WeakKeyDictionary[Any, dict[Any, Vocabulary]] = WeakKeyDictionary()
 
 
-def _tokens_of(tokenizer: Any) -> tuple[bytes | None, ...]:
-    """`token_bytes` with its check, once per tokenizer (again when tokens were added to it)."""
+def _tokens_of(tokenizer: Any) -> _Read:
+    """`token_bytes` and `check_spelling`, once per tokenizer; again when tokens were added."""
     size = len(tokenizer) if hasattr(tokenizer, "__len__") else tokenizer.n_vocab
     known = _TOKENS.get(tokenizer)
     if known is None or known[0] != size:
         tokens = token_bytes(tokenizer)
-        check_spelling(tokenizer, tokens)
-        _TOKENS[tokenizer] = known = (size, tokens)
+        _TOKENS[tokenizer] = known = (size, (tokens, check_spelling(tokenizer, tokens)))
     return known[1]
