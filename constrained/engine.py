@@ -11,7 +11,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from constrained.errors import (
     SpellingWarning,
     TokenRejected,
     UnsatisfiableSpec,
+    UnsupportedSpec,
     VocabularyError,
 )
 from constrained.grammar.passes import Loss
@@ -89,6 +90,14 @@ class ByteEngine:
         self.start: int = self._core.start
         if self.start == _DEAD:
             raise UnsatisfiableSpec("no text matches this spec")
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Raise `UnsupportedSpec`: states are numbers of this process."""
+        raise UnsupportedSpec(
+            "pickle",
+            "an engine cannot be pickled",
+            hint="send the spec's to_bytes() and the vocabulary, and make the engine there",
+        )
 
     def _tokens(self) -> native.Vocabulary | None:
         return None
