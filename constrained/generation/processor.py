@@ -58,7 +58,8 @@ def _restored(
     # A mask reads no values, so any reader will do.
     compiled = [None if spec is None else Spec.from_bytes(spec, read=str) for spec in specs]
     tokenizer = pickle.loads(packed)
-    return LogitsMask(compiled, tokenizer or vocabulary, vocabulary=vocabulary, **settings)
+    source = vocabulary if tokenizer is None else tokenizer
+    return LogitsMask(compiled, source, vocabulary=vocabulary, **settings)
 
 
 class LogitsMask(LogitsProcessor):
@@ -69,9 +70,9 @@ class LogitsMask(LogitsProcessor):
     share its spec. `tokenizer` may be a `Vocabulary` as well; certain text is then not held to the
     tokenizer's own spelling. `width` is the width of the model's logits where it differs from the
     tokenizer's size. `end_ids`, `spellings` and `marks_in_text` are as for `Generator`. A
-    `vocabulary` that is made already takes the place of `width`, `end_ids` and `marks_in_text`. With
-    `max_new_tokens` (the same number as given to ``generate``) every output is complete when the
-    tokens run out.
+    `vocabulary` that is made already takes the place of `width`, `end_ids` and `marks_in_text`.
+    With `max_new_tokens` (the same number as given to ``generate``) every output is complete when
+    the tokens run out.
 
     With `foreign_assistant`, logits of another width than the model's pass unmasked: those of an
     assistant with a vocabulary of its own, whose drafts the model's masks judge anyway.
