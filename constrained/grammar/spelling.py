@@ -15,6 +15,7 @@ without byte tokens mostly single characters. Three things are read off the piec
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
@@ -50,12 +51,13 @@ class Characters(AbstractSet[str]):
 
     def __init__(self, ranges: Ranges) -> None:
         self.ranges = ranges
+        self._lows = [low for low, _ in ranges]
 
     def __contains__(self, character: object) -> bool:
         if not (isinstance(character, str) and len(character) == 1):
             return False
-        point = ord(character)
-        return any(low <= point <= high for low, high in self.ranges)
+        place = bisect_right(self._lows, ord(character)) - 1
+        return place >= 0 and ord(character) <= self.ranges[place][1]
 
     def __iter__(self) -> Iterator[str]:
         return (chr(point) for low, high in self.ranges for point in range(low, high + 1))
