@@ -370,7 +370,7 @@ class Engine(ByteEngine):
         if state == self.ended:
             return 0
         way = None if self._dead_ends is None else self._call(self._dead_ends.way, state)
-        return super().distance(state) if way is None else way.bytes
+        return super().distance(state) if way is None else way.length
 
     def completion(self, state: int) -> bytes:
         """`distance(state)` bytes that complete the output; always the same ones."""

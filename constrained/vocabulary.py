@@ -82,9 +82,13 @@ class Vocabulary:
         self.tokens: tuple[bytes | None, ...] = tuple(
             None if i in ends or not token else token for i, token in enumerate(tokens)
         )
-        self._asked_marks = frozenset(
-            i for i in id_set(marks, "marks") if 0 <= i < len(tokens) and self.tokens[i] is not None
-        )
+        asked = id_set(marks, "marks")
+        beyond = sorted(i for i in asked if not 0 <= i < len(tokens))
+        if beyond:
+            raise VocabularyError(
+                f"marks {beyond[:5]} are outside the {len(tokens):,} tokens; pass ids of tokens"
+            )
+        self._asked_marks = frozenset(i for i in asked if self.tokens[i] is not None)
 
     changed_texts: tuple[str, ...] = ()
 

@@ -29,7 +29,7 @@ KEPT = 1024
 class Way(NamedTuple):
     """The shortest way to an end: its bytes and pieces, the first piece and where that leads."""
 
-    bytes: int
+    length: int
     pieces: int
     first: bytes
     next: int
@@ -68,7 +68,7 @@ class DeadEnds:
     def completion(self, state: int) -> bytes:
         """The bytes of the way, which there must be."""
         done = b""
-        while (way := self.way(state)) is not None and way.bytes:
+        while (way := self.way(state)) is not None and way.length:
             done += way.first
             state = way.next
         return done
@@ -115,7 +115,7 @@ class DeadEnds:
             if state in self._ways:
                 way = self._ways[state]
                 if way is not None:
-                    end = (far[0] + way.bytes, far[1] + way.pieces)
+                    end = (far[0] + way.length, far[1] + way.pieces)
                     if state not in ends or end < ends[state]:
                         ends[state] = end
                         heapq.heappush(waiting, (end, state, True))
@@ -138,7 +138,7 @@ class DeadEnds:
         way = self._ways[state]
         while state in before and way is not None:
             previous, piece = before[state]
-            way = Way(way.bytes + len(piece), way.pieces + 1, piece, state)
+            way = Way(way.length + len(piece), way.pieces + 1, piece, state)
             self._ways[previous] = way
             state = previous
 

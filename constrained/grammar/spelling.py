@@ -18,11 +18,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from typing import TypeVar
 
 from constrained.grammar.build import SURROGATES, ranges_minus, ranges_of
 from constrained.grammar.nodes import Ranges
 
 __all__ = ["Characters", "Spelling", "is_character", "spelling_of"]
+
+S = TypeVar("S")
 
 UTF8_BYTES = frozenset(range(0xF5)) - {0xC0, 0xC1}
 """The bytes that occur in UTF-8 at all."""
@@ -72,8 +75,9 @@ class Characters(AbstractSet[str]):
         return f"Characters({len(self):,} of them)"
 
     @classmethod
-    def _from_iterable(cls, it: Iterable[str]) -> Characters:
-        return cls(ranges_of((ord(c), ord(c)) for c in it))
+    def _from_iterable(cls, it: Iterable[S]) -> AbstractSet[S]:
+        """What unions and differences with other sets give."""
+        return frozenset(it)
 
 
 class Spelling:

@@ -123,6 +123,12 @@ def test_a_batch_of_masks_has_the_same_marks() -> None:
         assert (alone == row).all()
 
 
+def test_marks_are_ids_of_tokens() -> None:
+    with pytest.raises(VocabularyError) as caught:
+        vocabulary(marks=[256, 900])
+    assert str(caught.value) == "marks [900] are outside the 262 tokens; pass ids of tokens"
+
+
 @pytest.mark.parametrize("marks", ["12", 5, [None]])
 def test_marks_are_a_list_of_ids(marks: Any) -> None:
     with pytest.raises(VocabularyError, match=r"marks must be a list of token ids|an id of marks"):
