@@ -10,12 +10,14 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Sequence
-from typing import ParamSpec, TypeVar
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from constrained._core import native
+from constrained._core.dead_ends import DeadEnds
 from constrained._core.lowering import Lowering, lower
 from constrained._core.stored import StoredGrammar
 from constrained.collection import collection_paused
@@ -25,11 +27,11 @@ from constrained.errors import (
     SpellingWarning,
     TokenRejected,
     UnsatisfiableSpec,
+    UnsupportedSpec,
     VocabularyError,
 )
-from constrained.grammar.nodes import Node
-from constrained.grammar.passes import restrict
-from constrained.grammar.printing import print_node
+from constrained.grammar.passes import Loss
+from constrained.grammar.passes.joining import NOTHING_JOINED, spelled
 from constrained.grammar.rules import Grammar, LaterRules
 from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.vocabulary import Vocabulary
@@ -41,7 +43,6 @@ R = TypeVar("R")
 
 _DEAD = 0
 _INFINITE = 2**32 - 1
-_SHOWN = 4
 
 
 def _describe(data: bytes) -> str:
@@ -89,6 +90,14 @@ class ByteEngine:
         self.start: int = self._core.start
         if self.start == _DEAD:
             raise UnsatisfiableSpec("no text matches this spec")
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Raise `UnsupportedSpec`: states are numbers of this process."""
+        raise UnsupportedSpec(
+            "pickle",
+            "an engine cannot be pickled",
+            hint="send the spec's to_bytes() and the vocabulary, and make the engine there",
+        )
 
     def _tokens(self) -> native.Vocabulary | None:
         return None
@@ -179,6 +188,15 @@ class ByteEngine:
         return f"{type(self).__name__}(expects {self.expected(self.start)})"
 
 
+def _shortest(grammar: Grammar, limits: Limits) -> bytes | None:
+    """The shortest text of a grammar; None when nothing matches."""
+    try:
+        engine = ByteEngine(grammar, limits)
+    except UnsatisfiableSpec:
+        return None
+    return engine.completion(engine.start)
+
+
 class Engine(ByteEngine):
     """A grammar and a vocabulary: token masks.
 
@@ -199,14 +217,18 @@ class Engine(ByteEngine):
     ) -> None:
         self.vocabulary = vocabulary
         self.ended = -1
-        lost: list[Node] = []
-        super().__init__(restrict(grammar, vocabulary.spells, lost), limits)
-        if lost:
-            shown = [print_node(node) for node in lost[:_SHOWN]]
-            more = f" and {len(lost) - _SHOWN} more" if len(lost) > _SHOWN else ""
+        spelling, loss = vocabulary.spelling, Loss()
+        shortest = partial(_shortest, limits=limits)
+        super().__init__(spelled(grammar, spelling, loss, shortest), limits)
+        self._dead_ends: DeadEnds | None = None
+        if spelling is not None and not spelling.prefix_free:
+            self._dead_ends = DeadEnds(self._core, spelling.pieces, limits)
+            if self._call(self._dead_ends.way, self.start) is None:
+                raise VocabularyError(NOTHING_JOINED)
+        if loss:
             warnings.warn(
-                f"the tokenizer cannot spell {', '.join(shown)}{more}: outputs with that are left "
-                "out (use a tokenizer with byte tokens to have them)",
+                f"the tokenizer cannot spell {loss}: outputs with that are left out (use a "
+                "tokenizer with byte tokens to have them)",
                 SpellingWarning,
                 stacklevel=2,
             )
@@ -237,7 +259,7 @@ class Engine(ByteEngine):
                 following = self._core.advance(state, token) if token >= 0 else _DEAD
             except native.CoreError:
                 following = self._call(self._core.advance, state, token)
-            if following:
+            if self._lives(following):
                 return following
         if token in self.vocabulary.end_ids and self.accepting(state):
             return self.ended
@@ -249,7 +271,12 @@ class Engine(ByteEngine):
             return True
         if state == self.ended or token < 0:
             return False
-        return bool(self._call(self._core.advance, state, token))
+        return self._lives(self._call(self._core.advance, state, token))
+
+    def _lives(self, state: int) -> bool:
+        """Whether tokens lead to an end from a state of the core, after a token."""
+        ends = self._dead_ends
+        return state != _DEAD and (ends is None or self._call(ends.way, state) is not None)
 
     def accepting(self, state: int) -> bool:
         """Whether the output may end here (the ended output has)."""
@@ -270,6 +297,8 @@ class Engine(ByteEngine):
             self._core.fill_mask(state, row)
         except native.CoreError:
             self._call(self._core.fill_mask, state, row)
+        if self._dead_ends is not None:
+            self._call(self._dead_ends.fill_mask, state, row)
 
     def fill_masks(
         self, states: Sequence[int], rows: NDArray[np.int32], *, threads: int | None = None
@@ -286,6 +315,8 @@ class Engine(ByteEngine):
         for row, state in zip(rows, states, strict=True):
             if state == self.ended:
                 self.fill_mask(state, row)
+            elif self._dead_ends is not None:
+                self._call(self._dead_ends.fill_mask, state, row)
 
     def fill_mask_within(self, state: int, row: NDArray[np.int32], budget: int) -> None:
         """Like `fill_mask`, but only tokens after which `cost` is at most ``budget - 1``.
@@ -295,6 +326,9 @@ class Engine(ByteEngine):
         """
         if state == self.ended:
             self.fill_mask(state, row)
+        elif self._dead_ends is not None:
+            self._call(self._core.fill_mask, state, row)
+            self._call(self._dead_ends.fill_mask_within, state, row, budget)
         else:
             self._call(self._core.fill_mask_within, state, row, max(budget, 0))
 
@@ -306,8 +340,14 @@ class Engine(ByteEngine):
         return np.flatnonzero(bits).astype(np.int32)
 
     def cost(self, state: int) -> int:
-        """Fewest tokens that spell `completion(state)`."""
-        tokens = 0 if state == self.ended else self._call(self._core.cost, state)
+        """Tokens that spell `completion(state)`; the fewest, where no token begins another."""
+        if state == self.ended:
+            return 0
+        if self._dead_ends is not None:
+            way = self._call(self._dead_ends.way, state)
+            tokens = _INFINITE if way is None else way.pieces
+        else:
+            tokens = self._call(self._core.cost, state)
         if tokens == _INFINITE:
             text = _describe(self.completion(state))
             raise VocabularyError(f"the tokenizer cannot spell {text}")
@@ -327,11 +367,19 @@ class Engine(ByteEngine):
 
     def distance(self, state: int) -> int:
         """Fewest bytes to an accepting state."""
-        return 0 if state == self.ended else super().distance(state)
+        if state == self.ended:
+            return 0
+        way = None if self._dead_ends is None else self._call(self._dead_ends.way, state)
+        return super().distance(state) if way is None else way.length
 
     def completion(self, state: int) -> bytes:
         """`distance(state)` bytes that complete the output; always the same ones."""
-        return b"" if state == self.ended else super().completion(state)
+        if state == self.ended:
+            return b""
+        way = None if self._dead_ends is None else self._call(self._dead_ends.way, state)
+        if self._dead_ends is None or way is None:
+            return super().completion(state)
+        return self._call(self._dead_ends.completion, state)
 
     def transitions(self, state: int) -> list[tuple[bytes, int]]:
         """All ways on: (the bytes of one class, the state after any of them)."""

@@ -116,7 +116,7 @@ class VocabularyError(ConstrainedError):
 
 
 class SpellingWarning(UserWarning):
-    """The tokenizer has no tokens for some texts of a spec, so a model cannot write them.
+    """No tokens can be joined to some texts of a spec, so a model cannot write them; names which.
 
     Only where the other outputs of the spec can still be written; else it is a `VocabularyError`.
     """

@@ -5,25 +5,32 @@ byte-level BPE            GPT-2, Llama 3, Qwen, SmolLM2, DeepSeek: one printable
 SentencePiece             Llama 2, Gemma, T5: ``▁`` is a space, ``<0x0A>`` a byte where the decoder
                           falls back to bytes
 tiktoken                  ``tiktoken.Encoding``, and slow tokenizers that hold its mergeable ranks
+mistral-common            Tekken and SentencePiece, inside ``MistralCommonBackend``
 ========================  =========================================================================
 
 The family is read from the tokenizer's own decoder, never from its class name, and then checked:
 varied texts are encoded and the bytes of their ids must give the text back. Families that lose
-text (WordPiece, end-of-word suffixes) fail that check and are refused.
+text (WordPiece, end-of-word suffixes) fail that check and are refused. A tokenizer that changes
+white space when it *encodes* (T5, XLNet) is none of these: what its ids spell is exact. Texts with
+such white space have no spelling of its own, and prompts lose it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from itertools import accumulate
 from typing import Any
 
 from constrained.errors import VocabularyError
+from constrained.marks import added_tokens
+from constrained.mistral import tekken_tokens, wrapped_tokenizer
 
 __all__ = [
     "PROBES",
     "check_spelling",
     "encode_plainly",
+    "end_id",
     "spell_ids",
     "token_bytes",
     "tokenizer_name",
@@ -154,13 +161,16 @@ def _raw_tokens(tokenizer: Any) -> list[bytes | None]:
     if backend is not None:
         vocabulary = backend.get_vocab(with_added_tokens=False)
         return _by_id(vocabulary, _reader_of(tokenizer, backend))
+    inner = wrapped_tokenizer(tokenizer)
+    if inner is not None and (known := tekken_tokens(inner)) is not None:
+        return known
     ranks = _ranks_of(tokenizer)
     if ranks is not None:
         tokens: list[bytes | None] = [None] * (max(ranks.values()) + 1)
         for data, index in ranks.items():
             tokens[index] = bytes(data)
         return tokens
-    model = getattr(tokenizer, "sp_model", None)
+    model = getattr(tokenizer, "sp_model", None) or getattr(inner, "_model", None)
     if model is not None:
         read = sentencepiece_reader(byte_fallback=True)
         ids = range(model.get_piece_size())
@@ -188,18 +198,52 @@ def token_bytes(tokenizer: Any) -> tuple[bytes | None, ...]:
     """What each id appends to a text, None for special and unused ids.
 
     Added tokens that are not special count as text: the tokenizer itself turns that text into
-    them. Raises `VocabularyError` for a tokenizer of an unknown or lossy family.
+    them. Those that it decodes to nothing (the time stamps of Whisper) spell nothing. Raises
+    `VocabularyError` for a tokenizer of an unknown or lossy family.
     """
     tokens = _raw_tokens(tokenizer)
-    added: Mapping[int, Any] = getattr(tokenizer, "added_tokens_decoder", {})
+    added = added_tokens(tokenizer)
     special = set(getattr(tokenizer, "all_special_ids", ()))
     special |= {index for index, token in added.items() if token.special}
-    tokens += [None] * (max((*added, *special), default=-1) + 1 - len(tokens))
+    size = getattr(tokenizer, "n_vocab", 0)
+    size = max(size if isinstance(size, int) else 0, max((*added, *special), default=-1) + 1)
+    tokens += [None] * (size - len(tokens))
     for index, token in added.items():
         tokens[index] = _added_text(tokenizer, token.content).encode("utf-8")
     for index in special:
         tokens[index] = None
+    for index in _written_otherwise(tokenizer, tokens, sorted(added.keys() - special)):
+        tokens[index] = None
     return tuple(token or None for token in tokens)
+
+
+def _written_otherwise(tokenizer: Any, tokens: list[bytes | None], ids: list[int]) -> list[int]:
+    """Those of the ids that the tokenizer decodes to nothing, between two others."""
+    words = (index for index, token in enumerate(tokens) if token is not None and token.isalnum())
+    between = next((index for index in words if index not in ids), None)
+    if not ids or between is None:
+        return []
+
+    def decoded(middle: list[int]) -> str:
+        return str(tokenizer.decode(middle, clean_up_tokenization_spaces=False))
+
+    together = [between, *(i for index in ids for i in (index, between))]
+    if decoded(together) == b"".join(tokens[i] or b"" for i in together).decode("utf-8"):
+        return []  # the usual case, in one go
+    nothing = decoded([between, between])
+    return [index for index in ids if decoded([between, index, between]) == nothing]
+
+
+def end_id(tokenizer: Any) -> int | None:
+    """The id of the end of sequence that a tokenizer names; None when it names none."""
+    for name in ("eos_token_id", "eot_token"):
+        try:
+            value = getattr(tokenizer, name)
+        except (AttributeError, KeyError):  # an encoding without <|endoftext|> raises KeyError
+            continue
+        if value is not None:
+            return int(value)
+    return None
 
 
 def encode_plainly(tokenizer: Any, text: str) -> list[int]:
@@ -226,12 +270,30 @@ def _expected(tokenizer: Any, text: str) -> set[bytes]:
     return {form.encode("utf-8") for form in forms}
 
 
-def check_spelling(tokenizer: Any, tokens: tuple[bytes | None, ...]) -> None:
+def _keeps_words(joined: bytes, text: bytes) -> bool:
+    """Whether they differ in white space only, and what it parts in the text stays apart."""
+    words, others = text.split(), joined.split()
+    if b"".join(words) != b"".join(others):
+        return False
+    return set(accumulate(map(len, words))) <= set(accumulate(map(len, others)))
+
+
+def _decodes(tokenizer: Any, ids: list[int], joined: bytes) -> bool:
+    """Whether the tokenizer decodes ids to just these bytes; it may drop a space before them."""
+    decoded = str(tokenizer.decode(ids, clean_up_tokenization_spaces=False))
+    return decoded.encode("utf-8").removeprefix(b" ") == joined.removeprefix(b" ")
+
+
+def check_spelling(tokenizer: Any, tokens: tuple[bytes | None, ...]) -> tuple[str, ...]:
     """Encode `PROBES` and compare; `VocabularyError` names the token and the text that differ.
 
-    A text with a character that the tokenizer cannot spell at all is passed over.
+    Returns the texts of which the tokenizer, in encoding, keeps all but the white space beside and
+    between its words (T5 drops doubled spaces, and puts one after an added token): decoding is
+    exact for them, so it is a limit and no fault. A text with a character that the tokenizer cannot
+    spell at all is passed over.
     """
     unknown = getattr(tokenizer, "unk_token_id", None)
+    changed: list[str] = []
     for text in PROBES:
         ids = encode_plainly(tokenizer, text)
         if unknown is not None and unknown in ids:
@@ -240,12 +302,20 @@ def check_spelling(tokenizer: Any, tokens: tuple[bytes | None, ...]) -> None:
         expected = _expected(tokenizer, text)
         if joined in expected:
             continue
+        if (
+            joined is not None
+            and any(_keeps_words(joined, form) for form in expected)
+            and _decodes(tokenizer, ids, joined)
+        ):
+            changed.append(text)
+            continue
         culprit, spelled = _first_difference(tokens, ids, text.encode("utf-8"))
         raise VocabularyError(
             f"tokenizer {tokenizer_name(tokenizer)}: token {culprit} spells {spelled!r}, "
             f"which does not fit the text {text!r} that it encodes (all of it: {joined!r}); masks "
             "over these tokens could not be exact, so the tokenizer is refused"
         )
+    return tuple(changed)
 
 
 def _first_difference(

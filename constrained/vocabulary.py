@@ -10,14 +10,13 @@ from weakref import WeakKeyDictionary
 from constrained._core import native
 from constrained._core.loaded import Loaded
 from constrained._core.tokens import STORE_BYTES, native_vocabulary
-from constrained.arguments import whole_number
+from constrained.arguments import check_switch, whole_number
 from constrained.errors import VocabularyError
-from constrained.tokenizers import check_spelling, token_bytes, tokenizer_name
+from constrained.grammar.spelling import Characters, Spelling, spelling_of
+from constrained.marks import mark_ids
+from constrained.tokenizers import check_spelling, end_id, token_bytes, tokenizer_name
 
 __all__ = ["Vocabulary", "id_set"]
-
-UTF8_BYTES = frozenset(range(0x80)) | frozenset(range(0x80, 0xC0)) | frozenset(range(0xC2, 0xF5))
-"""The bytes that occur in UTF-8 at all."""
 
 
 class Vocabulary:
@@ -36,6 +35,12 @@ class Vocabulary:
     Raises `VocabularyError` when there is no end id or one that is outside the width, and for a
     negative `store_bytes`.
 
+    `marks` are ids of tokens such as ``<tool_call>`` that say what kind of text begins or ends. A
+    format that writes the text of one may use it there: where each of its bytes stands in the
+    format as itself, in a fixed text or a choice of some. Free text never is the mark; it may still
+    spell the same characters in other tokens. An id whose text no other tokens can be joined to is
+    no mark but text, or a format could not be written at all.
+
     >>> from constrained.vocabulary import Vocabulary
     >>> vocabulary = Vocabulary([b"yes", b"no", b" ", None], end_ids=[3])
     >>> len(vocabulary), vocabulary.width, sorted(vocabulary.spells)
@@ -49,6 +54,7 @@ class Vocabulary:
         end_ids: Iterable[int],
         width: int | None = None,
         store_bytes: int = STORE_BYTES,
+        marks: Iterable[int] = (),
     ) -> None:
         if not isinstance(tokens, Sequence) or isinstance(tokens, str | bytes):
             raise VocabularyError(
@@ -76,10 +82,20 @@ class Vocabulary:
         self.tokens: tuple[bytes | None, ...] = tuple(
             None if i in ends or not token else token for i, token in enumerate(tokens)
         )
-        usable = self.tokens[: self.width]
-        single = {token[0] for token in usable if token is not None and len(token) == 1}
-        # Known from the start: the first engine should not wait for a walk over all tokens.
-        self._spells_all = single >= UTF8_BYTES
+        asked = id_set(marks, "marks")
+        beyond = sorted(i for i in asked if not 0 <= i < len(tokens))
+        if beyond:
+            raise VocabularyError(
+                f"marks {beyond[:5]} are outside the {len(tokens):,} tokens; pass ids of tokens"
+            )
+        self._asked_marks = frozenset(i for i in asked if self.tokens[i] is not None)
+
+    changed_texts: tuple[str, ...] = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A vocabulary crosses process borders as its tokens; what engines share is made anew."""
+        made = (self.tokens, self.end_ids, self.width, self.store_bytes, self._asked_marks)
+        return _restored, made, {"changed_texts": self.changed_texts}
 
     def __len__(self) -> int:
         """How many ids the tokenizer has; may be more or fewer than `width`."""
@@ -92,26 +108,41 @@ class Vocabulary:
         )
 
     @cached_property
-    def spells(self) -> frozenset[str] | None:
-        """The characters that it can spell; None when every byte that UTF-8 uses is a token."""
-        if self._spells_all:
-            return None
-        characters = set()
-        for token in self.tokens[: self.width]:
-            if token is None or len(token) > 4:
-                continue
-            try:
-                text = token.decode("utf-8")
-            except UnicodeDecodeError:
-                continue
-            if len(text) == 1:
-                characters.add(text)
-        return frozenset(characters)
+    def spelling(self) -> Spelling | None:
+        """What tokens can be joined to; None when every byte that UTF-8 uses is a token."""
+        return self._spelling_without(self.marks)
+
+    @cached_property
+    def marks(self) -> frozenset[int]:
+        """Ids that only a format which writes their text may use."""
+        if not self._asked_marks:
+            return self._asked_marks
+        others = self._spelling_without(self._asked_marks)
+        spelled = (
+            i for i in self._asked_marks if others is None or others.joins(self.tokens[i] or b"")
+        )
+        return frozenset(spelled)
+
+    def _spelling_without(self, ids: frozenset[int]) -> Spelling | None:
+        usable = self.tokens[: self.width]
+        return spelling_of(token for i, token in enumerate(usable) if i not in ids)
+
+    @property
+    def spells(self) -> Characters | None:
+        """The characters whose bytes tokens can be joined to; None when that is all of them."""
+        return None if self.spelling is None else self.spelling.characters
 
     @cached_property
     def native(self) -> native.Vocabulary:
         """The same for the engine's core: built once (about 0.2 s for 128,000 tokens)."""
-        return native_vocabulary(self.tokens, self.end_ids, self.width, self.store_bytes)
+        return native_vocabulary(
+            self.tokens,
+            self.end_ids,
+            self.width,
+            self.store_bytes,
+            spelling=self.spelling,
+            marks=self.marks,
+        )
 
     @cached_property
     def loaded(self) -> Loaded:
@@ -135,6 +166,7 @@ class Vocabulary:
         width: int | None = None,
         end_ids: Iterable[int] = (),
         store_bytes: int = STORE_BYTES,
+        marks_in_text: bool = False,
     ) -> Vocabulary:
         """The vocabulary of a Hugging Face tokenizer (or a `tiktoken.Encoding`).
 
@@ -142,6 +174,11 @@ class Vocabulary:
         without it, the tokenizer's own size. `end_ids` are added to the tokenizer's end of
         sequence: chat models often have several, listed in their generation config. Built once per
         tokenizer and kept as long as it lives.
+
+        Tokens such as ``<tool_call>`` (`constrained.marks`) are left out of free text, and kept for
+        formats that write their text; with `marks_in_text` they are text like any other.
+        `changed_texts` are those of the texts tried whose white space the tokenizer changes when it
+        encodes (T5): they can be written all the same.
 
         Raises `VocabularyError` when what the ids spell cannot be told exactly.
         """
@@ -151,47 +188,62 @@ class Vocabulary:
                 f"this is no tokenizer but {tokenizer!r:.60}; load one, for example with "
                 "constrained.models.load_tokenizer"
             )
+        check_switch(marks_in_text, "marks_in_text", VocabularyError, known=(True, False))
         ends = set(id_set(end_ids))
-        eos = getattr(tokenizer, "eos_token_id", getattr(tokenizer, "eot_token", None))
+        eos = end_id(tokenizer)
         if eos is not None:
-            ends.add(int(eos))
+            ends.add(eos)
         if not ends:
             raise VocabularyError(
                 f"tokenizer {tokenizer_name(tokenizer)} has no end-of-sequence token; pass "
                 "end_ids=[...] (the ids at which this model ends an answer)"
             )
-        tokens = _tokens_of(tokenizer)
+        tokens, changed = _tokens_of(tokenizer)
         if width is None:
             width = max(len(tokens), max(ends) + 1)
         width = _width(width)
-        key = (len(tokens), width, frozenset(ends), store_bytes)
+        key = (len(tokens), width, frozenset(ends), store_bytes, marks_in_text)
         known = _VOCABULARIES.setdefault(tokenizer, {})
         if key not in known:
-            known[key] = cls(tokens, end_ids=ends, width=width, store_bytes=store_bytes)
+            marks = () if marks_in_text else mark_ids(tokenizer)
+            made = cls(tokens, end_ids=ends, width=width, store_bytes=store_bytes, marks=marks)
+            made.changed_texts = changed
+            known[key] = made
         return known[key]
 
 
-def id_set(end_ids: Any) -> frozenset[int]:
-    """Ids as a set; `VocabularyError` for what is no list of them."""
-    if isinstance(end_ids, str | bytes) or not isinstance(end_ids, Iterable):
-        raise VocabularyError(f"end_ids must be a list of token ids, got {end_ids!r:.60}")
-    return frozenset(whole_number(i, "an end id", VocabularyError) for i in end_ids)
+def id_set(ids: Any, name: str = "end_ids") -> frozenset[int]:
+    """Ids as a set; `VocabularyError` for what is no list of them. `name` is the argument's."""
+    if isinstance(ids, str | bytes) or not isinstance(ids, Iterable):
+        raise VocabularyError(f"{name} must be a list of token ids, got {ids!r:.60}")
+    one = "an end id" if name == "end_ids" else f"an id of {name}"
+    return frozenset(whole_number(i, one, VocabularyError) for i in ids)
+
+
+def _restored(
+    tokens: tuple[bytes | None, ...],
+    end_ids: frozenset[int],
+    width: int,
+    store_bytes: int,
+    marks: frozenset[int],
+) -> Vocabulary:
+    return Vocabulary(tokens, end_ids=end_ids, width=width, store_bytes=store_bytes, marks=marks)
 
 
 def _width(width: Any) -> int:
     return whole_number(width, "width", VocabularyError, least=1)
 
 
-_TOKENS: WeakKeyDictionary[Any, tuple[int, tuple[bytes | None, ...]]] = WeakKeyDictionary()
+_Read = tuple[tuple[bytes | None, ...], tuple[str, ...]]
+_TOKENS: WeakKeyDictionary[Any, tuple[int, _Read]] = WeakKeyDictionary()
 _VOCABULARIES: WeakKeyDictionary[Any, dict[Any, Vocabulary]] = WeakKeyDictionary()
 
 
-def _tokens_of(tokenizer: Any) -> tuple[bytes | None, ...]:
-    """`token_bytes` with its check, once per tokenizer (again when tokens were added to it)."""
+def _tokens_of(tokenizer: Any) -> _Read:
+    """`token_bytes` and `check_spelling`, once per tokenizer; again when tokens were added."""
     size = len(tokenizer) if hasattr(tokenizer, "__len__") else tokenizer.n_vocab
     known = _TOKENS.get(tokenizer)
     if known is None or known[0] != size:
         tokens = token_bytes(tokenizer)
-        check_spelling(tokenizer, tokens)
-        _TOKENS[tokenizer] = known = (size, tokens)
+        _TOKENS[tokenizer] = known = (size, (tokens, check_spelling(tokenizer, tokens)))
     return known[1]

@@ -128,14 +128,15 @@ NB_MODULE(_native, m) {
   nb::class_<Vocabulary>(m, "Vocabulary")
       .def("__init__",
            [](Vocabulary* self, std::vector<nb::bytes> texts, std::vector<uint32_t> end_ids, uint32_t width,
-              const OwnedProgram& plain, uint64_t store_bytes) {
+              const OwnedProgram& plain, uint64_t store_bytes, const std::vector<uint32_t>& marks) {
              std::vector<std::string> copied;
              copied.reserve(texts.size());
              for (const nb::bytes& text : texts) copied.emplace_back(text.c_str(), text.size());
              nb::gil_scoped_release release;
-             new (self) Vocabulary(std::move(copied), std::move(end_ids), width, plain, store_bytes);
+             new (self) Vocabulary(std::move(copied), std::move(end_ids), width, plain, store_bytes, marks);
            },
-           nb::arg("texts"), nb::arg("end_ids"), nb::arg("width"), nb::arg("plain"), nb::arg("store_bytes"));
+           nb::arg("texts"), nb::arg("end_ids"), nb::arg("width"), nb::arg("plain"), nb::arg("store_bytes"),
+           nb::arg("marks"));
 
   nb::class_<Core>(m, "Core")
       .def("__init__",

@@ -99,19 +99,6 @@ const Partition* Store::meet_all(std::vector<const Partition*>& all) {
   return intern_partition(acc);
 }
 
-// Runs `work` on a rule's body; meeting the rule again before a byte is consumed is left recursion.
-template <class Work>
-auto Store::inside_rule(uint32_t index, Work work, Call& call) {
-  Rule& rule = rules[index];
-  if (rule.open) throw CoreError("", "a rule is left recursive");
-  struct Open {
-    Rule& rule;
-    explicit Open(Rule& r) : rule(r) { rule.open = true; }
-    ~Open() { rule.open = false; }
-  } open(rule);
-  return work(normal(body(index, call), call));
-}
-
 const Partition* Store::partition_of_set(uint32_t id) {
   if (set_partitions_.size() <= id) set_partitions_.resize(sets_.size(), nullptr);
   const Partition*& known = set_partitions_[id];

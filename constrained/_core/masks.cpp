@@ -36,7 +36,9 @@ Masks::Masks(const Vocabulary& vocabulary) : vocabulary_(vocabulary) {
 
 TermId Masks::advance(TermId state, uint32_t token, Call& call) {
   if (token >= vocabulary_.size() || token >= vocabulary_.width() || vocabulary_.text(token).empty()) return kNothing;
-  return advance_bytes(store, state, vocabulary_.text(token), call);
+  const std::string& text = vocabulary_.text(token);
+  if (vocabulary_.is_mark(token) && !writes(state, text, call)) return kNothing;
+  return advance_bytes(store, state, text, call);
 }
 
 Masks::Mask Masks::Mask::pack(const uint32_t* row, size_t words, std::shared_ptr<const Words> like, size_t most) {
@@ -146,6 +148,7 @@ void Masks::fill(TermId state, uint32_t* row, Account& account) {
   std::memset(row, 0, words * 4);
   try {
     const Like like = add({vocabulary_.trie(), 0}, state, row, call);
+    for (uint32_t id : marks(state, call)) set(row, id);
     if (store[state].nullable)
       for (uint32_t id : vocabulary_.end_ids()) set(row, id);
     remember(state, Mask::pack(row, words, like, words / 4), account.bounds.mask_bytes);
@@ -205,15 +208,19 @@ uint32_t Masks::cost(TermId state, Call& call) {
 void Masks::fill_within(TermId state, uint32_t* row, uint32_t budget, Call& call) {
   Words& words = empty_row(vocabulary_.words());
   const Trie& trie = vocabulary_.trie();
-  if (budget > 0)
+  // Bytes bound tokens from above where every byte is a token.
+  auto fits = [&](TermId next) {
+    return (vocabulary_.every_byte() && store.distance(next, call) <= budget - 1) || cost(next, call) <= budget - 1;
+  };
+  if (budget > 0) {
     walk(trie, 0, state, call, nullptr, false, [&](uint32_t, const TrieNode& node, TermId next, size_t) {
       if (!node.tokens) return true;
-      // Bytes bound tokens from above where every byte is a token.
-      bool fits = (vocabulary_.every_byte() && store.distance(next, call) <= budget - 1) ||
-                  cost(next, call) <= budget - 1;
-      if (fits) set(words.data(), trie, node);
+      if (fits(next)) set(words.data(), trie, node);
       return true;
     });
+    for (uint32_t id : marks(state, call))
+      if (fits(advance_bytes(store, state, vocabulary_.text(id), call))) set(words.data(), id);
+  }
   if (store[state].nullable)
     for (uint32_t id : vocabulary_.end_ids()) set(words.data(), id);
   std::memcpy(row, words.data(), words.size() * 4);

@@ -60,15 +60,18 @@ class Masks;
 
 class Vocabulary {
  public:
-  // `texts[id]`: the bytes of token id, empty for none. `plain`: one plain character.
+  // `texts[id]`: the bytes of token id, empty for none. `plain`: one plain character. `marks`: tokens
+  // that only a format which writes their text may use (marks.cpp).
   Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end_ids, uint32_t width,
-             OwnedProgram plain, uint64_t store_bytes);
+             OwnedProgram plain, uint64_t store_bytes, const std::vector<uint32_t>& marks);
 
   const std::string& text(uint32_t token) const { return texts_[token]; }
   size_t size() const { return texts_.size(); }
   uint32_t width() const { return width_; }
   size_t words() const { return (width_ + 31) / 32; }
-  const Trie& trie() const { return trie_; }
+  const Trie& trie() const { return trie_; }  // of all tokens but marks
+  const Trie& marks() const { return marks_; }
+  bool is_mark(uint32_t token) const { return token < is_mark_.size() && is_mark_[token]; }
   const PlainTokens& plain() const { return plain_; }
   const std::vector<uint32_t>& end_ids() const { return end_ids_; }
   bool is_end(uint32_t token) const;
@@ -83,7 +86,8 @@ class Vocabulary {
   std::vector<std::string> texts_;
   std::vector<uint32_t> end_ids_;
   uint32_t width_;
-  Trie trie_;
+  std::vector<bool> is_mark_;
+  Trie trie_, marks_;
   bool every_byte_;
   PlainTokens plain_;
   std::array<Words, kLengths.size()> up_to_length_;  // the tokens of at most kLengths[k] bytes
@@ -235,6 +239,8 @@ class Masks {
   void walk(const Trie& trie, uint32_t from, TermId state, Call& call, uint32_t* row, bool quiet, Visit visit,
             uint32_t longer = 0);
   void walk_all(const Place& place, TermId state, uint32_t* row, Call& call);
+  bool writes(TermId state, std::string_view text, Call& call);
+  std::vector<uint32_t> marks(TermId state, Call& call);  // those that may come next
   bool recall(TermId state, uint32_t* row);
   void remember(TermId state, Mask mask, uint64_t most_bytes);
 };

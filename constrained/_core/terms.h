@@ -165,6 +165,8 @@ class Store {
     }
     return step_slow(t, byte, call);
   }
+  // After a byte that the format writes itself, rather than allow it among many (marks.cpp).
+  TermId step_written(TermId t, uint8_t byte, Call& call);
   bool is_productive(TermId t, Call& call);
   TermId pruned(TermId t, Call& call) { return is_productive(t, call) ? t : kNothing; }
 
@@ -240,9 +242,24 @@ class Store {
   TermId derive_part(TermId t, uint8_t byte, Call& call);
   bool is_letter(TermId t, Call& call);
   bool is_text(TermId t, TermId from, TermId texts, Call& call);
+  bool is_narrow(TermId t, Call& call);
+  TermId derive_written(TermId t, uint8_t byte, Call& call);
   uint32_t search_distance(TermId t, Call& call);
   uint32_t farthest(TermId t, std::unordered_map<TermId, uint32_t>& known, Call& call);
 };
+
+// Runs `work` on a rule's body; meeting the rule again before a byte is consumed is left recursion.
+template <class Work>
+auto Store::inside_rule(uint32_t index, Work work, Call& call) {
+  Rule& rule = rules[index];
+  if (rule.open) throw CoreError("", "a rule is left recursive");
+  struct Open {
+    Rule& rule;
+    explicit Open(Rule& r) : rule(r) { rule.open = true; }
+    ~Open() { rule.open = false; }
+  } open(rule);
+  return work(normal(body(index, call), call));
+}
 
 // The state after `data`; kNothing when nothing continues so.
 inline TermId advance_bytes(Store& store, TermId state, std::string_view data, Call& call) {

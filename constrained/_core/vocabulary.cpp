@@ -9,20 +9,32 @@ namespace {
 
 constexpr size_t kPlainLengths = 33;  // lengths for which plain tokens are kept as a ready mask
 
-std::vector<Trie::Entry> entries_below(const std::vector<std::string>& texts, uint32_t width) {
+std::vector<bool> flags(const std::vector<uint32_t>& ids, size_t size) {
+  std::vector<bool> flags(size, false);
+  for (uint32_t id : ids)
+    if (id < size) flags[id] = true;
+  return flags;
+}
+
+// The tokens of the width that are marks, or those that are not.
+std::vector<Trie::Entry> entries_of(const std::vector<std::string>& texts, uint32_t width,
+                                    const std::vector<bool>& is_mark, bool marks) {
   std::vector<Trie::Entry> entries;
-  for (uint32_t id = 0; id < texts.size() && id < width; ++id) entries.push_back({texts[id], id});
+  for (uint32_t id = 0; id < texts.size() && id < width; ++id)
+    if (is_mark[id] == marks) entries.push_back({texts[id], id});
   return entries;
 }
 
 }  // namespace
 
 Vocabulary::Vocabulary(std::vector<std::string> texts, std::vector<uint32_t> end_ids, uint32_t width,
-                       OwnedProgram plain, uint64_t store_bytes)
+                       OwnedProgram plain, uint64_t store_bytes, const std::vector<uint32_t>& marks)
     : texts_(std::move(texts)),
       end_ids_(std::move(end_ids)),
       width_(width),
-      trie_(entries_below(texts_, width)),
+      is_mark_(flags(marks, texts_.size())),
+      trie_(entries_of(texts_, width, is_mark_, false)),
+      marks_(entries_of(texts_, width, is_mark_, true)),
       every_byte_(trie_.holds_every_byte()),
       store_bytes_(store_bytes) {
   Account account;

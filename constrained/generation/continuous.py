@@ -132,6 +132,7 @@ def generate_batch(
     width: int | None = None,
     end_ids: Iterable[int] = (),
     spellings: Spellings = "auto",
+    marks_in_text: bool = False,
     limits: Limits = DEFAULT_LIMITS,
     **settings: Any,
 ) -> list[str]:
@@ -155,7 +156,9 @@ def generate_batch(
         raise GenerationError(
             "continuous batching gives one output per prompt here; repeat the prompt for more"
         )
-    vocabulary = Vocabulary.from_tokenizer(tokenizer, width=width, end_ids=end_ids)
+    vocabulary = Vocabulary.from_tokenizer(
+        tokenizer, width=width, end_ids=end_ids, marks_in_text=marks_in_text
+    )
     several = specs if isinstance(specs, list) else [specs] * len(prompts)
     if len(several) != len(prompts):
         raise GenerationError(

@@ -36,7 +36,9 @@ class Generator:
     `spellings` says which token sequences count as a text: ``"canonical"`` (as the tokenizer
     splits it; finite specs), ``"all"``, or ``"auto"`` (canonical for finite specs of up to 4,096
     outputs). `batch_size` is the most rows of one batch (None: all). `end_ids` are added to the
-    ids at which the tokenizer and the model's settings end an answer.
+    ids at which the tokenizer and the model's settings end an answer. Tokens such as
+    ``<tool_call>`` are no part of free text, only of formats that write their text, unless
+    `marks_in_text` says so.
 
     Rows of a batch draw the same tokens as alone, but their logits can differ from those of the
     row alone in the last bits, as any batched matrix product does; two tokens that are that close
@@ -67,6 +69,7 @@ class Generator:
         device_masks: bool | None = None,
         head_bytes: int = HEAD_BYTES,
         end_ids: Sequence[int] = (),
+        marks_in_text: bool = False,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         if batch_size is not None:
@@ -79,12 +82,19 @@ class Generator:
             tokenizer,
             spellings=spellings,
             end_ids=end_ids,
+            marks_in_text=marks_in_text,
             limits=limits,
             device_masks=device_masks,
             head_bytes=head_bytes,
         )
         self._batch_size = batch_size
         self._apart = batch_invariant
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        """Raise `GenerationError`: a pickle would hold the model, and threads wait in it."""
+        raise GenerationError(
+            "a Generator cannot be pickled; send the model's name and load it in the other process"
+        )
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -13,6 +13,7 @@ from typing import Any
 
 from constrained.arguments import whole_number
 from constrained.errors import GenerationError
+from constrained.mistral import chat_ids, encodes_chats
 
 __all__ = ["Message", "Prompt", "as_batch", "prompt_ids"]
 
@@ -94,7 +95,8 @@ def _text_ids(tokenizer: Any, text: str, place: int, *, encoder: bool) -> list[i
 
 
 def _chat_ids(tokenizer: Any, messages: Sequence[Any], place: int) -> list[int]:
-    if not getattr(tokenizer, "chat_template", None):
+    encoded = encodes_chats(tokenizer)
+    if not (encoded or getattr(tokenizer, "chat_template", None)):
         raise GenerationError(
             "a chat needs a chat template, and this tokenizer has none; pass the prompt as one "
             "string in the format that the model was trained on"
@@ -107,6 +109,8 @@ def _chat_ids(tokenizer: Any, messages: Sequence[Any], place: int) -> list[int]:
             )
     ours = messages[-1]["role"] == "assistant"
     try:
+        if encoded:
+            return chat_ids(tokenizer, messages)
         text = tokenizer.apply_chat_template(
             list(messages),
             tokenize=False,

@@ -109,9 +109,11 @@ def _canonical(
 
 def _check_characters(output: str, vocabulary: Vocabulary) -> None:
     """Refuse an output that the tokenizer has no tokens for, rather than leave it out."""
-    missing = [] if vocabulary.spells is None else sorted(set(output) - vocabulary.spells)
-    if missing:
-        raise VocabularyError(
-            f"the tokenizer has no token for {missing[0]!r}, so the output {output!r} could never "
-            "be generated; leave it out of the spec, or use a tokenizer with byte fallback"
-        )
+    spelling = vocabulary.spelling
+    if spelling is None or spelling.joins(output.encode("utf-8")):
+        return
+    missing = next((char for char in output if char not in spelling.characters), output)
+    raise VocabularyError(
+        f"the tokenizer has no token for {missing!r}, so the output {output!r} could never "
+        "be generated; leave it out of the spec, or use a tokenizer with byte fallback"
+    )

@@ -7,6 +7,7 @@ the row's own tokens (`constrained.generation.sessions`).
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterable, Sequence
 from functools import partial
 from threading import Lock
@@ -34,6 +35,7 @@ from constrained.generation.sessions import DEAD, FREE, Calls, Session, Tokens
 from constrained.generation.transfer import host_rows, upload
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.coerce import as_spec
+from constrained.spec.spec import Spec
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["LogitsMask"]
@@ -50,6 +52,16 @@ def _forbidden() -> GenerationError:
     )
 
 
+def _restored(
+    specs: list[bytes | None], vocabulary: Vocabulary, packed: bytes, settings: dict[str, Any]
+) -> LogitsMask:
+    # A mask reads no values, so any reader will do.
+    compiled = [None if spec is None else Spec.from_bytes(spec, read=str) for spec in specs]
+    tokenizer = pickle.loads(packed)
+    source = vocabulary if tokenizer is None else tokenizer
+    return LogitsMask(compiled, source, vocabulary=vocabulary, **settings)
+
+
 class LogitsMask(LogitsProcessor):
     """Lets ``model.generate`` write nothing but what a spec allows.
 
@@ -57,8 +69,10 @@ class LogitsMask(LogitsProcessor):
     a row that is free. Rows that ``generate`` makes of one prompt (beams, returned sequences)
     share its spec. `tokenizer` may be a `Vocabulary` as well; certain text is then not held to the
     tokenizer's own spelling. `width` is the width of the model's logits where it differs from the
-    tokenizer's size. `end_ids` and `spellings` are as for `Generator`. With `max_new_tokens` (the
-    same number as given to ``generate``) every output is complete when the tokens run out.
+    tokenizer's size. `end_ids`, `spellings` and `marks_in_text` are as for `Generator`. A
+    `vocabulary` that is made already takes the place of `width`, `end_ids` and `marks_in_text`.
+    With `max_new_tokens` (the same number as given to ``generate``) every output is complete when
+    the tokens run out.
 
     With `foreign_assistant`, logits of another width than the model's pass unmasked: those of an
     assistant with a vocabulary of its own, whose drafts the model's masks judge anyway.
@@ -90,9 +104,11 @@ class LogitsMask(LogitsProcessor):
         end_ids: Iterable[int] = (),
         max_new_tokens: int | None = None,
         spellings: Spellings = "auto",
+        marks_in_text: bool = False,
         foreign_assistant: bool = False,
         device_masks: bool | None = None,
         limits: Limits = DEFAULT_LIMITS,
+        vocabulary: Vocabulary | None = None,
     ) -> None:
         if max_new_tokens is not None:
             whole_number(max_new_tokens, "max_new_tokens", GenerationError, least=1)
@@ -106,7 +122,9 @@ class LogitsMask(LogitsProcessor):
         if isinstance(tokenizer, Vocabulary):
             self.vocabulary, self._speller = tokenizer, None
         else:
-            self.vocabulary = Vocabulary.from_tokenizer(tokenizer, width=width, end_ids=end_ids)
+            self.vocabulary = vocabulary or Vocabulary.from_tokenizer(
+                tokenizer, width=width, end_ids=end_ids, marks_in_text=marks_in_text
+            )
             self._speller = Speller(tokenizer, self.vocabulary)
         self.max_new_tokens = max_new_tokens
         self._foreign_assistant = foreign_assistant
@@ -124,6 +142,30 @@ class LogitsMask(LogitsProcessor):
     def __repr__(self) -> str:
         shown = repr(self.specs[0]) if len(self.specs) == 1 else repr(self.specs)
         return f"LogitsMask({shown}, {self.vocabulary!r})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A mask crosses process borders as its specs, compiled, and its vocabulary.
+
+        Calls that it knows stay behind. Raises `GenerationError` when the tokenizer cannot be
+        pickled.
+        """
+        specs = [None if spec is None else spec.to_bytes() for spec in self.specs]
+        tokenizer = None if self._speller is None else self._speller.tokenizer
+        try:
+            packed = pickle.dumps(tokenizer)
+        except Exception as error:  # each tokenizer refuses in its own way
+            raise GenerationError(
+                f"the tokenizer of this mask cannot be pickled ({error}); make the mask in the "
+                "other process, or make it with a Vocabulary"
+            ) from error
+        settings = {
+            "max_new_tokens": self.max_new_tokens,
+            "spellings": self._spellings,
+            "foreign_assistant": self._foreign_assistant,
+            "device_masks": self._device_masks,
+            "limits": self._limits,
+        }
+        return _restored, (specs, self.vocabulary, packed, settings)
 
     def restart(self) -> None:
         """Forget this thread's calls, so that the next rows it brings are prompts."""

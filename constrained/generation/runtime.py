@@ -49,6 +49,7 @@ class Runtime:
         *,
         spellings: Spellings,
         end_ids: Sequence[int],
+        marks_in_text: bool = False,
         limits: Limits,
         device_masks: bool | None = None,
         head_bytes: int = HEAD_BYTES,
@@ -60,7 +61,10 @@ class Runtime:
         self.tokenizer = tokenizer
         self.model = LanguageModel(model, Heads(head_bytes))
         self.vocabulary = Vocabulary.from_tokenizer(
-            tokenizer, width=self.model.width, end_ids=id_set(end_ids).union(self.model.end_ids)
+            tokenizer,
+            width=self.model.width,
+            end_ids=id_set(end_ids).union(self.model.end_ids),
+            marks_in_text=marks_in_text,
         )
         self.limits = limits
         self._draws = (

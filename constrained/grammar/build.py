@@ -46,6 +46,7 @@ __all__ = [
     "literals",
     "minus",
     "optional",
+    "ranges_in_both",
     "ranges_minus",
     "ranges_of",
     "repeat",
@@ -90,6 +91,21 @@ def ranges_minus(ranges: Ranges, removed: Ranges) -> Ranges:
         if low <= high:
             kept.append((low, high))
     return tuple(kept)
+
+
+def ranges_in_both(left: Ranges, right: Ranges) -> Ranges:
+    """The values in both; both normalised."""
+    both: list[tuple[int, int]] = []
+    i = j = 0
+    while i < len(left) and j < len(right):
+        low, high = max(left[i][0], right[j][0]), min(left[i][1], right[j][1])
+        if low <= high:
+            both.append((low, high))
+        if left[i][1] < right[j][1]:
+            i += 1
+        else:
+            j += 1
+    return tuple(both)
 
 
 def literal(text: str | bytes) -> Node:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from constrained.arguments import text_argument
 from constrained.errors import GenerationError, MissingPackage
+from constrained.mistral import chat_ids, encodes_chats
 
 __all__ = ["PromptFormat", "Round"]
 
@@ -112,6 +113,8 @@ class PromptFormat:
         if not callable(tokenizer):
             raise GenerationError(f"this is no tokenizer but {tokenizer!r:.60}")
         prompt = self.render(text, system, tokenizer, history)
+        if not self.last and encodes_chats(tokenizer):
+            return chat_ids(tokenizer, _messages(text, system, history))
         if self.adds_special_tokens:
             return prompt_ids(tokenizer, prompt)
         return list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
@@ -157,16 +160,20 @@ class PromptFormat:
     def _apply_template(
         self, text: str, system: str | None, tokenizer: Any, history: Sequence[Round]
     ) -> str:
+        if encodes_chats(tokenizer):
+            try:
+                ids = chat_ids(tokenizer, _messages(text, system, history))
+            except Exception as error:  # validators of its own
+                raise GenerationError(
+                    f"the tokenizer refuses this conversation: {error}"
+                ) from error
+            return str(tokenizer.decode(ids, skip_special_tokens=False))
         if not getattr(tokenizer, "chat_template", None):
             raise GenerationError(
                 f"the format {self.name!r} needs a tokenizer with a chat template, and this one "
                 "has none; name the format that the model was trained on"
             )
-        messages = [] if system is None else [{"role": "system", "content": system}]
-        for asked, answer in history:
-            messages.append({"role": "user", "content": asked})
-            messages.append({"role": "assistant", "content": answer})
-        messages.append({"role": "user", "content": text})
+        messages = _messages(text, system, history)
         try:
             from jinja2 import TemplateError
         except ImportError:
@@ -183,3 +190,12 @@ class PromptFormat:
                 f"the tokenizer's chat template refuses this conversation: {error}"
             ) from error
         return prompt
+
+
+def _messages(text: str, system: str | None, history: Sequence[Round]) -> list[dict[str, str]]:
+    """The conversation that a template or tokenizer is to write."""
+    messages = [] if system is None else [{"role": "system", "content": system}]
+    for asked, answer in history:
+        messages.append({"role": "user", "content": asked})
+        messages.append({"role": "assistant", "content": answer})
+    return [*messages, {"role": "user", "content": text}]

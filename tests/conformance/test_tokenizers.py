@@ -79,6 +79,39 @@ def test_random_ids_spell_what_the_tokenizer_decodes(name: str) -> None:
 
 
 @every_tokenizer
+def test_every_id_spells_what_the_tokenizer_decodes(name: str) -> None:
+    tokenizer = load(name)
+    vocabulary = Vocabulary.from_tokenizer(tokenizer)
+    usable = [i for i, token in enumerate(vocabulary.tokens) if token is not None]
+    decoded = tokenizer.backend_tokenizer.decode_batch([[i] for i in usable])
+    for index, text in zip(usable, decoded, strict=True):
+        spelled = (vocabulary.tokens[index] or b"").decode("utf-8", errors="replace")
+        # Some decoders drop a space at the start, or write one mark per byte that is no text.
+        assert text.strip(" \ufffd") == spelled.strip(" \ufffd"), index
+
+
+@every_tokenizer
+def test_marks_are_left_out_of_strings_and_kept_for_formats(name: str) -> None:
+    tokenizer = load(name)
+    vocabulary = Vocabulary.from_tokenizer(tokenizer)
+    added = tokenizer.added_tokens_decoder
+    plain = {i for i, token in added.items() if not token.special}
+    known = {"deepseek_v3": 14, "qwen3": 12, "gemma3": 6245}  # Gemma: 6,242 unused and 3 more
+    assert len(vocabulary.marks) == known.get(name, 0)
+    assert vocabulary.marks <= plain
+    engine = Engine(ct.json({"type": "string"}).grammar, vocabulary)
+    inside = engine.advance_bytes(engine.start, b'"a')
+    assert inside is not None
+    allowed = set(engine.allowed(inside).tolist())
+    assert not allowed & vocabulary.marks
+    texts = {i: (vocabulary.tokens[i] or b"").decode() for i in plain - vocabulary.marks}
+    assert all("\n" in text or "\t" in text or i in allowed for i, text in texts.items())
+    for index in sorted(vocabulary.marks)[:20]:
+        named = Engine(ct.choice([added[index].content, "no"]).grammar, vocabulary)
+        assert index in named.allowed(named.start).tolist()
+
+
+@every_tokenizer
 def test_formats_with_spaces_run_and_stay_canonical(name: str) -> None:
     tokenizer = load(name)
     vocabulary = Vocabulary.from_tokenizer(tokenizer)

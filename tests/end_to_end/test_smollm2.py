@@ -143,3 +143,15 @@ def test_a_model_that_keeps_the_format_by_itself_says_what_it_would_have_said(sm
     free = answer(prompt, None, max_new_tokens=16).text.splitlines()[0]
     assert SPEC.matches(free)
     assert answer(prompt, SPEC).text == free
+
+
+def test_text_of_any_script_can_be_written(smollm2):
+    words = ["日本語", "한국어", "ไทย", "👍", "e\u0301"]
+    answer = ct.Generator(*smollm2)
+    assert answer.vocabulary.spells is not None  # eight bytes are no tokens, none of use
+    assert set("".join(words)) <= answer.vocabulary.spells
+    for word in words:
+        asked = [{"role": "user", "content": f"Repeat exactly: {word}"}]
+        assert answer(asked, ct.choice([word, "zz"])).value == word
+    asked = [{"role": "user", "content": "Repeat exactly: 日本語"}]
+    assert "日本語" in answer(asked, ct.text(max_length=12)).text

@@ -320,14 +320,14 @@ def test_a_budget_too_small_is_refused_before_generation() -> None:
 
 
 def test_the_repr_shows_what_is_enforced() -> None:
-    mask = LogitsMask(ct.integer(0, 3), Vocabulary([b"1", None], end_ids=[1]))
-    assert repr(mask) == "LogitsMask(integer(0, 3), Vocabulary(1 tokens, width=2, end_ids=[1]))"
+    mask = LogitsMask(ct.integer(1, 1), Vocabulary([b"1", None], end_ids=[1]))
+    assert repr(mask) == "LogitsMask(integer(1, 1), Vocabulary(1 tokens, width=2, end_ids=[1]))"
 
 
 def test_a_mask_for_another_tokenizer_is_refused() -> None:
     model, tokenizer = model_of("gpt2"), tokenizer_of("gpt2")
     inputs = tokenizer("The score is ", return_tensors="pt")
-    mask = LogitsMask(ct.integer(0, 9), Vocabulary([b"1", b"2", None], end_ids=[2]))
+    mask = LogitsMask(ct.integer(1, 2), Vocabulary([b"1", b"2", None], end_ids=[2]))
     most = int(inputs["input_ids"].max())
     with pytest.raises(VocabularyError) as caught:
         model.generate(**inputs, max_new_tokens=4, logits_processor=[mask])

@@ -12,6 +12,7 @@
 `without_left_recursion`       the same language without them
 `check_regular`                `And` and `Not` stand over regular parts, or `UnsupportedSpec`
 `restrict`                     what a vocabulary cannot spell is gone
+`spelled`                      the same, with tokens of several characters that only say it whole
 `prepared`                     what a grammar from outside goes through before the engine sees it
 =============================  ==================================================================
 
@@ -28,14 +29,16 @@ from constrained.grammar.passes.analysis import (
     productive_rules,
     without_dead_parts,
 )
+from constrained.grammar.passes.joining import spelled
 from constrained.grammar.passes.left_recursion import left_recursive_rules, without_left_recursion
 from constrained.grammar.passes.references import check_references, reachable_rules, unused_rules
 from constrained.grammar.passes.regular import check_regular
-from constrained.grammar.passes.restriction import restrict
+from constrained.grammar.passes.restriction import Loss, restrict
 from constrained.grammar.rules import Grammar
 from constrained.limits import DEFAULT_LIMITS, Limits
 
 __all__ = [
+    "Loss",
     "Nullability",
     "check_productive",
     "check_references",
@@ -46,6 +49,7 @@ __all__ = [
     "productive_rules",
     "reachable_rules",
     "restrict",
+    "spelled",
     "unused_rules",
     "without_dead_parts",
     "without_left_recursion",
