@@ -52,7 +52,9 @@ def test_several_tables_are_read_together(tmp_path):
     ]
     assert imported.gold == {"e1": 8.0}
     (tmp_path / "c.tsv").write_text("item\tprompt\tscore\tgold\ne1\tc\t7\t9\n")
-    with pytest.raises(RecordError, match="has the gold score 9 here and 8 in another file"):
+    with pytest.raises(
+        RecordError, match=r"has the gold score 9 here and 8 at .*a\.tsv:2; an item"
+    ):
         read_scores(*paths, tmp_path / "c.tsv")
     (tmp_path / "d.tsv").write_text("item\tprompt\tscore\ne1\ta\t7\n")
     with pytest.raises(RecordError, match=r"d\.tsv and .*a\.tsv both hold Address\(item='e1'"):

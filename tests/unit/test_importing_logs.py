@@ -96,7 +96,9 @@ def test_inspect_json_logs_hold_the_same():
 
 def test_a_second_log_of_one_task_adds_draws(tmp_path):
     def another(log):
-        log["eval"]["eval_id"] = "another"
+        log["eval"] |= {"eval_id": "another", "task_id": "another"}
+        for sample in log["samples"]:
+            sample["uuid"] += "2"
 
     again = changed(SHORT, tmp_path, another)
     assert scores(read_inspect(SHORT, again)) == {("essay-1", "essays_plain"): [7, 6, 7, 6]}

@@ -183,7 +183,7 @@ def test_a_spreadsheet_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
         (
             "item;score\ne1;7\n",
             "{path}: there is no column 'item' (there are 'item;score'; another delimiter stands "
-            "between its columns: name it with --delimiter)",
+            "between its columns: name it with --delimiter, in Python delimiter=';')",
         ),
         ("item,score\ne1,7,8\n", "{path}:2: 3 cells under 2 columns"),
         ("item,score,score\ne1,7,8\n", "{path}:1: the column 'score' is there twice"),

@@ -3,7 +3,7 @@
 from constrained.consistency.importing.deepeval import read_deepeval
 from constrained.consistency.importing.imported import Imported
 from constrained.consistency.importing.inspect_logs import read_inspect
-from constrained.consistency.importing.kinds import KINDS, kind_of, read_scores, together
+from constrained.consistency.importing.kinds import KINDS, kind_of, read_scores
 from constrained.consistency.importing.lm_eval import read_lm_eval
 from constrained.consistency.importing.promptfoo import read_promptfoo
 from constrained.consistency.importing.storing import import_scores, imported_plan
@@ -23,5 +23,4 @@ __all__ = [
     "read_parquet",
     "read_promptfoo",
     "read_scores",
-    "together",
 ]
