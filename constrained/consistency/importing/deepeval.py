@@ -87,7 +87,7 @@ def read_deepeval(
             replace(
                 one,
                 address=replace(one.address, variant=variants[number]) if variants else one.address,
-                settings={**settings, **one.settings},
+                settings=settings,
             )
             for one in _judgements(path, cases, name, metric, item, reader, field, gold)
         ]
@@ -127,8 +127,10 @@ def _judgements(
             said,
             gold=gold_at(where, case, gold),
             prompt_text=text_of(case.get("input")),
-            settings={f"metric.{one}": data.get(one) for one in STRICT if spec is None},
-            asked={one: case.get(one) for one in ASKED},
+            asked={
+                **{one: case.get(one) for one in ASKED},
+                **{f"metric.{one}": data.get(one) for one in STRICT if spec is None},
+            },
             subject="" if item or not COUNTED.fullmatch(name) else text_of(case.get("input")),
             written=raw,
         )

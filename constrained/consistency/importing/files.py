@@ -57,10 +57,12 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
     except UnicodeEncodeError as error:
-        raise RecordError(f"{path!r}: no file can have this name") from error
+        raise RecordError(f"{str(path)!r}: no file can have this name") from error
     except ValueError as error:
         if "null byte" in str(error) or "null character" in str(error):
-            raise RecordError(f"{path!r}: no file can have this name (it holds NUL)") from error
+            raise RecordError(
+                f"{str(path)!r}: no file can have this name (it holds NUL)"
+            ) from error
         raise
 
 
@@ -104,6 +106,9 @@ def read_yaml(path: str | Path) -> Any:
         raise RecordError(str(error).removeprefix("at ")) from error
     except RecursionError as error:
         raise RecordError(f"{path}: nested too deeply to be read") from error
+    except ValueError as error:  # a number of 5,000 digits
+        reason = str(error).split(";")[0]
+        raise RecordError(f"{path}: not YAML that can be read: {reason}") from error
     _check_expansion(str(path), value)
     return value
 

@@ -234,16 +234,13 @@ def gather(
     for row, one in enumerate(judgements):
         places.append(one.where)
         address = one.address
-        rooms.add(
-            (address.prompt, address.format, address.variant, address.temperature),
-            one.settings,
-            one.where,
-        )
-        cells.add(address, one.asked, one.where)
         for facet in FACETS:
             name = getattr(address, facet)
             said = one.written if facet == "item" and one.written is not None else name
             gathering.codes[facet].append(gathering.levels[facet].code(name, said, row))
+        room = (address.prompt, address.format, address.variant, address.temperature)
+        rooms.add(room, one.settings, one.where)
+        cells.add(address, one.asked, one.where)
         if one.subject:
             subject, first = subjects.setdefault(address.item, (one.subject, one.where))
             if subject != one.subject:

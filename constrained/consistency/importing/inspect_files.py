@@ -96,8 +96,18 @@ def open_log(path: str | Path, item: str, gold: str) -> Log:
     else:
         header = read_json(path)
         _check(path, header)
-        samples = [_sample(str(path), one, item, gold) for one in header.pop("samples", None) or ()]
+        samples = [
+            _sample(f"{path}: {_numbered(one)}", one, item, gold)
+            for one in header.pop("samples", None) or ()
+        ]
     return Log(str(path), header, samples, len(samples))
+
+
+def _numbered(sample: Any) -> str:
+    """Which sample this is, for a place."""
+    if not isinstance(sample, dict):
+        return "a sample"
+    return f"sample {text_of(sample.get('id'))} epoch {text_of(sample.get('epoch'))}"
 
 
 def _check(path: str | Path, header: Any) -> None:
@@ -114,8 +124,6 @@ def _sample(where: str, sample: Any, item: str, gold: str) -> Sample:
     if not isinstance(sample, dict):
         raise RecordError(f"{where}: a sample is not an object")
     number, epoch = sample.get("id"), sample.get("epoch", 1)
-    if ".json" not in where.rpartition(": ")[2]:
-        where = f"{where}: sample {text_of(number)} epoch {text_of(epoch)}"
     if number is None or not isinstance(epoch, int) or not 1 <= epoch < 2**31:
         raise RecordError(f"{where}: the sample has no id, or its epoch is no number from 1 on")
     name = text_of(field_at(sample, item) if item else number).strip()

@@ -161,6 +161,10 @@ def _settings(header: Mapping[str, Any], scorer: str, scored: bool) -> dict[str,
         "base_url": run.get("model_base_url"),
         "model_args": {k: v for k, v in (run.get("model_args") or {}).items() if k != SCRIPTED},
         "model_roles": run.get("model_roles"),
+        "task_version": run.get("task_version"),
+        "task_args": run.get("task_args"),
+        "sandbox": run.get("sandbox"),
+        "approval": field_at(run, "config.approval"),
         "limits": {k: v for k, v in (run.get("config") or {}).items() if k.endswith("_limit")},
         "solver": [
             {"name": step.get("solver"), "params": step.get("params")}
