@@ -400,6 +400,47 @@ def test_lm_eval_runs_with_other_settings_are_refused(tmp_path):
     assert levels["temperature"] == ("1.0", "0.2")
 
 
+def mixed(task: str) -> Path:
+    return next((LOGS / "lm_eval" / "mixed").glob(f"samples_{task}_*"))
+
+
+@pytest.mark.parametrize(
+    ("task", "metrics"),
+    [("essays_likely", "perplexity, acc"), ("essays_rolling", "word_perplexity")],
+)
+def test_how_likely_a_text_is_is_no_score(task, metrics):
+    with pytest.raises(RecordError) as error:
+        read_lm_eval(mixed(task))
+    assert str(error.value) == (
+        f"{mixed(task)}:1: the task measures how likely a text is (loglikelihood), which is no "
+        f"score; choose a metric with metric=... (there are {metrics}), or leave this file out"
+    )
+    assert read_lm_eval(mixed("essays_likely"), metric="acc").failures == 0
+
+
+def test_tasks_with_other_filters_are_read_together():
+    written, chosen = mixed("essays_filters"), samples_of("essays_plain")
+    with pytest.raises(
+        RecordError, match=r"choose one of the filters \['flexible', 'strict'\] with"
+    ):
+        read_lm_eval(written, chosen)
+    imported = read_lm_eval(written, chosen, filter_name="flexible", item="doc.id")
+    assert imported.levels["prompt"] == ("essays_filters", "essays_plain")
+    assert imported.levels["temperature"] == ("0.7", "1.0")
+    assert imported.notes == (f"{chosen}: read by its only filter, 'none'",)
+    with pytest.raises(RecordError, match=r"there is no filter 'x' \(there are \['flexible', 'str"):
+        read_lm_eval(written, filter_name="x")
+    with pytest.raises(RecordError, match=r"there is no filter 'x' \(there is 'none' only\)"):
+        read_lm_eval(chosen, filter_name="x")
+
+
+def test_options_after_different_texts_are_no_distribution(tmp_path):
+    row = rows_of(samples_of("essays_plain"))[0]
+    row["arguments"]["gen_args_1"]["arg_0"] = "Another question:"
+    with pytest.raises(RecordError, match="its options were asked after different texts"):
+        read_lm_eval(lines(tmp_path / "x.jsonl", [row]))
+
+
 # Names
 
 

@@ -18,8 +18,8 @@ ZSTANDARD = 93
 """The compression method's number, APPNOTE.TXT section 4.4.5."""
 
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, ZSTANDARD}
-ENCRYPTED = 0x1
-"""The bit of a member's flags."""
+FLAGS = {0x2041: "is encrypted", 0x20: "holds a patch"}
+"""Bits of a member's flags, and what they say of it (APPNOTE.TXT section 4.4.4)."""
 
 LARGEST_MEMBER = LARGEST // 4
 """Bytes that one member may unpack to; all that are wanted may unpack to `LARGEST` together."""
@@ -68,8 +68,9 @@ def members_of(path: str | Path, wanted: tuple[str, ...]) -> Iterator[tuple[str,
 def _check(path: str | Path, members: list[zipfile.ZipInfo]) -> None:
     """Refuse members by what the zip file's directory says of them."""
     for member in members:
-        if member.flag_bits & ENCRYPTED:
-            raise RecordError(f"{path}: {member.filename} is encrypted")
+        for bits, problem in FLAGS.items():
+            if member.flag_bits & bits:
+                raise RecordError(f"{path}: {member.filename} {problem}")
         if member.compress_type not in METHODS:
             raise RecordError(
                 f"{path}: {member.filename} is packed by method {member.compress_type}; stored, "

@@ -105,11 +105,12 @@ def read_lm_eval(
     reader = format_of(spec)
     judgements: list[Judgement] = []
     notes: list[str] = []
-    others: list[str] = []
+    only: dict[Path, str] = {}
     for number, file in enumerate(files):
         prompt = prompts[number] if prompts else file.task
         samples, filtered = _one_filter(file.path, filter_name)
-        others += [filtered] if filtered else []
+        if filtered not in ("", filter_name) and filter_name:
+            only[file.path] = filtered
         for where, sample in samples:
             raw = field_at(sample, item or "doc_id")
             name = text_of(raw).strip()
@@ -127,9 +128,12 @@ def read_lm_eval(
                     where, sample, address, options or {}, metric, reader, field, gold
                 )
             ]
-    if len(others) == len(files) and others:
-        raise RecordError(f"{files[0].path}: there is no filter {filter_name!r} ({others[0]})")
-    notes += others
+    if len(only) == len(files):
+        raise RecordError(
+            f"{files[0].path}: there is no filter {filter_name!r} (there is "
+            f"{only[files[0].path]!r} only)"
+        )
+    notes += [f"{path}: read by its only filter, {name!r}" for path, name in only.items()]
     if any(j.exact and j.exact.local is None for j in judgements):
         notes.append(
             "options of several characters: the likeliest one counts, for log-likelihoods of them "
@@ -176,9 +180,9 @@ def _task(whole: Mapping[str, Any], task: str) -> dict[str, Any]:
 
 
 def _one_filter(path: Path, wanted: str) -> tuple[list[Sample], str]:
-    """The samples of one filter (every filter of a task repeats all documents), and a note.
+    """The samples of one filter (every filter of a task repeats all documents), and its name.
 
-    A task with one filter has nothing to choose; the note says when it is not the one `wanted`.
+    A task with one filter has nothing to choose: its name may not be the one `wanted`.
     """
     rows = [(f"{path}:{line}", row) for line, row in read_lines(path)]
     names = sorted({text_of(row.get("filter")) for _, row in rows})
@@ -189,9 +193,8 @@ def _one_filter(path: Path, wanted: str) -> tuple[list[Sample], str]:
             else (f"choose one of the filters {names} with filter_name=...")
         )
         raise RecordError(f"{path}: {problem}")
-    if wanted in names:
-        return [(where, row) for where, row in rows if text_of(row.get("filter")) == wanted], ""
-    return rows, f"{path}: read by its only filter, {names[0]!r}" if wanted and names else ""
+    name = wanted if wanted in names else names[0] if names else ""
+    return [(where, row) for where, row in rows if text_of(row.get("filter")) == name], name
 
 
 def _document(sample: Mapping[str, Any]) -> str:
@@ -236,7 +239,7 @@ def _judgements(
         if len(asked) == 1:
             raise RecordError(
                 f"{where}: the task measures how likely a text is (loglikelihood), which is no "
-                f"score; choose a metric with metric=...{_metrics(sample)}"
+                f"score; choose a metric with metric=...{_metrics(sample)}, or leave this file out"
             )
         exact = _choices(where, asked, responses, options)
         best = max(range(len(exact.free)), key=exact.free.__getitem__)
