@@ -9,13 +9,16 @@ import zipfile
 from pathlib import Path
 
 import pyarrow
+import pyarrow.parquet
 import pytest
 
 from constrained.consistency.importing import (
+    kind_of,
     read_deepeval,
     read_inspect,
     read_lm_eval,
     read_promptfoo,
+    read_scores,
 )
 from constrained.consistency.importing.archives import read_members
 from constrained.errors import MissingPackage, RecordError
@@ -436,3 +439,29 @@ def test_every_member_of_an_archive_is_what_pyarrow_unpacks():
     assert len(members) == 9
     packed = pyarrow.compress(members["samples/essay-1_epoch_1.json"], codec="zstd", asbytes=True)
     assert packed[:4] == b"\x28\xb5\x2f\xfd"
+
+
+# lighteval
+
+
+def test_lighteval_details_are_read_by_metric_and_by_format():
+    (path,) = LOGS.glob("lighteval/details/dummy/*/details_*.parquet")
+    with pytest.raises(RecordError, match=r"choose one of the metrics \['grade', 'length'\] with"):
+        read_scores(path)
+    imported = read_scores(path, metric="grade", gold="doc.specific.gold")
+    assert scores(imported) == {("0", "essays_plain|0"): [7.5], ("1", "essays_plain|0"): [4.0]}
+    assert imported.levels["variant"] == ("dummy",)
+    assert imported.gold == {"0": 7.0, "1": 4.0}
+    read = read_scores(path, spec="Score: {score:0..10}")
+    assert scores(read) == {("0", "essays_plain|0"): [7, 8], ("1", "essays_plain|0"): [4, None]}
+    with pytest.raises(RecordError, match="there is no metric 'tone'"):
+        read_scores(path, metric="tone")
+    assert len(read_scores(path, path, metric="grade", variants=["a", "b"]).records) == 4
+
+
+def test_what_is_no_details_of_lighteval_is_said(tmp_path):
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"item": ["a"], "score": [7]}), path)
+    assert kind_of(path) == "parquet"
+    with pytest.raises(RecordError, match="not details of lighteval"):
+        read_scores(path, kind="lighteval")

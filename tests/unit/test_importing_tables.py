@@ -399,8 +399,8 @@ def test_a_column_that_tells_rows_of_one_cell_apart_is_no_draw(tmp_path):
     assert str(error.value) == (
         f"{path}:3: the column 'judge' holds another value than at {path}:2, for the same cell, "
         "and its values come back in other cells, so these may be no draws; say what it is, for "
-        "example columns={'variant': 'judge'} or {'draw': 'judge'}, or that it does not matter with "
-        "ignore=['judge']"
+        "example columns={'variant': 'judge'} or {'draw': 'judge'}, or that it does not matter "
+        "with ignore=['judge']"
     )
     named = read_csv(path, columns={"variant": "judge"})
     assert named.levels["variant"] == ("judge-0", "judge-1")

@@ -26,8 +26,8 @@ def import_(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="csv, jsonl, parquet, inspect, promptfoo, lm-eval or deepeval (found out "
-            "when left out), then the files.",
+            help="csv, jsonl, parquet, inspect, promptfoo, lm-eval, deepeval or lighteval (found "
+            "out when left out), then the files.",
             metavar="[KIND] FILE",
             show_default=False,
         ),
@@ -74,7 +74,7 @@ def import_(
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="lm-eval, DeepEval: which metric.", rich_help_panel=COLUMNS),
+        typer.Option(help="lm-eval, DeepEval, lighteval: which metric.", rich_help_panel=COLUMNS),
     ] = None,
     filter_name: Annotated[
         str | None,

@@ -11,11 +11,13 @@ from constrained.consistency.importing.deepeval import read_deepeval
 from constrained.consistency.importing.files import read_json, read_lines, read_yaml
 from constrained.consistency.importing.imported import Imported
 from constrained.consistency.importing.inspect_logs import read_inspect
+from constrained.consistency.importing.lighteval import COLUMNS, read_lighteval
 from constrained.consistency.importing.lm_eval import read_lm_eval
 from constrained.consistency.importing.promptfoo import read_promptfoo
 from constrained.consistency.importing.promptfoo_files import header_of, is_promptfoo_header
+from constrained.consistency.importing.rows import parquet_names
 from constrained.consistency.importing.tables import read_csv, read_jsonl, read_parquet
-from constrained.errors import RecordError
+from constrained.errors import MissingPackage, RecordError
 
 __all__ = ["KINDS", "kind_of", "read_scores"]
 
@@ -27,10 +29,11 @@ KINDS: dict[str, Callable[..., Imported]] = {
     "promptfoo": read_promptfoo,
     "lm-eval": read_lm_eval,
     "deepeval": read_deepeval,
+    "lighteval": read_lighteval,
 }
 """The reader of each kind of file."""
 
-SUFFIXES = {".eval": "inspect", ".tsv": "csv", ".parquet": "parquet"}
+SUFFIXES = {".eval": "inspect", ".tsv": "csv"}
 
 
 def kind_of(path: str | Path) -> str:
@@ -43,7 +46,9 @@ def kind_of(path: str | Path) -> str:
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
     if suffix == ".csv":
-        return "promptfoo" if is_promptfoo_header(_header(path)) else "csv"
+        return "promptfoo" if is_promptfoo_header(_names(lambda: header_of(path))) else "csv"
+    if suffix == ".parquet":
+        return "lighteval" if set(_names(lambda: parquet_names(path))) >= COLUMNS else "parquet"
     if suffix in (".jsonl", ".ndjson"):
         _, row = next(read_lines(path), (0, {}))
         if "promptIdx" in row and "testIdx" in row:
@@ -64,11 +69,11 @@ def kind_of(path: str | Path) -> str:
     raise RecordError(f"{path}: no file of scores that is known; the kinds are {', '.join(KINDS)}")
 
 
-def _header(path: str | Path) -> list[str]:
-    """The first line of a CSV file; empty for one that cannot be read, as its reader will say."""
+def _names(read: Callable[[], list[str]]) -> list[str]:
+    """The columns of a table; none for one that cannot be read, as its reader will say."""
     try:
-        return header_of(path)
-    except RecordError:
+        return read()
+    except (RecordError, MissingPackage):
         return []
 
 

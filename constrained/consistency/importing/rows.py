@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,9 +17,16 @@ from constrained.consistency.importing.files import (
     pyarrow_module,
     read_lines,
 )
-from constrained.errors import RecordError
+from constrained.errors import ConstrainedError, RecordError
 
-__all__ = ["Chunk", "csv_chunks", "jsonl_chunks", "other_delimiter", "parquet_chunks"]
+__all__ = [
+    "Chunk",
+    "csv_chunks",
+    "jsonl_chunks",
+    "other_delimiter",
+    "parquet_chunks",
+    "parquet_names",
+]
 
 ROWS = 20_000
 """Rows that are held as Python's objects at a time."""
@@ -113,21 +121,31 @@ def jsonl_chunks(path: str | Path) -> Iterator[Chunk]:
 
 def parquet_chunks(path: str | Path) -> Iterator[Chunk]:
     """The rows of a Parquet file."""
-    doing = "reading Parquet"
-    parquet = pyarrow_module("pyarrow.parquet", doing)
-    arrow = pyarrow_module("pyarrow", doing)
     first = 0
+    with _parquet(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS):
+            rows = batch.to_pylist()
+            if rows:
+                yield Chunk(range(first, first + len(rows)), list(rows[0]), rows)
+            first += len(rows)
+
+
+def parquet_names(path: str | Path) -> list[str]:
+    """The columns of a Parquet file."""
+    with _parquet(path) as file:
+        return list(file.schema_arrow.names)
+
+
+@contextmanager
+def _parquet(path: str | Path) -> Iterator[Any]:
+    """A Parquet file, opened; `RecordError` for what goes wrong while it is read."""
+    parquet = pyarrow_module("pyarrow.parquet", "reading Parquet")
+    arrow = pyarrow_module("pyarrow", "reading Parquet")
     with open_bytes(path) as source:
         try:
-            file = parquet.ParquetFile(source)
-            for batch in file.iter_batches(batch_size=ROWS):
-                rows = batch.to_pylist()
-                if rows:
-                    yield Chunk(range(first, first + len(rows)), list(rows[0]), rows)
-                first += len(rows)
+            yield parquet.ParquetFile(source)
         except (arrow.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
-            if isinstance(error, RecordError):
+            if isinstance(error, ConstrainedError):
                 raise
-            raise RecordError(
-                f"{path}: not Parquet ({str(error).split(chr(10))[0][:200]})"
-            ) from error
+            reason = str(error).split("\n")[0][:200]
+            raise RecordError(f"{path}: not Parquet ({reason})") from error
