@@ -1,4 +1,4 @@
-"""Scores of others as records: tables, and logs of Inspect, promptfoo, lm-eval, DeepEval."""
+"""Scores of others as records: tables, and the logs of evaluation tools."""
 
 from constrained.consistency.importing.deepeval import read_deepeval
 from constrained.consistency.importing.imported import Imported

@@ -22,7 +22,7 @@ from constrained.consistency.importing.records import Records
 from constrained.consistency.records import Score
 from constrained.errors import RecordError
 
-__all__ = ["Advice", "Gathering", "gather"]
+__all__ = ["NAN", "Advice", "Gathering", "gather"]
 
 NAN = float("nan")
 
