@@ -384,6 +384,14 @@ def test_letters_count_what_the_options_say(tmp_path):
     assert [d.score for d in imported.records[0].draws] == [4, 2, 7, None]
 
 
+def test_the_table_of_langsmith_is_read_as_the_recipe_says():
+    path = Path(__file__).parents[1] / "data" / "imports" / "langsmith" / "results.csv"
+    names = {"item": "example_id", "score": "feedback.grade", "gold": "reference.gold"}
+    imported = read_csv(path, columns=names)
+    assert [[d.score for d in r.draws] for r in imported.records] == [[7, 8], [4, None]]
+    assert list(imported.gold.values()) == [7, 4]
+
+
 JUDGES = "item,prompt,score,judge,why\n" + "".join(
     f"e{item},p{prompt},{item + judge},judge-{judge},because {item}{prompt}{judge}\n"
     for item in range(3)

@@ -87,15 +87,14 @@ def open_log(path: str | Path, item: str, gold: str) -> Log:
     if Path(path).suffix.lower() == ".eval":
         heads = read_members(path, HEADERS)
         name = next((name for name in HEADERS if name in heads), "")
-        header = json_value(f"{path}: {name}", heads[name]) if name else None
-        _check(path, header)
+        value = json_value(f"{path}: {name}", heads[name]) if name else None
+        header = _header(path, value)
         samples = [
             _sample(f"{path}: {name}", json_value(f"{path}: {name}", data), item, gold)
             for name, data in members_of(path, ("samples/",))
         ]
     else:
-        header = read_json(path)
-        _check(path, header)
+        header = _header(path, read_json(path))
         samples = [
             _sample(f"{path}: {_numbered(one)}", one, item, gold)
             for one in header.pop("samples", None) or ()
@@ -110,13 +109,15 @@ def _numbered(sample: Any) -> str:
     return f"sample {text_of(sample.get('id'))} epoch {text_of(sample.get('epoch'))}"
 
 
-def _check(path: str | Path, header: Any) -> None:
+def _header(path: str | Path, header: Any) -> dict[str, Any]:
+    """A log's header; `RecordError` when it is none that is read."""
     if not isinstance(header, dict) or not isinstance(header.get("eval"), dict):
         raise RecordError(f"{path}: not a log of Inspect (it has no header)")
     if header.get("version") != VERSION:
         raise RecordError(
             f"{path}: a log of version {header.get('version')!r:.20}; version {VERSION} is read"
         )
+    return header
 
 
 def _sample(where: str, sample: Any, item: str, gold: str) -> Sample:
@@ -153,7 +154,7 @@ def _sample(where: str, sample: Any, item: str, gold: str) -> Sample:
         gold_at(where, sample, gold),
         _sent(sample, messages if messages is not None else sample.get("messages") or ()),
         asked,
-        _digest(sample.get("input")),
+        _digest(sample.get("input")) or "",
         _invalid(sample.get("invalidation")),
     )
 

@@ -373,8 +373,8 @@ def _add_extras(
         seen.add((items[row], repr(value)))
         number = number_in(value)
         if number is None:
-            place = gathering.where(row)
-            raise RecordError(f"{place}: the gold score {value!r:.80} is not a number")
+            where = gathering.where(row)
+            raise RecordError(f"{where}: the gold score {value!r:.80} is not a number")
         gathering.keep_gold(items[row], number, row)
 
 
