@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from constrained.consistency.importing import kind_of, read_scores
+from constrained.consistency.importing import kind_of, read_csv, read_scores
 from constrained.errors import RecordError
 
 LOGS = Path(__file__).parents[1] / "data" / "imports"
@@ -68,6 +68,8 @@ def test_what_is_no_file_of_scores_is_said(tmp_path):
         read_scores(other)
     with pytest.raises(RecordError, match="there is no file to read scores from"):
         read_scores()
+    with pytest.raises(RecordError, match="there is no file to read scores from"):
+        read_csv()
     with pytest.raises(RecordError, match="there is no kind 'excel' of files"):
         read_scores(other, kind="excel")
     with pytest.raises(RecordError, match=r"files of several kinds \(inspect, lm-eval\)"):

@@ -157,6 +157,8 @@ def as_written_by(tool: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
 
         @wraps(reader)
         def read(*args: P.args, **kwargs: P.kwargs) -> T:
+            if not args:
+                raise RecordError("there is no file to read scores from")
             check_options(reader.__name__, kwargs, known)
             with shaped(", ".join(map(str, args)), tool):
                 return reader(*args, **kwargs)

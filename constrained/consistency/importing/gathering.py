@@ -177,13 +177,16 @@ class Gathering:
         rows = np.argsort(cell, kind="stable")
         starts = np.concatenate([[0], np.cumsum(np.bincount(cell))])
         position = np.arange(len(rows)) - np.repeat(starts[:-1], np.diff(starts))
-        given = np.frombuffer(self.draws, dtype=np.int64)[rows]
-        index = np.where(given < 0, position, given)
-        order = np.lexsort([rows, index, cell[rows]])
-        rows, index = rows[order], index[order]
-        ordered = cell[rows]
+        given = np.frombuffer(self.draws, dtype=np.int64)
+        if (given < 0).all():
+            index = position
+        else:
+            index = np.where(given[rows] < 0, position, given[rows])
+            order = np.lexsort([rows, index, cell[rows]])
+            rows, index = rows[order], index[order]
         for first, again in self._exact_twice(rows, starts):
             raise self._twice(again, first, "its distribution")
+        ordered = cell[rows]
         twice = np.flatnonzero((ordered[1:] == ordered[:-1]) & (index[1:] == index[:-1]))
         if len(twice):
             at = twice[np.argmin(rows[twice + 1])]
