@@ -20,6 +20,7 @@ __all__ = ["number_in", "number_of", "read_score", "score_of", "whole_text"]
 SHOWN = 60
 
 BLANKS = " \t\r\n"
+HALF = re.compile("[\ud800-\udfff]")
 NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 """A decimal number as tables and programs write it: ASCII digits, a point, an exponent."""
 
@@ -121,6 +122,8 @@ def whole_text(text: str) -> str:
     >>> whole_text("cats \ud83d") == "cats \N{REPLACEMENT CHARACTER}"
     True
     """
+    if text.isascii() or HALF.search(text) is None:
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from constrained.consistency.importing import imported_plan, read_inspect, read_lm_eval, read_scores
@@ -289,3 +291,22 @@ def test_mutated_files_are_read_or_refused(tmp_path, name):
         except ConstrainedError:
             refused += 1
     assert refused
+
+
+def test_a_text_that_stands_in_many_rows_of_parquet_takes_the_memory_of_one(tmp_path):
+    path = tmp_path / "x.parquet"
+    rows = 20_000
+    table = pyarrow.table(
+        {
+            "item": pyarrow.array(range(rows)),
+            "score": pyarrow.array([7] * rows),
+            "text": pyarrow.DictionaryArray.from_arrays(
+                pyarrow.array([0] * rows, pyarrow.int32()), pyarrow.array(["x" * 200_000])
+            ),
+        }
+    )
+    pyarrow.parquet.write_table(table, path, store_schema=False)
+    imported = read_scores(path)
+    assert len(imported.records) == rows
+    five, nine = (imported.records[n].draws[0].text for n in (5, 9))
+    assert id(five) == id(nine)

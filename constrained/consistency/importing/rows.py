@@ -12,6 +12,7 @@ from typing import Any
 
 from constrained.consistency.importing.fields import field_at, has_field
 from constrained.consistency.importing.files import (
+    LARGEST,
     open_bytes,
     open_text,
     pyarrow_module,
@@ -124,10 +125,20 @@ def parquet_chunks(path: str | Path) -> Iterator[Chunk]:
     first = 0
     with _parquet(path) as file:
         for batch in file.iter_batches(batch_size=ROWS):
-            rows = batch.to_pylist()
+            columns = [_shared(column) for column in batch.columns]
+            names = batch.schema.names
+            rows = [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
             if rows:
                 yield Chunk(range(first, first + len(rows)), list(rows[0]), rows)
             first += len(rows)
+
+
+def _shared(column: Any) -> list[Any]:
+    """The values of a column; one that stands in many rows is one object."""
+    if not hasattr(column, "dictionary"):
+        return list(column.to_pylist())
+    values = column.dictionary.to_pylist()
+    return [None if place is None else values[place] for place in column.indices.to_pylist()]
 
 
 def parquet_names(path: str | Path) -> list[str]:
@@ -143,7 +154,21 @@ def _parquet(path: str | Path) -> Iterator[Any]:
     arrow = pyarrow_module("pyarrow", "reading Parquet")
     with open_bytes(path) as source:
         try:
-            yield parquet.ParquetFile(source)
+            file = parquet.ParquetFile(source)
+            sizes = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
+            largest = max((group.total_byte_size for group in sizes), default=0)
+            if largest > LARGEST:
+                raise RecordError(
+                    f"{path}: a group of its rows unpacks to {largest:,} bytes; {LARGEST:,} are "
+                    "read at most"
+                )
+            texts = [
+                field.name
+                for field in file.schema_arrow
+                if arrow.types.is_string(field.type) or arrow.types.is_large_string(field.type)
+            ]
+            source.seek(0)
+            yield parquet.ParquetFile(source, read_dictionary=texts)
         except (arrow.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
             if isinstance(error, ConstrainedError):
                 raise

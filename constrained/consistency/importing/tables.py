@@ -239,7 +239,7 @@ class _Table:
         places.lines.extend(chunk.places)
         cells = {name: chunk.column(column) for name, column in names.items()}
         _add_levels(gathering, cells, first, count)
-        texts = [text_of(value) for value in cells.get("text", ())]
+        texts = _texts(cells.get("text", ()))
         if self.spec is not None:
             scores, second = _texts_read(self.spec, self.field, texts, gathering, first)
             gathering.add_scores(scores, second)
@@ -317,6 +317,12 @@ class _Table:
             return float(self.options[value.strip()])
         number = number_in(value)
         return NAN if number is None else number
+
+
+def _texts(values: Sequence[Any]) -> list[str]:
+    """Cells as texts; those that are one text in many rows are looked at once."""
+    known = {text: text_of(text) for text in {v for v in values if v.__class__ is str}}
+    return [known[v] if v.__class__ is str else text_of(v) for v in values]
 
 
 def _texts_read(
