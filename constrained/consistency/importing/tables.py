@@ -9,11 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from constrained.consistency.importing.cells import (
+    NAMED,
+    add_extras,
+    add_levels,
+    is_blank,
+    read_texts,
+    texts_of,
+)
 from constrained.consistency.importing.fields import as_written_by, text_of
 from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.gathering import NAN, Gathering
 from constrained.consistency.importing.imported import Imported
-from constrained.consistency.importing.judgements import FACETS
 from constrained.consistency.importing.rows import (
     Chunk,
     csv_chunks,
@@ -23,7 +30,7 @@ from constrained.consistency.importing.rows import (
 )
 from constrained.consistency.importing.spare import Spare
 from constrained.consistency.records import Address, Score
-from constrained.consistency.scores import number_in, read_score
+from constrained.consistency.scores import number_in
 from constrained.errors import RecordError
 from constrained.spec.spec import Spec
 
@@ -238,10 +245,10 @@ class _Table:
         first, count = len(gathering), len(chunk.places)
         places.lines.extend(chunk.places)
         cells = {name: chunk.column(column) for name, column in names.items()}
-        _add_levels(gathering, cells, first, count)
-        texts = _texts(cells.get("text", ()))
+        add_levels(gathering, cells, first, count)
+        texts = texts_of(cells.get("text", ()))
         if self.spec is not None:
-            scores, second = _texts_read(self.spec, self.field, texts, gathering, first)
+            scores, second = read_texts(self.spec, self.field, texts, gathering, first)
             gathering.add_scores(scores, second)
         else:
             found = self._scores(gathering, cells["score"], first)
@@ -253,7 +260,7 @@ class _Table:
                 for row in range(first, first + count):
                     if row in gathering.failures:
                         gathering.scores[row] = NAN
-        _add_extras(gathering, cells, first, count)
+        add_extras(gathering, cells, first, count)
         if any(texts):
             gathering.texts.update({first + n: text for n, text in enumerate(texts) if text})
         spare.add(_unnamed(chunk.names, names.values()), chunk.column, range(count))
@@ -272,7 +279,7 @@ class _Table:
             (row, room)
             for row in range(len(chunk.places))
             for room in self.rooms
-            if not _blank(given[room][row])
+            if not is_blank(given[room][row])
         ]
         rows = [row for row, _ in kept]
         first = len(gathering)
@@ -284,10 +291,10 @@ class _Table:
                 values = chunk.column(column)
                 cells[name] = [values[row] for row in rows]
         cells["prompt"] = [room for _, room in kept]
-        _add_levels(gathering, cells, first, len(kept))
+        add_levels(gathering, cells, first, len(kept))
         values = [given[room][row] for row, room in kept]
         gathering.add_scores(self._scores(gathering, values, first))
-        _add_extras(gathering, cells, first, len(kept))
+        add_extras(gathering, cells, first, len(kept))
         taken = {*self.rooms, *names.values()}
         spare.add(_unnamed(chunk.names, taken), chunk.column, rows)
         return len(chunk.places) * len(self.rooms) - len(kept)
@@ -319,71 +326,6 @@ class _Table:
         return NAN if number is None else number
 
 
-def _texts(values: Sequence[Any]) -> list[str]:
-    """Cells as texts; those that are one text in many rows are looked at once."""
-    known = {text: text_of(text) for text in {v for v in values if v.__class__ is str}}
-    return [known[v] if v.__class__ is str else text_of(v) for v in values]
-
-
-def _texts_read(
-    spec: Spec[Any], field: str, texts: Sequence[str], gathering: Gathering, first: int
-) -> tuple[list[float], list[float] | None]:
-    """The scores that a format reads out of texts; the second ones where they are pairs."""
-    known: dict[str, tuple[Score | None, str]] = {}
-    scores, second = [], []
-    for place, text in enumerate(texts):
-        if text not in known:
-            known[text] = read_score(spec, text, field=field)
-        score, failure = known[text]
-        if failure:
-            gathering.failures[first + place] = failure
-        pair = score if isinstance(score, tuple) else (NAN if score is None else score, NAN)
-        scores.append(pair[0])
-        second.append(pair[1])
-    return scores, second if any(x == x for x in second) or gathering.second else None
-
-
-def _add_levels(
-    gathering: Gathering, cells: Mapping[str, Sequence[Any]], first: int, count: int
-) -> None:
-    """Add the levels of some rows; a facet without a column has one level."""
-    for facet in FACETS:
-        levels = gathering.levels[facet]
-        if facet in cells:
-            gathering.codes[facet].extend(levels.codes(cells[facet], first))
-        elif count:
-            gathering.codes[facet].extend(levels.codes([None], first) * count)
-
-
-def _add_extras(
-    gathering: Gathering, cells: Mapping[str, Sequence[Any]], first: int, count: int
-) -> None:
-    """Add numbers of draws and gold scores."""
-    if "draw" in cells:
-        known = {}
-        for place, value in enumerate(cells["draw"]):
-            key = value if value.__class__ is str else (value.__class__, repr(value))
-            if key not in known:
-                known[key] = _whole(gathering.where(first + place), value)
-            gathering.draws.append(known[key])
-    else:
-        gathering.draws.extend([-1] * count)
-    if "gold" not in cells:
-        return
-    items = gathering.codes["item"]
-    seen = set()
-    for place, value in enumerate(cells["gold"]):
-        row = first + place
-        if _blank(value) or (items[row], repr(value)) in seen:
-            continue
-        seen.add((items[row], repr(value)))
-        number = number_in(value)
-        if number is None:
-            where = gathering.where(row)
-            raise RecordError(f"{where}: the gold score {value!r:.80} is not a number")
-        gathering.keep_gold(items[row], number, row)
-
-
 def _check_files(imported: Imported, places: _Places) -> None:
     """`RecordError` when rows of two files are of one cell: nothing says that they are draws."""
     if len(places.paths) == 1:
@@ -404,53 +346,3 @@ def _unnamed(header: Iterable[str], named: Iterable[str]) -> list[str]:
     """The columns that hold no field: not even a part of what they hold is one."""
     used = {name for column in named for name in (column, column.split(".")[0])}
     return [name for name in header if name not in used]
-
-
-def _blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
-
-
-def _text_level(default: str) -> Callable[[Any], str]:
-    """The name of a level that is a text; `default` where it is left out."""
-    return lambda value: text_of(value).strip() or default
-
-
-def _item(value: Any) -> str:
-    name = text_of(value).strip()
-    if not name:
-        raise RecordError("the row names no item")
-    return name
-
-
-def _order(value: Any) -> str:
-    order = text_of(value).strip()
-    if order not in ("", "ab", "ba"):
-        raise RecordError(f"the order is {order!r}; it can be ab, ba or empty")
-    return order
-
-
-def _temperature(value: Any) -> float:
-    given = 1.0 if _blank(value) else number_in(value)
-    if given is None or given < 0:
-        raise RecordError(f"{value!r:.80} is no temperature")
-    return given + 0.0
-
-
-NAMED: dict[str, Callable[[Any], Any]] = {
-    "item": _item,
-    "prompt": _text_level("prompt"),
-    "format": _text_level("plain"),
-    "variant": _text_level("model"),
-    "temperature": _temperature,
-    "order": _order,
-}
-"""How the name of a level is made of what stands in a cell."""
-
-
-def _whole(where: str, value: Any) -> int:
-    if value is None or value == "":
-        return -1
-    number = number_in(value)
-    if number is None or number < 0 or not number.is_integer() or number >= 2**53:
-        raise RecordError(f"{where}: draw is {value!r:.80}; it has to be a whole number from 0 on")
-    return int(number)
