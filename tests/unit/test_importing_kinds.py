@@ -51,6 +51,8 @@ def test_several_tables_are_read_together(tmp_path):
         ("b", 6.0),
     ]
     assert imported.gold == {"e1": 8.0}
+    with pytest.raises(RecordError, match=r"a\.tsv: the same file as .*a\.tsv; pass one"):
+        read_scores(paths[0], paths[0])
     (tmp_path / "c.tsv").write_text("item\tprompt\tscore\tgold\ne1\tc\t7\t9\n")
     with pytest.raises(
         RecordError, match=r"has the gold score 9 here and 8 at .*a\.tsv:2; an item"

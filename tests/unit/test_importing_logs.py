@@ -444,7 +444,7 @@ def test_every_member_of_an_archive_is_what_pyarrow_unpacks():
 # lighteval
 
 
-def test_lighteval_details_are_read_by_metric_and_by_format():
+def test_lighteval_details_are_read_by_metric_and_by_format(tmp_path):
     (path,) = LOGS.glob("lighteval/details/dummy/*/details_*.parquet")
     with pytest.raises(RecordError, match=r"choose one of the metrics \['grade', 'length'\] with"):
         read_scores(path)
@@ -456,7 +456,10 @@ def test_lighteval_details_are_read_by_metric_and_by_format():
     assert scores(read) == {("0", "essays_plain|0"): [7, 8], ("1", "essays_plain|0"): [4, None]}
     with pytest.raises(RecordError, match="there is no metric 'tone'"):
         read_scores(path, metric="tone")
-    assert len(read_scores(path, path, metric="grade", variants=["a", "b"]).records) == 4
+    copy = tmp_path / "copy.parquet"
+    copy.write_bytes(path.read_bytes())
+    assert len(read_scores(path, copy, metric="grade", variants=["a", "b"]).records) == 4
+    assert read_scores(path, copy, metric="grade").levels["variant"] == ("dummy", "model")
 
 
 def test_what_is_no_details_of_lighteval_is_said(tmp_path):

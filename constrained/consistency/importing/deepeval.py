@@ -16,7 +16,7 @@ from constrained.consistency.importing.fields import (
     gold_at,
     text_of,
 )
-from constrained.consistency.importing.files import read_json
+from constrained.consistency.importing.files import check_once, read_json
 from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.gathering import Advice, gather
 from constrained.consistency.importing.imported import Imported
@@ -71,6 +71,7 @@ def read_deepeval(
 
     >>> read_deepeval("plain.json", "strict.json", gold="expectedOutput")  # doctest: +SKIP
     """
+    check_once(paths)
     for given, what in ((prompts, "prompts"), (variants, "variants")):
         if given and len(given) != len(paths):
             raise RecordError(f"{len(given)} {what} for {len(paths)} test runs; name one for each")

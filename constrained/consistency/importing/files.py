@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from io import TextIOWrapper
@@ -22,6 +22,7 @@ from constrained.models.loading import require
 
 __all__ = [
     "LARGEST",
+    "check_once",
     "json_value",
     "open_bytes",
     "open_text",
@@ -64,6 +65,19 @@ def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
                 f"{str(path)!r}: no file can have this name (it holds NUL)"
             ) from error
         raise
+
+
+def check_once(paths: Sequence[str | Path]) -> None:
+    """`RecordError` for a file that is named twice: its draws would count twice."""
+    seen: dict[str, str | Path] = {}
+    for path in paths:
+        try:
+            real = os.path.realpath(path)
+        except (OSError, ValueError):  # no file can have this name, as opening it will say
+            real = str(path)
+        if real in seen:
+            raise RecordError(f"{path}: the same file as {seen[real]}; pass one")
+        seen[real] = path
 
 
 @contextmanager

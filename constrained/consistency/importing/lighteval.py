@@ -13,6 +13,7 @@ from constrained.consistency.importing.fields import (
     gold_at,
     text_of,
 )
+from constrained.consistency.importing.files import check_once
 from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.gathering import Advice, gather
 from constrained.consistency.importing.imported import Imported
@@ -65,6 +66,7 @@ def read_lighteval(
 
     >>> read_lighteval("details_essays_2026-11-22.parquet", metric="grade")  # doctest: +SKIP
     """
+    check_once(paths)
     for given, what in ((prompts, "prompts"), (variants, "variants")):
         if given and len(given) != len(paths):
             raise RecordError(f"{len(given)} {what} for {len(paths)} files; name one for each")

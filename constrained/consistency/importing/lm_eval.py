@@ -17,7 +17,7 @@ from constrained.consistency.importing.fields import (
     gold_at,
     text_of,
 )
-from constrained.consistency.importing.files import read_json, read_lines
+from constrained.consistency.importing.files import check_once, read_json, read_lines
 from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.gathering import Advice, gather
 from constrained.consistency.importing.imported import Imported
@@ -99,6 +99,7 @@ def read_lm_eval(
 
     >>> read_lm_eval("out/results_2026-11-22T11-40-41.802601.json")  # doctest: +SKIP
     """
+    check_once(paths)
     files = [found for path in paths for found in _files(path)]
     if prompts and len(prompts) != len(files):
         raise RecordError(f"{len(prompts)} prompts for {len(files)} files of samples")

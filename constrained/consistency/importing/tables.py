@@ -18,6 +18,7 @@ from constrained.consistency.importing.cells import (
     texts_of,
 )
 from constrained.consistency.importing.fields import as_written_by, text_of
+from constrained.consistency.importing.files import check_once
 from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.gathering import NAN, Gathering
 from constrained.consistency.importing.imported import Imported
@@ -192,6 +193,7 @@ class _Table:
         word: str = "",
     ) -> Imported:
         """All scores of some files."""
+        check_once(paths)
         places = _Places(word)
         gathering = Gathering(places, NAMED)
         spare = Spare(self.ignore)
