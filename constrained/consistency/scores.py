@@ -6,6 +6,7 @@ A text that holds no score is a failure with a reason. It never becomes a number
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 from typing import Any
@@ -14,9 +15,14 @@ from constrained.consistency.records import Score
 from constrained.errors import ConstrainedError, RecordError, TextRejected
 from constrained.spec.spec import Spec
 
-__all__ = ["number_of", "read_score", "score_of", "whole_text"]
+__all__ = ["number_in", "number_of", "read_score", "score_of", "whole_text"]
 
 SHOWN = 60
+
+BLANKS = " \t\r\n"
+HALF = re.compile("[\ud800-\udfff]")
+NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+"""A decimal number as tables and programs write it: ASCII digits, a point, an exponent."""
 
 
 def number_of(value: Any) -> float | None:
@@ -32,6 +38,26 @@ def number_of(value: Any) -> float | None:
     except (OverflowError, ValueError):  # 10**400; a signalling NaN
         return None
     return number if math.isfinite(number) else None
+
+
+def number_in(value: Any) -> float | None:
+    """The number that a cell of a file holds: a number, or a text that is one; else None.
+
+    Blanks around a number are no part of it. Everything else that Python's ``float`` would read
+    (``nan``, ``Infinity``, ``1_0``, digits of other scripts), and what no double is near
+    (``1e999``, ``1e-999``), is no score.
+
+    >>> [number_in(text) for text in ("7", " 7.5 ", "-1e2", "1_0", "nan", "7/10", "1e999")]
+    [7.0, 7.5, -100.0, None, None, None, None]
+    """
+    if not isinstance(value, str):
+        return number_of(value)
+    found = NUMBER.fullmatch(value.strip(BLANKS))
+    if found is None:
+        return None
+    number = float(found[0])
+    lost = number == 0 and found[1].strip("0.") != ""
+    return None if lost or not math.isfinite(number) else number
 
 
 def score_of(value: Any, field: str = "") -> Score:
@@ -96,6 +122,8 @@ def whole_text(text: str) -> str:
     >>> whole_text("cats \ud83d") == "cats \N{REPLACEMENT CHARACTER}"
     True
     """
+    if text.isascii() or HALF.search(text) is None:
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 

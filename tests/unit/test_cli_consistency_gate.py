@@ -349,6 +349,25 @@ def test_logs_of_other_tools_are_imported(command, tmp_path):
     assert (code, json.loads(out)["cells"]) == (0, len(read_lm_eval(samples).records))
 
 
+def test_logs_that_asked_differently_are_told_apart_in_a_shell(command, tmp_path):
+    logs = [IMPORTS / "inspect" / f"asked_{name}.json" for name in ("base", "top_p")]
+    code, _, err = command("import", *logs, "--store", tmp_path / "a.db")
+    assert (code, "top_p is 0.5 here and left out there" in err) == (2, True)
+    named = ("--variant", "open", "--variant", "narrow", "--json")
+    code, out, _ = command("import", *logs, "--store", tmp_path / "a.db", *named)
+    assert (code, json.loads(out)["levels"]["variant"]) == (0, 2)
+    said = ("--ignore", "top_p", "--json")
+    code, out, _ = command("import", *logs, "--store", tmp_path / "b.db", *said)
+    assert (code, json.loads(out)["cells"]) == (0, 2)
+    letters = ("--option", "A=4", "--option", "C=2", "--json")
+    log = IMPORTS / "inspect" / "letters.json"
+    code, out, _ = command("import", log, "--store", tmp_path / "c.db", *letters)
+    assert (code, json.loads(out)["failures"]) == (0, 2)
+    samples = IMPORTS / "lm_eval" / "samples_essays_plain_2026-11-22T11-51-42.532249.jsonl"
+    code, _, err = command("import", samples, "--store", tmp_path / "d.db", *named[:4])
+    assert (code, "files of the kind lm-eval are of one model" in err) == (2, True)
+
+
 BAD_IMPORTS = [
     (["csv"], "there is no file to import (name the files after the kind)"),
     (["no.csv"], "no.csv: cannot be read (No such file or directory)"),
@@ -360,7 +379,7 @@ BAD_IMPORTS = [
     (
         ["{table}", "--item", "essay", "--metric", "m"],
         "files of the kind csv have no option 'metric' (they have columns, rooms, spec, field, "
-        "scale, delimiter)",
+        "scale, options, ignore, delimiter)",
     ),
     (
         ["{table}", "--item", "pupil"],

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from constrained.consistency.importing import kind_of, read_scores
+from constrained.consistency.importing import kind_of, read_csv, read_scores
 from constrained.errors import RecordError
 
 LOGS = Path(__file__).parents[1] / "data" / "imports"
@@ -51,8 +51,12 @@ def test_several_tables_are_read_together(tmp_path):
         ("b", 6.0),
     ]
     assert imported.gold == {"e1": 8.0}
+    with pytest.raises(RecordError, match=r"a\.tsv: the same file as .*a\.tsv; pass one"):
+        read_scores(paths[0], paths[0])
     (tmp_path / "c.tsv").write_text("item\tprompt\tscore\tgold\ne1\tc\t7\t9\n")
-    with pytest.raises(RecordError, match="has the gold score 9 here and 8 in another file"):
+    with pytest.raises(
+        RecordError, match=r"has the gold score 9 here and 8 at .*a\.tsv:2; an item"
+    ):
         read_scores(*paths, tmp_path / "c.tsv")
     (tmp_path / "d.tsv").write_text("item\tprompt\tscore\ne1\ta\t7\n")
     with pytest.raises(RecordError, match=r"d\.tsv and .*a\.tsv both hold Address\(item='e1'"):
@@ -66,6 +70,8 @@ def test_what_is_no_file_of_scores_is_said(tmp_path):
         read_scores(other)
     with pytest.raises(RecordError, match="there is no file to read scores from"):
         read_scores()
+    with pytest.raises(RecordError, match="there is no file to read scores from"):
+        read_csv()
     with pytest.raises(RecordError, match="there is no kind 'excel' of files"):
         read_scores(other, kind="excel")
     with pytest.raises(RecordError, match=r"files of several kinds \(inspect, lm-eval\)"):

@@ -9,13 +9,16 @@ import zipfile
 from pathlib import Path
 
 import pyarrow
+import pyarrow.parquet
 import pytest
 
 from constrained.consistency.importing import (
+    kind_of,
     read_deepeval,
     read_inspect,
     read_lm_eval,
     read_promptfoo,
+    read_scores,
 )
 from constrained.consistency.importing.archives import read_members
 from constrained.errors import MissingPackage, RecordError
@@ -96,7 +99,9 @@ def test_inspect_json_logs_hold_the_same():
 
 def test_a_second_log_of_one_task_adds_draws(tmp_path):
     def another(log):
-        log["eval"]["eval_id"] = "another"
+        log["eval"] |= {"eval_id": "another", "task_id": "another"}
+        for sample in log["samples"]:
+            sample["uuid"] += "2"
 
     again = changed(SHORT, tmp_path, another)
     assert scores(read_inspect(SHORT, again)) == {("essay-1", "essays_plain"): [7, 6, 7, 6]}
@@ -434,3 +439,32 @@ def test_every_member_of_an_archive_is_what_pyarrow_unpacks():
     assert len(members) == 9
     packed = pyarrow.compress(members["samples/essay-1_epoch_1.json"], codec="zstd", asbytes=True)
     assert packed[:4] == b"\x28\xb5\x2f\xfd"
+
+
+# lighteval
+
+
+def test_lighteval_details_are_read_by_metric_and_by_format(tmp_path):
+    (path,) = LOGS.glob("lighteval/details/dummy/*/details_*.parquet")
+    with pytest.raises(RecordError, match=r"choose one of the metrics \['grade', 'length'\] with"):
+        read_scores(path)
+    imported = read_scores(path, metric="grade", gold="doc.specific.gold")
+    assert scores(imported) == {("0", "essays_plain|0"): [7.5], ("1", "essays_plain|0"): [4.0]}
+    assert imported.levels["variant"] == ("dummy",)
+    assert imported.gold == {"0": 7.0, "1": 4.0}
+    read = read_scores(path, spec="Score: {score:0..10}")
+    assert scores(read) == {("0", "essays_plain|0"): [7, 8], ("1", "essays_plain|0"): [4, None]}
+    with pytest.raises(RecordError, match="there is no metric 'tone'"):
+        read_scores(path, metric="tone")
+    copy = tmp_path / "copy.parquet"
+    copy.write_bytes(path.read_bytes())
+    assert len(read_scores(path, copy, metric="grade", variants=["a", "b"]).records) == 4
+    assert read_scores(path, copy, metric="grade").levels["variant"] == ("dummy", "model")
+
+
+def test_what_is_no_details_of_lighteval_is_said(tmp_path):
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"item": ["a"], "score": [7]}), path)
+    assert kind_of(path) == "parquet"
+    with pytest.raises(RecordError, match="not details of lighteval"):
+        read_scores(path, kind="lighteval")

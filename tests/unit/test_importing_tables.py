@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from constrained import integer
 from constrained.consistency.importing import read_csv, read_jsonl, read_parquet
 from constrained.consistency.records import Address
-from constrained.consistency.scores import read_score, score_of
+from constrained.consistency.scores import number_in, read_score, score_of
 from constrained.errors import MissingPackage, RecordError
 from constrained.spec import template
 from tests.oracle_data.statistics import N_SCORES
@@ -183,7 +183,7 @@ def test_a_spreadsheet_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
         (
             "item;score\ne1;7\n",
             "{path}: there is no column 'item' (there are 'item;score'; another delimiter stands "
-            "between its columns: name it with --delimiter)",
+            "between its columns: name it with --delimiter, in Python delimiter=';')",
         ),
         ("item,score\ne1,7,8\n", "{path}:2: 3 cells under 2 columns"),
         ("item,score,score\ne1,7,8\n", "{path}:1: the column 'score' is there twice"),
@@ -299,3 +299,144 @@ def test_values_without_one_score_are_refused():
         "{'style': 3, 'content': 4, 'why': 1} holds 3 numbers; name the one to use",
     )
     assert read_score(two, "3 4: 1", field="content") == (4.0, "")
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("7", 7.0),
+        (" 7 ", 7.0),
+        ("\t7\r\n", 7.0),
+        ("+7.50", 7.5),
+        ("-0", 0.0),
+        (".5", 0.5),
+        ("7.", 7.0),
+        ("1e-3", 0.001),
+        ("1E+2", 100.0),
+        ("nan", None),
+        ("NaN", None),
+        ("Infinity", None),
+        ("-inf", None),
+        ("1_0", None),
+        ("\uff11", None),  # full-width
+        ("\u0661", None),  # Arabic-Indic
+        ("\u00a07", None),  # a no-break space
+        ("1e999", None),
+        ("1e-999", None),
+        ("9" * 5000, None),
+        ("0x10", None),
+        ("1,5", None),
+        ("1 000", None),
+        ("7/10", None),
+        ("True", None),
+        ("", None),
+        (True, 1.0),
+        (7, 7.0),
+        (10**400, None),
+        (float("nan"), None),
+        (None, None),
+        ([7], None),
+    ],
+)
+def test_one_reader_decides_what_a_number_is(tmp_path, text, number):
+    assert number_in(text) == number
+    row = {"item": "e1", "score": text}
+    path = written(tmp_path, json.dumps(row), "x.jsonl")
+    (draw,) = read_jsonl(path).records[0].draws
+    assert draw.score == number
+    assert bool(draw.failure) == (number is None)
+    if isinstance(text, str) and not isinstance(text, bool):
+        frame = pd.DataFrame([row])
+        frame.to_csv(tmp_path / "x.csv", index=False)
+        assert [d.score for d in read_csv(tmp_path / "x.csv").records[0].draws] == [number]
+        frame.to_parquet(tmp_path / "x.parquet")
+        assert [d.score for d in read_parquet(tmp_path / "x.parquet").records[0].draws] == [number]
+
+
+@given(st.text(max_size=8) | st.from_regex(r"[-+]?[0-9]*\.?[0-9]+(e-?[0-9]{1,3})?", fullmatch=True))
+def test_numbers_in_texts_are_numbers_that_python_reads_too(text):
+    number = number_in(text)
+    if number is not None:
+        assert float(text) == number
+        assert text.isascii()
+        assert "_" not in text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53))
+def test_every_number_that_is_written_is_read(value):
+    assert number_in(repr(value)) == number_in(value) == value
+
+
+def test_semicolons_and_decimal_commas_name_the_delimiter(tmp_path):
+    for text in ("item;score\ne1;7\n", "item;score\ne1;7,5\n"):
+        with pytest.raises(RecordError, match=r"in Python delimiter=';'"):
+            read_csv(written(tmp_path, text))
+    path = written(tmp_path, "item;score\ne1;7\ne1;7,5\n")
+    imported = read_csv(path, delimiter=";")
+    assert [d.failure for d in imported.records[0].draws] == ["", "'7,5' is not a number"]
+    with pytest.raises(RecordError, match="the delimiter is ';;'; it has to be one character"):
+        read_csv(path, delimiter=";;")
+
+
+def test_letters_count_what_the_options_say(tmp_path):
+    path = written(tmp_path, "item,score\ne1,A\ne1,C\ne1,7\ne1,E\n")
+    imported = read_csv(path, options={"A": 4, "C": 2})
+    assert [d.score for d in imported.records[0].draws] == [4, 2, 7, None]
+
+
+def test_the_table_of_langsmith_is_read_as_the_recipe_says():
+    path = Path(__file__).parents[1] / "data" / "imports" / "langsmith" / "results.csv"
+    names = {"item": "example_id", "score": "feedback.grade", "gold": "reference.gold"}
+    imported = read_csv(path, columns=names)
+    assert [[d.score for d in r.draws] for r in imported.records] == [[7, 8], [4, None]]
+    assert list(imported.gold.values()) == [7, 4]
+
+
+JUDGES = "item,prompt,score,judge,why\n" + "".join(
+    f"e{item},p{prompt},{item + judge},judge-{judge},because {item}{prompt}{judge}\n"
+    for item in range(3)
+    for prompt in range(2)
+    for judge in range(2)
+)
+
+
+def test_a_column_that_tells_rows_of_one_cell_apart_is_no_draw(tmp_path):
+    path = written(tmp_path, JUDGES)
+    with pytest.raises(RecordError) as error:
+        read_csv(path)
+    assert str(error.value) == (
+        f"{path}:3: the column 'judge' holds another value than at {path}:2, for the same cell, "
+        "and its values come back in other cells, so these may be no draws; say what it is, for "
+        "example columns={'variant': 'judge'} or {'draw': 'judge'}, or that it does not matter "
+        "with ignore=['judge']"
+    )
+    named = read_csv(path, columns={"variant": "judge"})
+    assert named.levels["variant"] == ("judge-0", "judge-1")
+    assert named.notes == ()
+    ignored = read_csv(path, ignore=["judge"])
+    assert len(ignored.records) == 6
+    assert ignored.notes == (
+        "not read, though they differ between draws of one cell: the columns 'why'",
+    )
+
+
+def test_columns_of_reasons_and_verdicts_are_no_facets(tmp_path):
+    rows = "".join(f"e{n % 3},{n},{'ok' if n < 7 else 'bad'}\n" for n in range(12))
+    imported = read_csv(written(tmp_path, "item,score,verdict\n" + rows))
+    assert len(imported.records) == 3
+
+
+def test_lines_are_named_in_files_of_many_rows(tmp_path):
+    rows = "".join(f"e{n},{n % 11},{n % 3}\n" for n in range(45_000))
+    path = written(tmp_path, f"item,score,gold\n{rows}e7,good,1\ne8,1,0\n")
+    with pytest.raises(RecordError) as error:
+        read_csv(path)
+    assert str(error.value) == (
+        f"{path}:45003: item 'e8' has the gold score 0 here and 2 at {path}:10; an item has one"
+    )
+    imported = read_csv(
+        written(tmp_path, "item,score\n" + "".join(f"e{n},{n}\n" for n in range(45_000)))
+    )
+    assert imported.records[44_999].draws[0].score == 44_999
+    assert imported.records[-1].address.item == "e44999"
+    assert [r.address.item for r in imported.records[20_000:20_002]] == ["e20000", "e20001"]

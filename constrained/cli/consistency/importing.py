@@ -26,8 +26,8 @@ def import_(
     files: Annotated[
         list[str],
         typer.Argument(
-            help="csv, jsonl, parquet, inspect, promptfoo, lm-eval or deepeval (found out "
-            "when left out), then the files.",
+            help="csv, jsonl, parquet, inspect, promptfoo, lm-eval, deepeval or lighteval (found "
+            "out when left out), then the files.",
             metavar="[KIND] FILE",
             show_default=False,
         ),
@@ -66,14 +66,15 @@ def import_(
         typer.Option(help="Name of each log's prompt, in order.", rich_help_panel=COLUMNS),
     ] = None,
     variant: Annotated[
-        str | None, typer.Option(help="Name of the model.", rich_help_panel=COLUMNS)
+        list[str] | None,
+        typer.Option(help="Name of the model; of each log's, in order.", rich_help_panel=COLUMNS),
     ] = None,
     scorer: Annotated[
         str | None, typer.Option(help="Inspect: which scorer.", rich_help_panel=COLUMNS)
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="lm-eval, DeepEval: which metric.", rich_help_panel=COLUMNS),
+        typer.Option(help="lm-eval, DeepEval, lighteval: which metric.", rich_help_panel=COLUMNS),
     ] = None,
     filter_name: Annotated[
         str | None,
@@ -81,7 +82,19 @@ def import_(
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option(help="lm-eval: score of a choice.", metavar="A=4", rich_help_panel=COLUMNS),
+        typer.Option(
+            help="What a letter or choice counts; repeat it.",
+            metavar="A=4",
+            rich_help_panel=COLUMNS,
+        ),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="What may differ between draws: a setting, a column.",
+            metavar="NAME",
+            rich_help_panel=COLUMNS,
+        ),
     ] = None,
     spec: Annotated[
         str | None,
@@ -155,7 +168,7 @@ def import_(
         "columns": columns,
         "rooms": room,
         "prompts": prompt,
-        "variant": variant,
+        **variants(kind, variant or []),
         "scorer": scorer,
         "metric": metric,
         "filter_name": filter_name,
@@ -165,6 +178,7 @@ def import_(
         },
         "spec": spec,
         "field": field,
+        "ignore": ignore,
         "delimiter": delimiter,
         "scale": None if scale is None else scale_of(scale),
     }
@@ -174,6 +188,19 @@ def import_(
         imported = read_scores(*paths, kind=kind, **{n: v for n, v in asked.items() if v})
         new = import_scores(store, imported, name=name, pass_mark=pass_mark, gates=gates)
     tell(imported, store, new, json=json)
+
+
+def variants(kind: str, names: list[str]) -> dict[str, Any]:
+    """The option that names models: lm-eval has one for all files, other logs one for each."""
+    if kind != "lm-eval":
+        return {"variants": names}
+    if len(names) > 1:
+        raise InvalidSpec(
+            "files of the kind lm-eval are of one model",
+            where="--variant",
+            hint="import the files of each model alone",
+        )
+    return {"variant": "".join(names)}
 
 
 def number(text: str, option: str) -> float:

@@ -5,57 +5,102 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
+from constrained.consistency.importing.files import LARGEST, open_bytes, pyarrow_module
 from constrained.errors import RecordError
-from constrained.models.loading import require
 
-__all__ = ["read_members"]
+__all__ = ["members_of", "read_members"]
 
 ZSTANDARD = 93
 """The compression method's number, APPNOTE.TXT section 4.4.5."""
 
-LARGEST = 2**30
-"""Bytes that one member may unpack to."""
+METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, ZSTANDARD}
+FLAGS = {0x2041: "is encrypted", 0x20: "holds a patch"}
+"""Bits of a member's flags, and what they say of it (APPNOTE.TXT section 4.4.4)."""
+
+LARGEST_MEMBER = LARGEST // 4
+"""Bytes that one member may unpack to; all that are wanted may unpack to `LARGEST` together."""
+
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    IndexError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    UnicodeDecodeError,
+    struct.error,
+)
+"""What `zipfile` raises for files that are damaged, or that are no usual zip files."""
 
 
 def read_members(path: str | Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
-    """The unpacked members whose names begin with one of `wanted`, by name, in the file's order.
+    """All of `members_of` at once, by name."""
+    return dict(members_of(path, wanted))
 
-    Raises `RecordError` for what is not a zip file, is damaged, or unpacks to more than 1 GiB per
-    member, and `MissingPackage` where Zstandard needs pyarrow.
+
+def members_of(path: str | Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+    """(name, unpacked bytes) of the members whose names begin with one of `wanted`, one by one.
+
+    Raises `RecordError` for what is not a zip file, is damaged, encrypted or packed in a way that
+    no log is, and before anything is unpacked for members that unpack to more than 256 MiB, or to
+    1 GiB together; `MissingPackage` where Zstandard needs pyarrow.
     """
-    found = {}
-    try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.infolist():
-                if member.filename.startswith(wanted):
-                    found[member.filename] = _unpacked(path, archive, member)
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, struct.error) as error:
-        raise RecordError(f"{path}: not a whole zip file ({error})") from error
-    return found
+    with open_bytes(path) as file:
+        try:
+            archive = zipfile.ZipFile(file)
+            members = [m for m in archive.infolist() if m.filename.startswith(wanted)]
+        except (*DAMAGE, ValueError) as error:
+            raise RecordError(f"{path}: not a whole zip file ({error})") from error
+        _check(path, members)
+        for member in members:
+            try:
+                data = _unpacked(file, archive, member)
+            except (*DAMAGE, ValueError) as error:
+                raise RecordError(f"{path}: {member.filename} is damaged ({error})") from error
+            yield member.filename, data
 
 
-def _unpacked(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
-    if member.file_size > LARGEST:
-        raise RecordError(f"{path}: {member.filename} unpacks to {member.file_size:,} bytes")
+def _check(path: str | Path, members: list[zipfile.ZipInfo]) -> None:
+    """Refuse members by what the zip file's directory says of them."""
+    for member in members:
+        for bits, problem in FLAGS.items():
+            if member.flag_bits & bits:
+                raise RecordError(f"{path}: {member.filename} {problem}")
+        if member.compress_type not in METHODS:
+            raise RecordError(
+                f"{path}: {member.filename} is packed by method {member.compress_type}; stored, "
+                "deflated and Zstandard members are read"
+            )
+        if member.file_size > LARGEST_MEMBER:
+            raise RecordError(
+                f"{path}: {member.filename} unpacks to {member.file_size:,} bytes; "
+                f"{LARGEST_MEMBER:,} are read at most"
+            )
+    total = sum(member.file_size for member in members)
+    if total > LARGEST:
+        raise RecordError(
+            f"{path}: its samples unpack to {total:,} bytes; {LARGEST:,} are read at most (give "
+            "the scores as a table instead)"
+        )
+
+
+def _unpacked(file: BinaryIO, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
     if member.compress_type != ZSTANDARD:
         return archive.read(member)
-    require("pyarrow", "reading a Zstandard log", install="pip install constrained-lm[parquet]")
-    import pyarrow  # type: ignore[import-untyped]
-
-    with Path(path).open("rb") as file:
-        file.seek(member.header_offset)
-        header = file.read(30)
-        name, extra = struct.unpack("<2H", header[26:30])
-        file.seek(name + extra, 1)
-        packed = file.read(member.compress_size)
+    pyarrow = pyarrow_module("pyarrow", "reading a Zstandard log")
+    file.seek(member.header_offset)
+    name, extra = struct.unpack("<2H", file.read(30)[26:30])
+    file.seek(name + extra, 1)
+    packed = file.read(member.compress_size)
     try:
         data = pyarrow.decompress(packed, member.file_size, codec="zstd", asbytes=True)
     except (OSError, pyarrow.ArrowException) as error:
-        raise RecordError(f"{path}: {member.filename} is damaged ({error})") from error
+        raise zipfile.BadZipFile(str(error)) from error
     if zlib.crc32(data) != member.CRC:
-        raise RecordError(f"{path}: {member.filename} is damaged (its checksum does not fit)")
+        raise zipfile.BadZipFile("its checksum does not fit")
     return bytes(data)

@@ -2,53 +2,79 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from constrained.consistency.importing.files import (
+from constrained.consistency.importing.fields import (
     as_written_by,
     field_at,
+    flat,
     gold_at,
-    read_json,
     text_of,
 )
+from constrained.consistency.importing.files import check_once, read_json
 from constrained.consistency.importing.formats import format_of
-from constrained.consistency.importing.imported import Imported, Judgement, gather
+from constrained.consistency.importing.gathering import Advice, gather
+from constrained.consistency.importing.imported import Imported
+from constrained.consistency.importing.judgements import Judgement
 from constrained.consistency.records import Address, Score
-from constrained.consistency.scores import number_of, read_score
+from constrained.consistency.scores import number_in, read_score
 from constrained.errors import RecordError
 from constrained.spec.spec import Spec
 
 __all__ = ["read_deepeval"]
+
+ADVICE = Advice(
+    "tell the runs apart with prompts=[...] or variants=[...], one name per test run",
+    "test case",
+    "additionalMetadata.id",
+)
+
+COUNTED = re.compile(r"test_case_[0-9]+")
+"""How DeepEval names a test case without a name."""
+
+ASKED = ("input", "expectedOutput", "context", "retrievalContext", "toolsCalled", "expectedTools")
+"""Fields of a test case that the model or the metric was given."""
+
+STRICT = ("strictMode",)
+"""Fields of a metric that change its scores."""
 
 
 @as_written_by("DeepEval")
 def read_deepeval(
     *paths: str | Path,
     prompts: Sequence[str] = (),
+    variants: Sequence[str] = (),
     metric: str = "",
-    item: str = "name",
+    item: str = "",
     spec: Any = None,
     field: str = "",
     gold: str = "",
     scale: Collection[Score] = (),
+    ignore: Sequence[str] = (),
 ) -> Imported:
     """Scores from the test runs that DeepEval writes into ``DEEPEVAL_RESULTS_FOLDER``.
 
     Test cases are items, each run is a prompt (its identifier, else its file's name; `prompts`
-    names them instead), the metric's model is the variant. Cases of one name in one run are draws,
-    and so are those of two runs of one name. `metric` chooses among several metrics; with a `spec`
-    the score is read out of the actual output instead. `item` and `gold` are fields of a case, for
-    example ``expectedOutput`` or ``metadata.gold``.
+    names them instead), the metric's model is the variant (or what `variants` names, one per run).
+    Cases of one name in one run are draws, and so are those of two runs of one name, when they
+    asked the same (names in `ignore` may differ). `metric` chooses among several metrics; with a
+    `spec` the score is read out of the actual output instead. `item` and `gold` are fields of a
+    case, for example ``expectedOutput`` or ``metadata.gold``. Cases without a name are numbered by
+    DeepEval, so equal numbers need equal inputs, unless `item` says what names a case.
 
     A metric that ended in an error has no score and is a failure. Raises `RecordError`.
 
     >>> read_deepeval("plain.json", "strict.json", gold="expectedOutput")  # doctest: +SKIP
     """
-    if prompts and len(prompts) != len(paths):
-        raise RecordError(f"{len(prompts)} prompts for {len(paths)} test runs; name one for each")
+    check_once(paths)
+    for given, what in ((prompts, "prompts"), (variants, "variants")):
+        if given and len(given) != len(paths):
+            raise RecordError(f"{len(given)} {what} for {len(paths)} test runs; name one for each")
     reader = format_of(spec)
     judgements: list[Judgement] = []
     for number, path in enumerate(paths):
@@ -57,8 +83,16 @@ def read_deepeval(
         if not isinstance(cases, list):
             raise RecordError(f"{path}: not a test run of DeepEval (there is no list testCases)")
         name = prompts[number] if prompts else text_of(run.get("identifier")) or Path(path).stem
-        judgements += _judgements(path, cases, name, metric, item, reader, field, gold)
-    return gather(judgements, ", ".join(map(str, paths)), scale=scale)
+        settings = dict(flat(run.get("hyperparameters"), "hyperparameters"))
+        judgements += [
+            replace(
+                one,
+                address=replace(one.address, variant=variants[number]) if variants else one.address,
+                settings=settings,
+            )
+            for one in _judgements(path, cases, name, metric, item, reader, field, gold)
+        ]
+    return gather(judgements, ", ".join(map(str, paths)), advice=ADVICE, scale=scale, ignore=ignore)
 
 
 def _judgements(
@@ -78,9 +112,10 @@ def _judgements(
         raise RecordError(f"{path}: choose one of the metrics {sorted(metrics)} with metric=...")
     for number, case in enumerate(cases):
         where = f"{path}: test case {number}"
-        name = text_of(field_at(case, item)).strip()
+        raw = field_at(case, item or "name")
+        name = text_of(raw).strip()
         if not name:
-            raise RecordError(f"{where}: there is no {item!r} to name the item by")
+            raise RecordError(f"{where}: there is no {item or 'name'!r} to name the item by")
         said = text_of(case.get("actualOutput"))
         data = _metric(case, metric)
         score, failure = read_score(spec, said, field=field) if spec else _score(data)
@@ -93,6 +128,12 @@ def _judgements(
             said,
             gold=gold_at(where, case, gold),
             prompt_text=text_of(case.get("input")),
+            asked={
+                **{one: case.get(one) for one in ASKED},
+                **{f"metric.{one}": data.get(one) for one in STRICT if spec is None},
+            },
+            subject="" if item or not COUNTED.fullmatch(name) else text_of(case.get("input")),
+            written=raw,
         )
 
 
@@ -105,5 +146,5 @@ def _metric(case: Mapping[str, Any], metric: str) -> Mapping[str, Any]:
 def _score(data: Mapping[str, Any]) -> tuple[Score | None, str]:
     if data.get("error"):
         return None, f"the metric ended in an error: {text_of(data['error'])[:200]}"
-    number = number_of(data.get("score"))
+    number = number_in(data.get("score"))
     return (number, "") if number is not None else (None, "no score")

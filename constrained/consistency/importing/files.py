@@ -1,162 +1,223 @@
-"""Files of others: opened, decoded and parsed with errors that name the place."""
+"""Files of others: opened and decoded, with errors that name the place.
+
+A file may hold anything, and be anything: what is opened is a regular file of a size that fits into
+memory, and JSON is parsed only when its values do.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
-from functools import wraps
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, BinaryIO
 
-from constrained.consistency.scores import number_of, whole_text
-from constrained.errors import ConstrainedError, RecordError
+from constrained.consistency.plan.yaml_text import YamlText
+from constrained.errors import MissingPackage, RecordError, SpecError
+from constrained.models.loading import require
 
 __all__ = [
-    "as_written_by",
-    "field_at",
-    "gold_at",
-    "has_field",
+    "LARGEST",
+    "check_once",
+    "json_value",
+    "open_bytes",
+    "open_text",
+    "pyarrow_module",
     "read_json",
     "read_lines",
-    "read_text",
-    "short_name",
-    "text_of",
+    "read_yaml",
 ]
 
-P = ParamSpec("P")
-T = TypeVar("T")
+LARGEST = 2**30
+"""Bytes of memory that a file, or one line of it, may take while it is read."""
 
-MISSING = object()
+PER_VALUE = 100
+"""Bytes that a value of a JSON text takes in memory, about: a list takes more, a number less."""
 
-SHAPE_ERRORS = (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError)
-"""What Python raises for values of another shape."""
-
-LONGEST_NAME = 80
+INSTALL = "pip install constrained-lm[parquet]"
 
 
-def read_text(path: str | Path) -> str:
-    """The text of a UTF-8 file (with or without byte-order mark)."""
+@contextmanager
+def open_bytes(path: str | Path) -> Iterator[BinaryIO]:
+    """A regular file, opened; `RecordError` for what cannot be read, a pipe or a folder.
+
+    Opening a pipe would wait for whoever writes into it, and a device may never end.
+    """
     try:
-        return Path(path).read_text("utf-8-sig")
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            kind = "a folder" if os.path.isdir(path) else "a pipe or device"
+            raise RecordError(
+                f"{path}: cannot be read ({kind}, not a file); save what it holds as a file"
+            )
+        with open(path, "rb") as file:
+            yield file
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except UnicodeDecodeError as error:
-        raise RecordError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
+    except UnicodeEncodeError as error:
+        raise RecordError(f"{str(path)!r}: no file can have this name") from error
+    except ValueError as error:
+        if "null byte" in str(error) or "null character" in str(error):
+            raise RecordError(
+                f"{str(path)!r}: no file can have this name (it holds NUL)"
+            ) from error
+        raise
 
 
-def read_json(path: str | Path, text: str | None = None) -> Any:
-    """The value of a JSON file; `text` when its content is at hand already."""
-    try:
-        return json.loads(read_text(path) if text is None else text)
-    except json.JSONDecodeError as error:
-        raise RecordError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
-    except (ValueError, RecursionError) as error:  # a number of 5,000 digits; endless nesting
-        raise RecordError(f"{path}: not JSON that can be read: {error}") from error
-
-
-def read_lines(path: str | Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """(place, object) of each line of a JSON Lines file; empty lines are passed over."""
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        if not line.strip():
-            continue
-        where = f"{path}:{number}"
+def check_once(paths: Sequence[str | Path]) -> None:
+    """`RecordError` for a file that is named twice: its draws would count twice."""
+    seen: dict[str, str | Path] = {}
+    for path in paths:
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise RecordError(f"{where}:{error.colno}: not JSON: {error.msg}") from error
-        except (ValueError, RecursionError) as error:
-            raise RecordError(f"{where}: not JSON that can be read: {error}") from error
-        if not isinstance(row, dict):
-            raise RecordError(f"{where}: a line has to be an object, not {type(row).__name__}")
-        yield where, row
+            real = os.path.realpath(path)
+        except (OSError, ValueError):  # no file can have this name, as opening it will say
+            real = str(path)
+        if real in seen:
+            raise RecordError(f"{path}: the same file as {seen[real]}; pass one")
+        seen[real] = path
 
 
-def has_field(row: Mapping[str, Any], name: str) -> bool:
-    """Whether a row has a field; see `field_at`."""
-    return field_at(row, name, MISSING) is not MISSING
+@contextmanager
+def open_text(path: str | Path) -> Iterator[TextIOWrapper]:
+    """A UTF-8 file (with or without byte-order mark), read as it is needed; line ends stay."""
+    with open_bytes(path) as file:
+        text = TextIOWrapper(file, "utf-8-sig", newline="")
+        try:
+            yield text
+        except UnicodeDecodeError as error:
+            raise RecordError(
+                f"{path}: not UTF-8 at byte {_first_bad_byte(path)}; save it as UTF-8"
+            ) from error
 
 
-def field_at(row: Mapping[str, Any], name: str, default: Any = None) -> Any:
-    """The field `name`, or the one that a dotted name leads to.
+def _first_bad_byte(path: str | Path) -> int:
+    """Where a file stops being UTF-8; read line by line, for a decoder knows only its own part."""
+    start = 0
+    with open_bytes(path) as file:
+        for line in file:
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                return start + error.start
+            start += len(line)
+    return start
 
-    >>> field_at({"doc": {"gold": 7}}, "doc.gold")
-    7
-    """
-    if name in row:
-        return row[name]
-    value: Any = row
-    for part in name.split("."):
-        if not isinstance(value, Mapping) or part not in value:
-            return default
-        value = value[part]
+
+def read_json(path: str | Path) -> Any:
+    """The value of a JSON file."""
+    return json_value(str(path), _whole(path))
+
+
+def read_yaml(path: str | Path) -> Any:
+    """The value of a YAML file, of the types of YAML 1.2; an alias stands for its whole value."""
+    text = _decoded(str(path), _whole(path))
+    try:
+        value = YamlText.read(text, str(path)).value
+    except SpecError as error:
+        raise RecordError(str(error).removeprefix("at ")) from error
+    except RecursionError as error:
+        raise RecordError(f"{path}: nested too deeply to be read") from error
+    except ValueError as error:  # a number of 5,000 digits
+        reason = str(error).split(";")[0]
+        raise RecordError(f"{path}: not YAML that can be read: {reason}") from error
+    _check_expansion(str(path), value)
     return value
 
 
-def text_of(value: Any) -> str:
-    """A level or an answer as text: texts as they are, whole numbers without a point, else JSON."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return whole_text(value)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return whole_text(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
+def _check_expansion(where: str, value: Any) -> None:
+    """Refuse values that are small as a file and large when every alias is written out."""
+    sizes: dict[int, int] = {}
+    stack = [(value, False)]
+    open_: set[int] = set()
+    while stack:
+        part, done = stack.pop()
+        if not isinstance(part, (dict, list)):
+            continue
+        parts = list(part.values()) if isinstance(part, dict) else part
+        if done:
+            open_.discard(id(part))
+            sizes[id(part)] = 1 + sum(sizes.get(id(inner), 1) for inner in parts)
+            if sizes[id(part)] * PER_VALUE > LARGEST:
+                raise RecordError(f"{where}: its aliases stand for more values than fit in memory")
+        elif id(part) in open_:
+            raise RecordError(f"{where}: a value holds itself")
+        elif id(part) not in sizes:
+            open_.add(id(part))
+            stack.append((part, True))
+            stack += [(inner, False) for inner in parts]
 
 
-def gold_at(where: str, row: Mapping[str, Any], name: str) -> float | None:
-    """The gold score in the field `name`, None without a name; `RecordError` when it is no number.
+def _whole(path: str | Path) -> bytes:
+    """All bytes of a file that fits."""
+    with open_bytes(path) as file:
+        data = file.read(LARGEST // 2)
+        if file.read(1):
+            raise RecordError(f"{path}: larger than {LARGEST // 2**21} MiB; too large to be read")
+    return data
 
-    >>> gold_at("results.json: result 0", {"vars": {"gold": "7"}}, "vars.gold")
-    7.0
-    """
-    if not name:
-        return None
-    value = field_at(row, name)
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
+
+def _decoded(where: str, data: bytes) -> str:
     try:
-        number = number_of(float(value))
-    except (TypeError, ValueError):
-        number = None
-    if number is None:
-        raise RecordError(f"{where}: the gold score {name} is {value!r}, not a number")
-    return number
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"{where}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
 
-def short_name(text: str) -> str:
-    """`text` as the name of a level: whole when short, else its beginning and a hash of it all.
+def json_value(where: str, data: bytes, line: int | None = None) -> Any:
+    """The value of a JSON text; `line` when it is one line of a file of many.
 
-    >>> short_name("Grade this.")
-    'Grade this.'
+    Raises `RecordError` with the place for what is no JSON, what is nested too deeply, a number of
+    thousands of digits, and what would not fit into memory.
     """
-    text = " ".join(text.split())
-    if len(text) <= LONGEST_NAME:
-        return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{text[: LONGEST_NAME - 12]}... {digest}"
+    place = where if line is None else f"{where}:{line}"
+    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if 2 * len(data) + PER_VALUE * values > LARGEST:
+        raise RecordError(f"{place}: holds about {values:,} values; they would not fit in memory")
+    text = _decoded(place, data)
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        spot = f"{where}:{error.lineno}" if line is None else place
+        raise RecordError(f"{spot}:{error.colno}: not JSON: {error.msg}") from error
+    except RecursionError as error:
+        raise RecordError(f"{place}: not JSON that can be read: nested too deeply") from error
+    except ValueError as error:  # a number of 5,000 digits
+        reason = str(error).split(";")[0]
+        raise RecordError(f"{place}: not JSON that can be read: {reason}") from error
 
 
-def as_written_by(tool: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Make a reader of a tool's files raise `RecordError` for whatever else stands in them.
-
-    A file of another tool or version may have anything in any place, so the errors of Python that
-    this leads to are no mistake of the reader. Its positional arguments are the paths.
-    """
-
-    def decorate(reader: Callable[P, T]) -> Callable[P, T]:
-        @wraps(reader)
-        def read(*args: P.args, **kwargs: P.kwargs) -> T:
-            try:
-                return reader(*args, **kwargs)
-            except SHAPE_ERRORS as error:
-                if isinstance(error, ConstrainedError):
-                    raise
-                named = ", ".join(map(str, args))
+def read_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """(line number, object) of each line of a JSON Lines file; empty lines are passed over."""
+    with open_bytes(path) as file:
+        number = 0
+        while line := file.readline(LARGEST // 2):
+            number += 1
+            if len(line) == LARGEST // 2:
+                raise RecordError(f"{path}:{number}: this line is too long to be read")
+            if not line.strip():
+                continue
+            row = json_value(str(path), line.rstrip(b"\r\n"), number)
+            if not isinstance(row, dict):
                 raise RecordError(
-                    f"{named}: not shaped as {tool} writes it ({type(error).__name__}: {error})"
-                ) from error
+                    f"{path}:{number}: a line has to be an object, not {type(row).__name__}"
+                )
+            yield number, row
 
-        return read
 
-    return decorate
+def pyarrow_module(name: str, doing: str) -> Any:
+    """A module of pyarrow; `MissingPackage` where there is none, or none that works here.
+
+    >>> pyarrow_module("pyarrow.parquet", "reading Parquet").__name__
+    'pyarrow.parquet'
+    """
+    require("pyarrow", doing, install=INSTALL)
+    try:
+        return import_module(name)
+    except ImportError as error:  # a pyarrow built for another numpy, for one
+        reason = str(error).split("\n")[0]
+        raise MissingPackage(
+            "pyarrow", f"{doing} ({reason})", install="pip install --upgrade pyarrow numpy"
+        ) from error

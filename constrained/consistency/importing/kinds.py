@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from constrained.consistency.importing.deepeval import read_deepeval
-from constrained.consistency.importing.files import read_json, read_lines
+from constrained.consistency.importing.files import read_json, read_lines, read_yaml
 from constrained.consistency.importing.imported import Imported
 from constrained.consistency.importing.inspect_logs import read_inspect
+from constrained.consistency.importing.lighteval import COLUMNS, read_lighteval
 from constrained.consistency.importing.lm_eval import read_lm_eval
 from constrained.consistency.importing.promptfoo import read_promptfoo
+from constrained.consistency.importing.promptfoo_files import header_of, is_promptfoo_header
+from constrained.consistency.importing.rows import parquet_names
 from constrained.consistency.importing.tables import read_csv, read_jsonl, read_parquet
-from constrained.consistency.records import Address
-from constrained.errors import RecordError
+from constrained.errors import MissingPackage, RecordError
 
-__all__ = ["KINDS", "kind_of", "read_scores", "together"]
+__all__ = ["KINDS", "kind_of", "read_scores"]
 
 KINDS: dict[str, Callable[..., Imported]] = {
     "csv": read_csv,
@@ -27,13 +29,11 @@ KINDS: dict[str, Callable[..., Imported]] = {
     "promptfoo": read_promptfoo,
     "lm-eval": read_lm_eval,
     "deepeval": read_deepeval,
+    "lighteval": read_lighteval,
 }
 """The reader of each kind of file."""
 
-SEVERAL = {"inspect", "lm-eval", "deepeval"}
-"""Kinds whose reader takes all files at once, because each is one prompt."""
-
-SUFFIXES = {".eval": "inspect", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet"}
+SUFFIXES = {".eval": "inspect", ".tsv": "csv"}
 
 
 def kind_of(path: str | Path) -> str:
@@ -45,12 +45,17 @@ def kind_of(path: str | Path) -> str:
     suffix = Path(path).suffix.lower()
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
+    if suffix == ".csv":
+        return "promptfoo" if is_promptfoo_header(_names(lambda: header_of(path))) else "csv"
+    if suffix == ".parquet":
+        return "lighteval" if set(_names(lambda: parquet_names(path))) >= COLUMNS else "parquet"
     if suffix in (".jsonl", ".ndjson"):
-        _, row = next(read_lines(path), ("", {}))
+        _, row = next(read_lines(path), (0, {}))
         if "promptIdx" in row and "testIdx" in row:
             return "promptfoo"
         return "lm-eval" if "doc_id" in row and "arguments" in row else "jsonl"
-    value = read_json(path) if suffix == ".json" else None
+    readers = {".json": read_json, ".yaml": read_yaml, ".yml": read_yaml}
+    value = readers[suffix](path) if suffix in readers else None
     if isinstance(value, dict):
         results = value.get("results")
         if isinstance(value.get("eval"), dict) and "version" in value:
@@ -62,6 +67,14 @@ def kind_of(path: str | Path) -> str:
         if isinstance(value.get("testCases"), list):
             return "deepeval"
     raise RecordError(f"{path}: no file of scores that is known; the kinds are {', '.join(KINDS)}")
+
+
+def _names(read: Callable[[], list[str]]) -> list[str]:
+    """The columns of a table; none for one that cannot be read, as its reader will say."""
+    try:
+        return read()
+    except (RecordError, MissingPackage):
+        return []
 
 
 def read_scores(*paths: str | Path, kind: str = "", **options: Any) -> Imported:
@@ -93,35 +106,4 @@ def read_scores(*paths: str | Path, kind: str = "", **options: Any) -> Imported:
         )
     if name == "csv" and all(Path(path).suffix.lower() == ".tsv" for path in paths):
         options = {"delimiter": "\t", **options}
-    if name in SEVERAL:
-        return reader(*paths, **options)
-    return together([reader(path, **options) for path in paths])
-
-
-def together(parts: Sequence[Imported]) -> Imported:
-    """Several imports as one. Raises `RecordError` when two of them hold one cell."""
-    if len(parts) == 1:
-        return parts[0]
-    held: dict[Address, str] = {}
-    gold: dict[str, float] = {}
-    for part in parts:
-        for record in part.records:
-            first = held.setdefault(record.address, part.source)
-            if first != part.source:
-                raise RecordError(
-                    f"{part.source} and {first} both hold {record.address}; tell their levels "
-                    "apart (a column prompt or variant), or put all draws into one file"
-                )
-        for item, value in part.gold.items():
-            if gold.setdefault(item, value) != value:
-                raise RecordError(
-                    f"{part.source}: item {item!r} has the gold score {value:g} here and "
-                    f"{gold[item]:g} in another file; an item has one"
-                )
-    return Imported(
-        tuple(record for part in parts for record in part.records),
-        ", ".join(part.source for part in parts),
-        gold,
-        tuple(sorted({score for part in parts for score in part.scale})),
-        tuple(note for part in parts for note in part.notes),
-    )
+    return reader(*paths, **options)

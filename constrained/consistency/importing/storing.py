@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from constrained.consistency.importing.imported import Imported
 from constrained.consistency.plan import Plan
-from constrained.consistency.records import CellRecord
 from constrained.consistency.store import Store
 from constrained.errors import InvalidSpec, RecordError
 
 __all__ = ["import_scores", "imported_plan"]
+
+BATCH = 10_000
+"""Records that are made at a time."""
 
 PAIR = ("answer_a", "answer_b")
 """The names of the two answers of a pairwise judgement in the plan; their texts are not known."""
@@ -56,7 +58,7 @@ def imported_plan(
     It cannot be run. Raises `RecordError` for levels that are no levels of a plan.
     """
     levels = imported.levels
-    scores = {score for record in imported.records for score in _scores(record)}
+    scores = imported.records.possible()
     pairs = any(isinstance(score, tuple) for score in scores)
     orders = [order for order in levels.get("order", ()) if order]
     if pairs and (not orders or "" in levels.get("order", ())):
@@ -91,7 +93,7 @@ def imported_plan(
             ],
             formats=levels["format"],
             variants=[{"name": variant, "model": variant} for variant in levels["variant"]],
-            temperatures=sorted({record.address.temperature for record in imported.records}),
+            temperatures=sorted(imported.records.names["temperature"]),
             scoring=scoring,
             scale=scale if len(scale) > 1 and imported.scale and not pairs else None,
             pass_mark=pass_mark,
@@ -101,14 +103,10 @@ def imported_plan(
         raise RecordError(f"{imported.source}: {error}") from error
 
 
-def _scores(record: CellRecord) -> Iterable[Any]:
-    """All scores that a record speaks of."""
-    yield from record.support
-    yield from (draw.score for draw in record.draws if draw.score is not None)
-
-
 def _put(store: Store, imported: Imported, plan: Plan) -> int:
     origin = {"source": imported.source, "notes": list(imported.notes)}
+    records = imported.records
     with store.transaction():
         store.begin(plan, {"imported": origin})
-        return store.put(imported.records)
+        batches = range(0, len(records), BATCH)
+        return sum(store.put(records[first : first + BATCH]) for first in batches)

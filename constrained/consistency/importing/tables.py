@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from constrained.consistency.importing.files import (
-    field_at,
-    has_field,
-    read_lines,
-    read_text,
-    text_of,
+from constrained.consistency.importing.cells import (
+    NAMED,
+    add_extras,
+    add_levels,
+    is_blank,
+    read_texts,
+    texts_of,
 )
+from constrained.consistency.importing.fields import as_written_by, text_of
+from constrained.consistency.importing.files import check_once
 from constrained.consistency.importing.formats import format_of
-from constrained.consistency.importing.imported import Imported, Judgement, gather
+from constrained.consistency.importing.gathering import NAN, Gathering
+from constrained.consistency.importing.imported import Imported
+from constrained.consistency.importing.rows import (
+    Chunk,
+    csv_chunks,
+    jsonl_chunks,
+    other_delimiter,
+    parquet_chunks,
+)
+from constrained.consistency.importing.spare import Spare
 from constrained.consistency.records import Address, Score
-from constrained.consistency.scores import number_of, read_score, score_of
+from constrained.consistency.scores import number_in
 from constrained.errors import RecordError
-from constrained.models.loading import require
 from constrained.spec.spec import Spec
 
 __all__ = ["FIELDS", "read_csv", "read_jsonl", "read_parquet"]
@@ -40,21 +52,22 @@ FIELDS = (
 )
 """What a column may hold. `second` is the second score of a pairwise judgement."""
 
-Row = tuple[str, Mapping[str, Any]]
-"""Where a row stands, and its cells by column."""
+Chunks: TypeAlias = Iterator[Chunk]
 
 
+@as_written_by("CSV")
 def read_csv(
-    path: str | Path,
-    *,
+    *paths: str | Path,
     columns: Mapping[str, str] | None = None,
     rooms: Sequence[str] = (),
     spec: Any = None,
     field: str = "",
     scale: Collection[Score] = (),
+    options: Mapping[str, float] | None = None,
+    ignore: Sequence[str] = (),
     delimiter: str = ",",
 ) -> Imported:
-    """Scores from a CSV file with a header line.
+    """Scores from CSV files with a header line.
 
     One score per row: `columns` says which column holds which of `FIELDS`; a column that bears a
     field's own name needs no mention. `item` and `score` are needed (or `text` with a `spec`).
@@ -63,25 +76,31 @@ def read_csv(
 
     `spec` reads the score out of the text column: what `as_spec` takes, or a text as plans have it
     (``"Score: {score:0..10}"``); `field` names the field of its value. `scale` are the scores that
-    are possible; others count as failures.
+    are possible; others count as failures. `options` says what a score that is a text counts
+    (``{"A": 4, "B": 3}``).
 
     A cell that holds no number is a failure with its text kept. Raises `RecordError` with file and
     line for what cannot be a table of scores: missing columns, rows of another length, two gold
-    scores of one item, the same draw twice.
+    scores of one item, the same draw twice; for names that differ only in kind or blanks; and for
+    a column that nobody named and that tells rows of one cell apart as a facet does (`ignore` names
+    those that may).
 
     >>> read_csv("scores.csv", columns={"item": "essay", "prompt": "wording"})  # doctest: +SKIP
     """
-    return _read(path, _csv_rows(path, delimiter), columns, rooms, spec, field, scale)
+    table = _Table(columns or {}, rooms, format_of(spec), field, options or {}, ignore)
+    return table.read(paths, lambda path: csv_chunks(path, delimiter), scale)
 
 
+@as_written_by("JSON Lines")
 def read_jsonl(
-    path: str | Path,
-    *,
+    *paths: str | Path,
     columns: Mapping[str, str] | None = None,
     rooms: Sequence[str] = (),
     spec: Any = None,
     field: str = "",
     scale: Collection[Score] = (),
+    options: Mapping[str, float] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Imported:
     r"""Scores from JSON Lines, one object per line; arguments and errors as for `read_csv`.
 
@@ -93,219 +112,239 @@ def read_jsonl(
     >>> read_jsonl(path, columns={"gold": "essay.gold"}).gold
     {'e1': 8.0}
     """
-    return _read(path, read_lines(path), columns, rooms, spec, field, scale)
+    table = _Table(columns or {}, rooms, format_of(spec), field, options or {}, ignore)
+    return table.read(paths, jsonl_chunks, scale)
 
 
+@as_written_by("Parquet")
 def read_parquet(
-    path: str | Path,
-    *,
+    *paths: str | Path,
     columns: Mapping[str, str] | None = None,
     rooms: Sequence[str] = (),
     spec: Any = None,
     field: str = "",
     scale: Collection[Score] = (),
+    options: Mapping[str, float] | None = None,
+    ignore: Sequence[str] = (),
 ) -> Imported:
-    """Scores from a Parquet file; arguments and errors as for `read_csv`.
+    """Scores from Parquet files; arguments and errors as for `read_csv`.
 
     Raises `MissingPackage` without pyarrow.
+
+    >>> read_parquet("scores.parquet", columns={"score": "rating"})  # doctest: +SKIP
     """
-    return _read(path, _parquet_rows(path), columns, rooms, spec, field, scale)
+    table = _Table(columns or {}, rooms, format_of(spec), field, options or {}, ignore)
+    return table.read(paths, parquet_chunks, scale, word="row ")
 
 
-def _csv_rows(path: str | Path, delimiter: str) -> Iterator[Row]:
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), delimiter=delimiter, strict=True)
-    header: list[str] = []
-    while True:
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise RecordError(f"{path}:{reader.line_num}: not CSV: {error}") from error
-        if not header:
-            header = [name.strip() for name in cells]
-            twice = sorted({name for name in header if header.count(name) > 1})
-            if twice:
-                raise RecordError(f"{path}:1: the column {twice[0]!r} is there twice")
-            continue
-        where = f"{path}:{reader.line_num}"
-        if not any(cells):
-            continue
-        if len(cells) != len(header):
-            raise RecordError(f"{where}: {len(cells)} cells under {len(header)} columns")
-        yield where, dict(zip(header, cells, strict=True))
+@dataclass(slots=True)
+class _Places:
+    """Where each score stands: a file, a line, and in a wide table a room."""
+
+    word: str
+    paths: list[str] = field(default_factory=list)
+    starts: list[int] = field(default_factory=list)
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    rooms: list[str] = field(default_factory=list)
+
+    def begin(self, path: str) -> None:
+        self.paths.append(path)
+        self.starts.append(len(self.lines))
+
+    def __call__(self, row: int) -> str:
+        place = f"{self.path(row)}:{' ' * bool(self.word)}{self.word}{self.lines[row]}"
+        return f"{place} ({self.rooms[row]})" if self.rooms else place
+
+    def path(self, row: int) -> str:
+        """The file of a score."""
+        return self.paths[bisect_right(self.starts, row) - 1]
 
 
-def _parquet_rows(path: str | Path) -> Iterator[Row]:
-    require("pyarrow", "reading Parquet", install="pip install constrained-lm[parquet]")
-    import pyarrow  # type: ignore[import-untyped]
-    from pyarrow import parquet
+class _Table:
+    """How the rows of a table become scores; what all three readers do."""
 
-    try:
-        table = parquet.read_table(path)
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error})") from error
-    except pyarrow.ArrowException as error:
-        raise RecordError(f"{path}: not Parquet ({error})") from error
-    for number, row in enumerate(table.to_pylist()):
-        yield f"{path}: row {number}", row
+    def __init__(
+        self,
+        columns: Mapping[str, str],
+        rooms: Sequence[str],
+        spec: Spec[Any] | None,
+        field: str,
+        options: Mapping[str, float],
+        ignore: Sequence[str],
+    ) -> None:
+        unknown = sorted(set(columns) - set(FIELDS))
+        if unknown:
+            raise RecordError(
+                f"there is no field {unknown[0]!r}; the fields are {', '.join(FIELDS)}"
+            )
+        if rooms and spec is not None:
+            raise RecordError(
+                "a table with one column per room holds scores; it has no texts to read"
+            )
+        self.columns, self.rooms, self.spec, self.field = columns, rooms, spec, field
+        self.options = options
+        self.ignore = ignore
+
+    def read(
+        self,
+        paths: Sequence[str | Path],
+        chunks: Callable[[str | Path], Chunks],
+        scale: Collection[Score],
+        word: str = "",
+    ) -> Imported:
+        """All scores of some files."""
+        check_once(paths)
+        places = _Places(word)
+        gathering = Gathering(places, NAMED)
+        spare = Spare(self.ignore)
+        empty = 0
+        for path in paths:
+            places.begin(str(path))
+            names: dict[str, str] | None = None
+            for chunk in chunks(path):
+                names = names or self._names(path, chunk)
+                if self.rooms:
+                    empty += self._add_wide(gathering, places, spare, chunk, names)
+                else:
+                    self._add_long(gathering, places, spare, chunk, names)
+        source = ", ".join(map(str, paths))
+        notes = [f"{empty} cells of the table are empty: those cells are missing"] if empty else []
+        imported = gathering.gathered(source, scale=scale, notes=notes)
+        _check_files(imported, places)
+        return imported.noting(spare.check(imported.records, places))
+
+    def _names(self, path: str | Path, chunk: Chunk) -> dict[str, str]:
+        """Which column holds which field, for the fields that are there."""
+        names = {name: self.columns.get(name, name) for name in FIELDS}
+        score = "text" if self.spec is not None else "score"
+        needed = ["item", *([] if self.rooms else [score]), *self.columns]
+        for name, column in [*((n, names[n]) for n in needed), *((r, r) for r in self.rooms)]:
+            if not chunk.has(column):
+                raise RecordError(
+                    f"{path}: there is no column {column!r} (there are "
+                    f"{self._there(name, chunk.names)})"
+                )
+        return {name: column for name, column in names.items() if chunk.has(column)}
+
+    def _there(self, name: str, header: Sequence[str]) -> str:
+        """The columns that there are, and what to do about one that is missing."""
+        there = ", ".join(map(repr, header))
+        if hint := other_delimiter(header):
+            return f"{there}; {hint}"
+        if name in self.columns or name in self.rooms:
+            return there
+        return f"{there}; say which one it is with columns={{{name!r}: ...}} or --column {name}=..."
+
+    def _add_long(
+        self,
+        gathering: Gathering,
+        places: _Places,
+        spare: Spare,
+        chunk: Chunk,
+        names: Mapping[str, str],
+    ) -> None:
+        """Add rows with one score each."""
+        first, count = len(gathering), len(chunk.places)
+        places.lines.extend(chunk.places)
+        cells = {name: chunk.column(column) for name, column in names.items()}
+        add_levels(gathering, cells, first, count)
+        texts = texts_of(cells.get("text", ()))
+        if self.spec is not None:
+            scores, second = read_texts(self.spec, self.field, texts, gathering, first)
+            gathering.add_scores(scores, second)
+        else:
+            found = self._scores(gathering, cells["score"], first)
+            pairs = "second" in cells
+            gathering.add_scores(
+                found, self._scores(gathering, cells["second"], first) if pairs else None
+            )
+            if pairs:  # half a pair is no score
+                for row in range(first, first + count):
+                    if row in gathering.failures:
+                        gathering.scores[row] = NAN
+        add_extras(gathering, cells, first, count)
+        if any(texts):
+            gathering.texts.update({first + n: text for n, text in enumerate(texts) if text})
+        spare.add(_unnamed(chunk.names, names.values()), chunk.column, range(count))
+
+    def _add_wide(
+        self,
+        gathering: Gathering,
+        places: _Places,
+        spare: Spare,
+        chunk: Chunk,
+        names: Mapping[str, str],
+    ) -> int:
+        """Add rows with one score for each room; how many of them are empty."""
+        given = {r: chunk.column(r) for r in self.rooms}
+        kept = [
+            (row, room)
+            for row in range(len(chunk.places))
+            for room in self.rooms
+            if not is_blank(given[room][row])
+        ]
+        rows = [row for row, _ in kept]
+        first = len(gathering)
+        places.lines.extend(chunk.places[row] for row in rows)
+        places.rooms.extend(room for _, room in kept)
+        cells: dict[str, Sequence[Any]] = {}
+        for name, column in names.items():
+            if name not in ("prompt", "score", "second", "text"):
+                values = chunk.column(column)
+                cells[name] = [values[row] for row in rows]
+        cells["prompt"] = [room for _, room in kept]
+        add_levels(gathering, cells, first, len(kept))
+        values = [given[room][row] for row, room in kept]
+        gathering.add_scores(self._scores(gathering, values, first))
+        add_extras(gathering, cells, first, len(kept))
+        taken = {*self.rooms, *names.values()}
+        spare.add(_unnamed(chunk.names, taken), chunk.column, rows)
+        return len(chunk.places) * len(self.rooms) - len(kept)
+
+    def _scores(self, gathering: Gathering, values: Sequence[Any], first: int) -> list[float]:
+        """The scores in some cells, NaN for those that hold none, which become failures."""
+        known: dict[Any, float] = {}
+        scores = []
+        for place, value in enumerate(values):
+            key = value if value.__class__ is str else (value.__class__, repr(value))
+            score = known.get(key)
+            if score is None:
+                score = known[key] = self._score(value)
+            scores.append(score)
+            if score != score:
+                shown = text_of(value).strip()
+                row = first + place
+                gathering.failures.setdefault(
+                    row, f"{shown[:60]!r} is not a number" if shown else "no score"
+                )
+                if shown:
+                    gathering.texts.setdefault(row, text_of(value))
+        return scores
+
+    def _score(self, value: Any) -> float:
+        if isinstance(value, str) and value.strip() in self.options:
+            return float(self.options[value.strip()])
+        number = number_in(value)
+        return NAN if number is None else number
 
 
-def _read(
-    path: str | Path,
-    rows: Iterable[Row],
-    columns: Mapping[str, str] | None,
-    rooms: Sequence[str],
-    spec: Any,
-    field: str,
-    scale: Collection[Score],
-) -> Imported:
-    """The table's scores; what all three readers do."""
-    unknown = sorted(set(columns or {}) - set(FIELDS))
-    if unknown:
-        raise RecordError(f"there is no field {unknown[0]!r}; the fields are {', '.join(FIELDS)}")
-    if rooms and spec is not None:
-        raise RecordError("a table with one column per room holds scores; it has no texts to read")
-    reader = format_of(spec)
-    judgements: list[Judgement] = []
-    empty = 0
-    names: dict[str, str] = {}
-    for number, (where, row) in enumerate(rows):
-        if number == 0:
-            names = _names(path, row, columns or {}, rooms, reader)
-        if not rooms:
-            judgements.append(_long(where, row, names, reader, field))
-            continue
-        found = list(_wide(where, row, names, rooms))
-        empty += len(rooms) - len(found)
-        judgements += found
-    notes = [f"{empty} cells of the table are empty: those cells are missing"] if empty else []
-    return gather(judgements, str(path), scale=scale, notes=notes)
+def _check_files(imported: Imported, places: _Places) -> None:
+    """`RecordError` when rows of two files are of one cell: nothing says that they are draws."""
+    if len(places.paths) == 1:
+        return
+    records = imported.records
+    for cell in range(len(records)):
+        rows = records.rows[records.starts[cell] : records.starts[cell + 1]]
+        first, last = places.path(int(rows.min())), places.path(int(rows.max()))
+        if first != last:
+            address: Address = records[cell].address
+            raise RecordError(
+                f"{last} and {first} both hold {address}; tell their levels "
+                "apart (a column prompt or variant), or put all draws into one file"
+            )
 
 
-def _names(
-    path: str | Path,
-    row: Mapping[str, Any],
-    columns: Mapping[str, str],
-    rooms: Sequence[str],
-    spec: Spec[Any] | None,
-) -> dict[str, str]:
-    """Which column holds which field, for the fields that are there."""
-    names = {name: columns.get(name, name) for name in FIELDS}
-    needed = ["item", *([] if rooms else ["text" if spec is not None else "score"])]
-    for name, column in [*((n, names[n]) for n in [*needed, *columns]), *((r, r) for r in rooms)]:
-        if not has_field(row, column):
-            there = ", ".join(map(repr, row))
-            named = name in columns or name in rooms
-            hint = f"; say which one it is with columns={{{name!r}: ...}} or --column {name}=..."
-            hint = "" if named else hint
-            if len(row) == 1 and any(mark in there for mark in (";", "\\t", "|")):
-                hint = "; another delimiter stands between its columns: name it with --delimiter"
-            raise RecordError(f"{path}: there is no column {column!r} (there are {there}{hint})")
-    return {name: column for name, column in names.items() if has_field(row, column)}
-
-
-def _long(
-    where: str, row: Mapping[str, Any], names: Mapping[str, str], spec: Spec[Any] | None, field: str
-) -> Judgement:
-    """The judgement of a row with one score."""
-    cells = {name: field_at(row, column) for name, column in names.items()}
-    text = text_of(cells.get("text"))
-    if spec is not None:
-        score, failure = read_score(spec, text, field=field)
-    else:
-        score, failure = _score(cells["score"])
-        if "second" in cells and score is not None:
-            second, failure = _score(cells["second"])
-            score = None if second is None else score_of((score, second))
-        if failure and not text:
-            text = text_of(cells["score"])
-    return Judgement(
-        where,
-        _address(where, cells),
-        score,
-        failure,
-        text,
-        _whole(where, "draw", cells.get("draw")),
-        _gold(where, cells.get("gold")),
-    )
-
-
-def _wide(
-    where: str, row: Mapping[str, Any], names: Mapping[str, str], rooms: Sequence[str]
-) -> Iterator[Judgement]:
-    """The judgements of a row with one column per room."""
-    cells = {
-        name: field_at(row, column)
-        for name, column in names.items()
-        if name not in ("prompt", "score", "second", "text")
-    }
-    for room in rooms:
-        value = row[room] if room in row else field_at(row, room)
-        if value is None or (isinstance(value, str) and not value.strip()):
-            continue
-        score, failure = _score(value)
-        yield Judgement(
-            f"{where} ({room})",
-            _address(where, {**cells, "prompt": room}),
-            score,
-            failure,
-            text_of(value) if failure else "",
-            _whole(where, "draw", cells.get("draw")),
-            _gold(where, cells.get("gold")),
-        )
-
-
-def _number(value: Any) -> float | None:
-    """A cell as a number: numbers, and texts that are one and nothing else."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            return None
-    return number_of(value)
-
-
-def _score(value: Any) -> tuple[float | None, str]:
-    number = _number(value)
-    if number is not None:
-        return number, ""
-    shown = text_of(value).strip()
-    return None, f"{shown[:60]!r} is not a number" if shown else "no score"
-
-
-def _address(where: str, cells: Mapping[str, Any]) -> Address:
-    item = text_of(cells["item"]).strip()
-    if not item:
-        raise RecordError(f"{where}: the row names no item")
-    levels = {
-        name: text_of(cells[name]).strip()
-        for name in ("format", "variant", "order")
-        if text_of(cells.get(name)).strip()
-    }
-    if levels.get("order", "ab") not in ("ab", "ba"):
-        raise RecordError(f"{where}: the order is {levels['order']!r}; it can be ab, ba or empty")
-    temperature = cells.get("temperature")
-    given = 1.0 if temperature in (None, "") else _number(temperature)
-    if given is None or given < 0:
-        raise RecordError(f"{where}: {temperature!r} is no temperature")
-    prompt = text_of(cells.get("prompt")).strip() or "prompt"
-    return Address(item, prompt, temperature=given, **levels)
-
-
-def _whole(where: str, what: str, value: Any) -> int | None:
-    if value is None or value == "":
-        return None
-    number = _number(value)
-    if number is None or number < 0 or not number.is_integer():
-        raise RecordError(f"{where}: {what} is {value!r}; it has to be a whole number from 0 on")
-    return int(number)
-
-
-def _gold(where: str, value: Any) -> float | None:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    number = _number(value)
-    if number is None:
-        raise RecordError(f"{where}: the gold score {value!r} is not a number")
-    return number
+def _unnamed(header: Iterable[str], named: Iterable[str]) -> list[str]:
+    """The columns that hold no field: not even a part of what they hold is one."""
+    used = {name for column in named for name in (column, column.split(".")[0])}
+    return [name for name in header if name not in used]

@@ -1,0 +1,176 @@
+"""Rows of tables, some thousands at a time, as columns: CSV, JSON Lines and Parquet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from constrained.consistency.importing.fields import field_at, has_field
+from constrained.consistency.importing.files import (
+    LARGEST,
+    open_bytes,
+    open_text,
+    pyarrow_module,
+    read_lines,
+)
+from constrained.errors import ConstrainedError, RecordError
+
+__all__ = [
+    "Chunk",
+    "csv_chunks",
+    "jsonl_chunks",
+    "other_delimiter",
+    "parquet_chunks",
+    "parquet_names",
+]
+
+ROWS = 20_000
+"""Rows that are held as Python's objects at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Some rows of a table; `places` are their numbers in the file (of lines, or of rows)."""
+
+    places: Sequence[int]
+    names: Sequence[str]
+    rows: Sequence[Mapping[str, Any]] = ()
+    cells: Mapping[str, Sequence[Any]] | None = None
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a column in the first row."""
+        if self.cells is not None:
+            return name in self.cells
+        return has_field(self.rows[0], name)
+
+    def column(self, name: str) -> Sequence[Any]:
+        """What stands in a column, None where a row does not have it."""
+        if self.cells is not None:
+            return self.cells[name]
+        return [field_at(row, name) for row in self.rows]
+
+
+def csv_chunks(path: str | Path, delimiter: str) -> Iterator[Chunk]:
+    """The rows below the header line; a cell is a text."""
+    if len(delimiter) != 1 or delimiter in '"\r\n':
+        raise RecordError(f"the delimiter is {delimiter!r}; it has to be one character")
+    with open_text(path) as file:
+        reader = csv.reader(file, delimiter=delimiter, strict=True)
+        lines: list[int] = []
+        rows: list[list[str]] = []
+        header: list[str] = []
+        try:
+            for cells in reader:
+                if not any(cells):
+                    continue
+                if not header:
+                    header = _header(path, cells, reader.line_num)
+                    continue
+                if len(cells) != len(header):
+                    hint = other_delimiter(header)
+                    raise RecordError(
+                        f"{path}:{reader.line_num}: {len(cells)} cells under {len(header)} columns"
+                        f"{hint and f' ({hint})'}"
+                    )
+                rows.append(cells)
+                lines.append(reader.line_num)
+                if len(rows) == ROWS:
+                    yield _columns(header, lines, rows)
+                    lines, rows = [], []
+        except csv.Error as error:
+            raise RecordError(f"{path}:{reader.line_num}: not CSV: {error}") from error
+        if rows:
+            yield _columns(header, lines, rows)
+
+
+def _header(path: str | Path, cells: Sequence[str], line: int) -> list[str]:
+    header = [name.strip() for name in cells]
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if twice:
+        raise RecordError(f"{path}:{line}: the column {twice[0]!r} is there twice")
+    return header
+
+
+def other_delimiter(header: Sequence[str]) -> str:
+    """What to do about a table whose header is one column only because of its delimiter."""
+    for mark in (";", "\t", "|", ","):
+        if len(header) == 1 and mark in header[0]:
+            return (
+                "another delimiter stands between its columns: name it with --delimiter, in "
+                f"Python delimiter={mark!r}"
+            )
+    return ""
+
+
+def _columns(header: Sequence[str], lines: Sequence[int], rows: Sequence[Sequence[str]]) -> Chunk:
+    return Chunk(lines, header, cells=dict(zip(header, zip(*rows, strict=True), strict=True)))
+
+
+def jsonl_chunks(path: str | Path) -> Iterator[Chunk]:
+    """The objects of a JSON Lines file."""
+    lines = read_lines(path)
+    while found := list(islice(lines, ROWS)):
+        rows = [row for _, row in found]
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        yield Chunk([line for line, _ in found], names, rows)
+
+
+def parquet_chunks(path: str | Path) -> Iterator[Chunk]:
+    """The rows of a Parquet file."""
+    first = 0
+    with _parquet(path) as file:
+        for batch in file.iter_batches(batch_size=ROWS):
+            columns = [_shared(column) for column in batch.columns]
+            names = batch.schema.names
+            rows = [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
+            if rows:
+                yield Chunk(range(first, first + len(rows)), list(rows[0]), rows)
+            first += len(rows)
+
+
+def _shared(column: Any) -> list[Any]:
+    """The values of a column; one that stands in many rows is one object."""
+    if not hasattr(column, "dictionary"):
+        return list(column.to_pylist())
+    values = column.dictionary.to_pylist()
+    return [None if place is None else values[place] for place in column.indices.to_pylist()]
+
+
+def parquet_names(path: str | Path) -> list[str]:
+    """The columns of a Parquet file."""
+    with _parquet(path) as file:
+        return list(file.schema_arrow.names)
+
+
+@contextmanager
+def _parquet(path: str | Path) -> Iterator[Any]:
+    """A Parquet file, opened; `RecordError` for what goes wrong while it is read."""
+    parquet = pyarrow_module("pyarrow.parquet", "reading Parquet")
+    arrow = pyarrow_module("pyarrow", "reading Parquet")
+    with open_bytes(path) as source:
+        try:
+            file = parquet.ParquetFile(source)
+            sizes = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
+            largest = max((group.total_byte_size for group in sizes), default=0)
+            if largest > LARGEST:
+                raise RecordError(
+                    f"{path}: a group of its rows unpacks to {largest:,} bytes; {LARGEST:,} are "
+                    "read at most"
+                )
+            texts = [
+                field.name
+                for field in file.schema_arrow
+                if arrow.types.is_string(field.type) or arrow.types.is_large_string(field.type)
+            ]
+            source.seek(0)
+            yield parquet.ParquetFile(source, read_dictionary=texts)
+        except (arrow.ArrowException, OSError, ValueError, TypeError, OverflowError) as error:
+            if isinstance(error, ConstrainedError):
+                raise
+            reason = str(error).split("\n")[0][:200]
+            raise RecordError(f"{path}: not Parquet ({reason})") from error
