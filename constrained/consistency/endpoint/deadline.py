@@ -47,7 +47,7 @@ def _answers_by(deadline: float) -> Callable[..., http.client.HTTPResponse]:
 
     def answer(connection: socket.socket, *args: Any, **kwargs: Any) -> http.client.HTTPResponse:
         made = http.client.HTTPResponse(connection, *args, **kwargs)
-        raw: Any = made.fp.detach()  # type: ignore[attr-defined]
+        raw: Any = made.fp.detach()
         made.fp = io.BufferedReader(_BeforeDeadline(connection, raw, deadline))
         return made
 

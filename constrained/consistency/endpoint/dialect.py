@@ -15,8 +15,8 @@ from typing import Any, Literal
 __all__ = ["DIALECTS", "Dialect"]
 
 Way = Literal["json_schema", "json_object", "choice", "grammar"]
-"""How a server is told an output format: JSON in ``response_format`` with a schema of that type, all
-outputs as vLLM's ``choice``, or all outputs as a grammar (GBNF)."""
+"""How a server is told an output format: JSON in ``response_format`` with a schema of that type,
+all outputs as vLLM's ``choice``, or all outputs as a grammar (GBNF)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +25,12 @@ class Dialect:
 
     `sampling` is sent with every request: it switches off what the server, or the
     ``generation_config`` of its model, would do to the distribution on its own account. `top_k` is
-    whether a plan's own may be sent. `generation_config` is whether these settings go as the text of
-    one.
+    whether a plan's own may be sent. `generation_config` is whether these settings go as the text
+    of one.
 
-    `chat` and `completions` are the ways in which a format can be told on that route, the first that
-    fits being taken. `enforced` are the keywords of JSON Schema that the server enforces (others are
-    not sent; None: all are sent). `formats` are the values of ``format`` among them.
+    `chat` and `completions` are the ways in which a format can be told on that route. `enforced`
+    are the keywords of JSON Schema that the server enforces (others are not sent; None: all are
+    sent). `formats` are the values of ``format`` among them.
 
     `listed` is how many log-probabilities are asked for (0: the server gives none), `texts` whether
     the server says how likely a text is that it did not write. `several` is whether one request may

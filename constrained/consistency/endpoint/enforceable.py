@@ -79,20 +79,16 @@ def _not_enforced(
 ) -> Iterator[str]:
     """Keywords of one schema that the server would not enforce."""
     alone = next((name for name in ALONE if name in schema), None)
+    beside = KEPT | ({alone, "type"} if alone != "$ref" else {alone})
     for name, value in schema.items():
-        if name not in known or (
-            alone is not None
-            and name != alone
-            and name not in KEPT
-            and not (name == "type" and alone != "$ref")
+        if (
+            name not in known
+            or (alone is not None and name not in beside)
+            or (name == "format" and value not in formats)
+            or (name == "pattern" and not _plain_pattern(value))
+            or (name in LENGTHS and SHAPES & schema.keys())  # servers take the one or the other
         ):
             yield name
-        elif (name == "format" and value not in formats) or (
-            name == "pattern" and not _plain_pattern(value)
-        ):
-            yield name
-        elif name in LENGTHS and SHAPES & schema.keys():
-            yield name  # servers take the one or the other
 
 
 def _plain_pattern(pattern: Any) -> bool:

@@ -59,6 +59,7 @@ class ExactScores:
             settings = {"model": model, **self._sampling}
             self._texts = ServerTexts(client, settings, list(self._scores))
         self._only_texts = False
+        self._warm = any(temperature != 1 for temperature in plan.temperatures)
 
     def parts(
         self, cell: Cell, prompt: Mapping[str, Any]
@@ -113,7 +114,7 @@ class ExactScores:
             raise GenerationError("the server does not say how likely a text is")
         free = self._plan.scoring.free
         asked = {name: prompt[name] for name in ("messages", "prompt") if name in prompt}
-        listed = 1 if temperature == 1 or not free else self._dialect.listed
+        listed = self._dialect.listed if free and self._warm else 1
         steps, tokens = self._texts.steps(asked, listed)
         return self._texts.paths.distribution(steps, temperature, free=free), tokens
 

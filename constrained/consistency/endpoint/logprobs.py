@@ -54,9 +54,9 @@ SAMPLED = "score with kind: sampled"
 class Distributed:
     """Probabilities of the outputs, by text, at the temperature asked for.
 
-    `local` under the mask (sums to 1), `free` of the free model given that it answers in the format;
-    `removed_mass` what the mask takes away; both None where the server's list does not say. `floor`
-    is how far each of `local` may be off, because some outputs were not in the list.
+    `local` under the mask (sums to 1), `free` of the free model given that it answers in the
+    format, `removed_mass` what the mask takes away; both None where the server's list does not
+    say. `floor` is how far each of `local` may be off, because some outputs were not in the list.
     """
 
     local: Mapping[str, float]
@@ -240,6 +240,6 @@ def _check_longer(missing: Iterable[str], listed: Mapping[str, float]) -> None:
         begun = [token for token in listed if token and text.startswith(token)]
         if begun:
             raise GenerationError(
-                f"the output {text!r:.80} is longer than one token ({begun[0]!r} begins it), so the "
-                f"log-probability of the first does not say how likely it is; {SAMPLED}"
+                f"the output {text!r:.80} is longer than one token ({begun[0]!r} begins it), so "
+                f"the log-probability of the first does not say how likely it is; {SAMPLED}"
             )

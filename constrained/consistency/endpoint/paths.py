@@ -1,8 +1,8 @@
 """`TokenPaths`: the outputs of a format as token paths, and their exact distribution.
 
-What masked sampling draws follows from the free model's log-probability of every token on the paths:
-at each step the tokens that lead to an output share what is there, at the temperature asked for. No
-other token has to be known for that.
+What masked sampling draws follows from the free model's log-probability of every token on the
+paths: at each step the tokens that lead to an output share what is there, at the temperature asked
+for. No other token has to be known for that.
 """
 
 from __future__ import annotations
@@ -116,11 +116,17 @@ class TokenPaths:
         pmf = {text: own[text] for text in self.outputs}
         if not free:
             return Distributed(pmf, None, None, None)
+        given = _given_the_format(apart, self.outputs)
         removed, note = settled(
             1 - math.fsum(one.high for one in whole.values()),
             1 - math.fsum(one.low for one in whole.values()),
         )
-        return Distributed(pmf, _given_the_format(apart, self.outputs), removed, None, note)
+        if given is None and not note:
+            note = (
+                "what the free model would say is not known: at this temperature the listed "
+                "log-probabilities are not enough"
+            )
+        return Distributed(pmf, given, removed, None, note)
 
     def _on_all_paths(self) -> set[Path]:
         """Beginnings that every output has: what is unknown there is the same for all."""

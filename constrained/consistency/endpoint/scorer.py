@@ -235,6 +235,6 @@ def _equal(draws: list[Draw], temperature: float) -> str:
     if len(draws) < 2 or len({draw.text for draw in draws}) > 1:
         return ""
     return (
-        f"all {len(draws)} draws are equal at temperature {temperature:g}: the model is sure, or the "
-        "server always takes the likeliest token"
+        f"all {len(draws)} draws are equal at temperature {temperature:g}: the model is sure, or "
+        "the server always takes the likeliest token"
     )

@@ -1,13 +1,16 @@
 """`ServerTexts`: how likely given texts are after a prompt, asked of a server that can say it.
 
-vLLM reads a prompt with an output after it as one prompt (``echo`` with ``max_tokens: 0``) and gives
-the log-probability of every token in it. Its own tokenizer (``/tokenize``) says which tokens these
+vLLM reads a prompt with an output after it as one prompt (``echo`` with ``max_tokens: 0``) and
+gives the log-probability of every token in it. Its own tokenizer (``/tokenize``) says which tokens these
 are, with its own chat template around a chat, so nothing about the model has to be known here.
 """
 
 from __future__ import annotations
 
+import json
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from threading import Lock
 from typing import Any
 
@@ -18,8 +21,13 @@ from constrained.errors import GenerationError
 
 __all__ = ["ServerTexts"]
 
+Steps = tuple[dict[Path, Step], int]
+
 AT_ONCE = 32
 """Outputs in one request."""
+
+REMEMBERED = 16
+"""Prompts whose answers are kept."""
 
 ANCHOR = "\n"
 """What is put in front of an output where a tokenizer puts a space in front of every text."""
@@ -48,6 +56,7 @@ class ServerTexts:
         self._lock = Lock()
         self._paths: TokenPaths | None = None
         self._ends: tuple[int, ...] = ()
+        self._known: OrderedDict[str, Future[Steps]] = OrderedDict()
 
     @property
     def paths(self) -> TokenPaths:
@@ -60,13 +69,31 @@ class ServerTexts:
                 self._paths = paths
             return self._paths
 
-    def steps(self, prompt: Mapping[str, Any], listed: int) -> tuple[dict[Path, Step], int]:
+    def steps(self, prompt: Mapping[str, Any], listed: int) -> Steps:
         """What is known at every step of every output, and the number of tokens of the prompt.
 
         `prompt` is what is asked for (``messages`` or ``prompt``); `listed` is how many of the
-        likeliest tokens are told at every step. Raises `GenerationError` when the server does not
-        give the log-probabilities of exactly these tokens.
+        likeliest tokens are told at every step. Cells that differ by their temperature alone share
+        the answer. Raises `GenerationError` when the server does not give the log-probabilities of
+        exactly these tokens.
         """
+        key = json.dumps([prompt, listed])
+        with self._lock:
+            known = self._known.get(key)
+            if known is None:
+                asked = self._known[key] = Future()
+                while len(self._known) > REMEMBERED:
+                    self._known.popitem(last=False)
+        if known is not None:
+            return known.result()
+        try:
+            asked.set_result(self._steps(prompt, listed))
+        except BaseException as error:
+            asked.set_exception(error)
+            raise
+        return asked.result()
+
+    def _steps(self, prompt: Mapping[str, Any], listed: int) -> Steps:
         paths = self.paths
         chat = {"add_generation_prompt": True} if "messages" in prompt else {}
         before = self._ids({**prompt, **chat})
@@ -91,7 +118,7 @@ class ServerTexts:
     def _scored(
         self, before: list[int], paths: Sequence[Path], listed: int
     ) -> Iterator[tuple[Path, list[float], list[list[float]], str]]:
-        """Every path with the log-probability of each token, those of the likeliest, and its text."""
+        """Every path with the logarithms of its tokens and of the likeliest ones, and its text."""
         for first in range(0, len(paths), AT_ONCE):
             asked = paths[first : first + AT_ONCE]
             answer = self._client.ask(
