@@ -1,8 +1,8 @@
 """`ServerTexts`: how likely given texts are after a prompt, asked of a server that can say it.
 
 vLLM reads a prompt with an output after it as one prompt (``echo`` with ``max_tokens: 0``) and
-gives the log-probability of every token in it. Its own tokenizer (``/tokenize``) says which tokens these
-are, with its own chat template around a chat, so nothing about the model has to be known here.
+gives the log-probability of every token in it. Its own tokenizer (``/tokenize``) says which tokens
+these are, with its own chat template around a chat: nothing of the model has to be known here.
 """
 
 from __future__ import annotations
