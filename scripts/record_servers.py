@@ -46,9 +46,7 @@ def trimmed(value: Any, place: str = "") -> Any:
         return value
     by_name = place == "top_logprobs" and "token" not in value
     kept = None if by_name else KEPT.get(place)
-    return {
-        name: trimmed(one, name) for name, one in value.items() if kept is None or name in kept
-    }
+    return {name: trimmed(one, name) for name, one in value.items() if kept is None or name in kept}
 
 
 class Between:
@@ -63,7 +61,9 @@ class Between:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 sent = {**body, "model": model} if "model" in body else body
                 status, reply = asked(real + self.path, sent)
-                reply = json.loads(json.dumps(trimmed(reply)).replace(json.dumps(model)[1:-1], NAMED))
+                reply = json.loads(
+                    json.dumps(trimmed(reply)).replace(json.dumps(model)[1:-1], NAMED)
+                )
                 outer.exchanges.append(
                     {"path": self.path, "body": body, "status": status, "reply": reply}
                 )

@@ -20,7 +20,12 @@ SCHEMA = {
     "properties": {
         "why": {"type": "string", "maxLength": 20},
         "score": {"type": "integer", "minimum": 0, "maximum": 10},
-        "tags": {"type": "array", "items": {"enum": ["a", "b"]}, "maxItems": 2, "uniqueItems": True},
+        "tags": {
+            "type": "array",
+            "items": {"enum": ["a", "b"]},
+            "maxItems": 2,
+            "uniqueItems": True,
+        },
     },
     "required": ["why", "score", "tags"],
     "additionalProperties": False,

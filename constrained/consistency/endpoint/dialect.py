@@ -32,7 +32,8 @@ class Dialect:
     are the keywords of JSON Schema that the server enforces (others are not sent; None: all are
     sent). `formats` are the values of ``format`` among them.
 
-    `listed` is how many log-probabilities are asked for (0: the server gives none), `texts` whether
+    `listed` is how many log-probabilities are asked for (0: it gives none), `merges` whether tokens
+    that read alike are listed as one, with the number of the least likely. `texts` is whether
     the server says how likely a text is that it did not write. `several` is whether one request may
     ask for several answers.
     """
@@ -46,6 +47,7 @@ class Dialect:
     enforced: frozenset[str] | None = None
     formats: frozenset[str] = field(default_factory=frozenset)
     listed: int = 20
+    merges: bool = False
     texts: bool = False
     several: bool = True
 
@@ -124,7 +126,7 @@ ALL = (
         completions=("grammar",),
         enforced=NOTES | STRUCTURE | OBJECTS | ARRAYS | STRINGS | UNIONS,
         formats=frozenset({"date", "time", "date-time", "uuid"}),
-        listed=200,
+        merges=True,
         several=False,
     ),
     Dialect(

@@ -10,6 +10,7 @@ from constrained.consistency.endpoint.client import Client
 from constrained.consistency.endpoint.constraint import sampling_of
 from constrained.consistency.endpoint.logprobs import (
     Distributed,
+    check_apart,
     first_tokens,
     likeliest_unlisted,
     one_token_distribution,
@@ -106,6 +107,8 @@ class ExactScores:
     def _of_one_token(self, answer: Mapping[str, Any], temperature: float) -> Distributed:
         choice = answers_of(answer, self._endpoint.route)[0].choice
         tokens = first_tokens(choice)
+        if self._dialect.merges:
+            check_apart(choice, tokens, self._dialect.listed)
         least = likeliest_unlisted(choice, tokens)
         return one_token_distribution(tokens, list(self._scores), temperature, least=least)
 

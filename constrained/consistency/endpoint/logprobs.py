@@ -25,6 +25,7 @@ __all__ = [
     "KNOWN",
     "Distributed",
     "Rest",
+    "check_apart",
     "first_tokens",
     "likeliest_unlisted",
     "log_probability",
@@ -161,15 +162,37 @@ def likeliest_unlisted(choice: Mapping[str, Any], tokens: Sequence[tuple[str, fl
     Servers add the token that was drawn to the likeliest ones, however unlikely it is, so it says
     nothing of the others.
     """
-    try:
-        logprobs = choice["logprobs"]
-        drawn = logprobs["content"][0]["token"] if "content" in logprobs else logprobs["tokens"][0]
-    except (TypeError, KeyError, IndexError):
-        drawn = None
+    drawn = _drawn(choice)
     logs = sorted(log for token, log in tokens if token != drawn)
     if len(logs) == len(tokens) and len(logs) > 1:
         logs = logs[1:]  # the one that was drawn cannot be told, and may be the last
     return logs[0] if logs else tokens[0][1]
+
+
+def check_apart(
+    choice: Mapping[str, Any], tokens: Sequence[tuple[str, float]], wanted: int
+) -> None:
+    """Refuse a list of `wanted` tokens in which some that read alike were made one.
+
+    Which they are cannot be seen, nor how likely they are together: there are fewer than there
+    should be. The token that was drawn comes on top when it is not among the likeliest.
+    """
+    drawn = _drawn(choice)
+    others = tokens[:-1] if drawn is None or tokens[-1][0] == drawn else tokens
+    if len(others) < wanted:
+        raise GenerationError(
+            f"the server lists tokens that read alike as one: {len(tokens)} of the {wanted} "
+            f"likeliest are told apart; {SAMPLED}"
+        )
+
+
+def _drawn(choice: Mapping[str, Any]) -> Any:
+    """The text of the first token of the answer; None where it is not told."""
+    try:
+        logprobs = choice["logprobs"]
+        return logprobs["content"][0]["token"] if "content" in logprobs else logprobs["tokens"][0]
+    except (TypeError, KeyError, IndexError):
+        return None
 
 
 def one_token_distribution(
