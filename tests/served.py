@@ -1,6 +1,6 @@
 """Plans that were run on real servers, and the replies of then: what a replay of them needs.
 
-`scripts/record_servers.py` runs the plans of a server against it and writes what was said into
+`benchmarks/record_servers.py` runs the plans of a server against it and writes what was said into
 tests/data/servers; tests answer the same requests with it. A request that differs from the recorded
 one by anything has no answer, so what is sent here is what that server took.
 """
@@ -88,7 +88,7 @@ PLANS: dict[str, dict[str, dict[str, Any]]] = {
     "llama-cpp-python-0.3.36": {
         "exact, one token": {
             "address": "#server=llama-cpp-python",
-            "spec": {"choice": {"1": 1, "2": 2, "3": 3}},
+            "spec": {"choice": {"1": 1, "4": 4}},
             "scoring": "exact",
             "temperatures": [1.0, 0.5],
         },
@@ -129,7 +129,7 @@ LOGPROBS: dict[str, dict[str, dict[str, Any]]] = {
             "temperature": 1.0,
             "repeat_penalty": 1.0,
             "top_k": 0,
-            "grammar": 'root ::= "I" | "The"',
+            "grammar": 'root ::= "Cat" | "The"',
         },
     },
 }

@@ -168,7 +168,7 @@ class Client:
         except (OSError, http.client.HTTPException):
             text = ""
         try:
-            value = json.loads(text)
+            value = self._secret.cut(json.loads(text))
             told = value.get("error", value) if isinstance(value, dict) else value
             told = told.get("message", told) if isinstance(told, dict) else told
             text = told if isinstance(told, str) else str(told)

@@ -1,6 +1,6 @@
 """Runs the plans of tests/served.py on a real server and writes down what it says.
 
-    python scripts/record_servers.py vllm-0.32.0 http://127.0.0.1:8123 --local ./model
+    python benchmarks/record_servers.py vllm-0.32.0 http://127.0.0.1:8123 --local ./model
 
 The server has to know its model under the name "a-model" (or name it with --model). With --local, a
 folder with the same weights, exact cells are compared with those of this library in float32. What
