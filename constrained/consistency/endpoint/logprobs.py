@@ -23,6 +23,7 @@ from constrained.errors import GenerationError
 
 __all__ = [
     "KNOWN",
+    "MOST_TOKENS",
     "Distributed",
     "Rest",
     "check_apart",
@@ -122,10 +123,13 @@ class Rest:
 
 def log_probability(value: Any) -> float | None:
     """A log-probability that a server gave; None for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    log = float(value) if abs(value) < 1e300 else math.copysign(math.inf, value)
-    return min(log, 0.0) if log <= ROUNDING else None
+    try:
+        log = float(value)
+    except OverflowError:
+        return None
+    return min(log, 0.0) if log <= ROUNDING else None  # NaN is no log-probability either
 
 
 def first_tokens(choice: Mapping[str, Any]) -> list[tuple[str, float]]:

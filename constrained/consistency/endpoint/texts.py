@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from constrained.consistency.endpoint.client import Client
-from constrained.consistency.endpoint.logprobs import log_probability
+from constrained.consistency.endpoint.logprobs import MOST_TOKENS, log_probability
 from constrained.consistency.endpoint.paths import Path, Step, TokenPaths
 from constrained.errors import GenerationError
 
@@ -200,7 +200,9 @@ class ServerTexts:
         """The tokens of a text or a chat, as the server reads it."""
         body = {"model": self._settings.get("model"), **what}
         tokens = self._client.ask(body, f"{self._root}/tokenize").get("tokens")
-        if not isinstance(tokens, list) or not all(type(one) is int for one in tokens):
+        if not isinstance(tokens, list) or not all(
+            type(one) is int and 0 <= one < MOST_TOKENS for one in tokens
+        ):
             raise GenerationError(f"the server's /tokenize gave no tokens; {SAMPLED}")
         return tokens
 
