@@ -16,11 +16,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from constrained.consistency.endpoint import Client, Endpoint, EndpointScorer, read_endpoint
+from constrained.consistency.analysis import analyse
+from constrained.consistency.endpoint import (
+    Client,
+    Endpoint,
+    EndpointScorer,
+    EndpointScorers,
+    read_endpoint,
+)
 from constrained.consistency.endpoint.client import LARGEST
 from constrained.consistency.endpoint.logprobs import Rest, first_tokens, one_token_distribution
 from constrained.consistency.plan import Plan
 from constrained.consistency.records import CellRecord
+from constrained.consistency.run import run
 from constrained.consistency.scoring import tasks_of
 from constrained.consistency.store import Store
 from constrained.errors import ConstrainedError, GenerationError, InvalidSpec, ModelError
@@ -112,9 +120,11 @@ def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for(start, drop):
     ],
 )
 def test_answers_that_are_none_are_errors_of_ours(reply):
-    with speaking(lambda connection: connection.sendall(reply)) as base:
-        with pytest.raises((ModelError, GenerationError)) as error:
-            Client(Endpoint(base), timeout=5, retries=0).ask({})
+    with (
+        speaking(lambda connection: connection.sendall(reply)) as base,
+        pytest.raises((ModelError, GenerationError)) as error,
+    ):
+        Client(Endpoint(base), timeout=5, retries=0).ask({})
     assert len(str(error.value)) < 1_000
 
 
@@ -394,3 +404,23 @@ def test_addresses_that_cannot_be_asked_are_refused_when_they_are_read(address, 
     with pytest.raises(InvalidSpec) as error:
         read_endpoint(address)
     assert str(error.value).startswith(problem)
+
+
+def test_a_report_says_when_a_server_never_draws_anything_else(tmp_path):
+    def reported(text: Callable[[dict[str, Any]], str], name: str) -> tuple[str, ...]:
+        with Server(lambda body: said(text(body))) as server:
+            items = [{"id": f"e{i}", "text": str(i)} for i in range(4)]
+            scoring = {"kind": "sampled", "draws": 4}
+            plan = plan_of(f"{server.base}#constrain=no", items=items, scoring=scoring)
+            run(plan, tmp_path / name, scorers=EndpointScorers(plan))
+        return analyse(tmp_path / name).judges[0].quality.notes
+
+    def greedy(body: dict[str, Any]) -> str:
+        return f"Score: {int(body['messages'][0]['content'].split()[1]) + 3}"
+
+    note = (
+        "all draws of a cell are equal, in every cell: the model is sure of each answer, or the "
+        "server that was asked always takes the likeliest token"
+    )
+    assert note in reported(greedy, "greedy.db")
+    assert note not in reported(lambda body: f"Score: {body['seed'] % 3}", "drawn.db")

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constrained.consistency.analysis import analyse
-from constrained.consistency.endpoint import Client, Endpoint, EndpointScorers
+from constrained.consistency.endpoint import Client, Endpoint, EndpointScorers, read_endpoint
 from constrained.consistency.endpoint.secret import CUT, Secret
 from constrained.consistency.report import to_html
 from constrained.consistency.run import run
@@ -65,8 +65,7 @@ def test_the_key_that_is_used_when_none_is_named_is_checked_too(monkeypatch):
 
 def test_a_key_in_the_place_of_a_variable_is_not_shown():
     with pytest.raises(InvalidSpec) as error:
-        plan = plan_of("http://localhost:1/v1#key=sk-very-secret")
-        EndpointScorers(plan)(plan.variants[0]).__enter__()
+        read_endpoint("http://localhost:1/v1#key=sk-very-secret")
     assert "no name of an environment variable" in str(error.value)
     assert "very-secret" not in str(error.value)
 
@@ -104,13 +103,12 @@ def test_a_key_in_an_error_is_in_no_message_and_no_traceback(monkeypatch, form):
     for answer in answers:
         with Server(lambda _, answer=answer: answer) as server:
             client = client_of(server, retries=1)
+            text, behind = "", None
             try:
-                found = client.ask({})
+                text = json.dumps(client.ask({}))
             except (ModelError, GenerationError) as error:
-                text = "".join(traceback.format_exception(error))
-                assert error.__context__ is None
-            else:
-                text = json.dumps(found)
+                text, behind = "".join(traceback.format_exception(error)), error.__context__
+        assert behind is None
         assert hidden(text, form), answer
 
 
