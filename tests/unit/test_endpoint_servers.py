@@ -362,3 +362,66 @@ def test_tokens_that_a_server_does_not_score_are_said():
         "the server did not give the log-probabilities of the tokens it was sent"
     )
     assert record.local is None
+
+
+def test_a_server_without_a_tokenizer_route_fails_cells_and_not_the_run():
+    def answer(_: dict[str, Any]) -> Any:
+        if stub.paths[-1] == "/tokenize":
+            return 404, {}, {"detail": "Not Found"}
+        return {"choices": [{"message": {"content": "x"}}]}
+
+    with Server(answer) as stub:
+        plan = served_plan(f"{stub.base}#server=vllm", spec="range:8..10", scoring="exact")
+        scorer = EndpointScorer(plan, plan.variants[0], concurrency=1)
+        records = list(scorer.score(tasks_of(plan, {})))
+    assert [record.local for record in records] == [None, None]
+    assert records[0].notes[0].startswith("the server has no /tokenize: status 404: Not Found")
+
+
+def test_formats_of_too_many_outputs_are_not_asked_one_by_one():
+    def answer(_: dict[str, Any]) -> Any:
+        return {"choices": [{"message": {"content": "x"}}]}
+
+    with Server(answer) as stub:
+        plan = served_plan(f"{stub.base}#server=vllm", spec="range:0..5000", scoring="exact")
+        scorer = EndpointScorer(plan, plan.variants[0], concurrency=1)
+        record = next(iter(scorer.score(tasks_of(plan, {}))))
+    assert record.notes[0].startswith("the format has 5,001 outputs, and a server is asked for at")
+
+
+def test_servers_with_one_seed_are_asked_for_one_answer_after_the_other():
+    under_way: list[int] = []
+    most: list[int] = []
+
+    def answer(_: dict[str, Any]) -> Any:
+        under_way.append(1)
+        most.append(len(under_way))
+        under_way.pop()
+        return {"choices": [{"message": {"content": "7"}}]}
+
+    with Server(answer) as stub:
+        address = f"{stub.base}#server=transformers&constrain=no"
+        plan = served_plan(address, spec="range:0..9")
+        scorer = EndpointScorer(plan, plan.variants[0], concurrency=8)
+        assert len(list(scorer.score(tasks_of(plan, {})))) == 2
+    assert max(most) == 1
+    assert scorer._concurrency == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "scores"),
+    [
+        ("choice:0|1", (0.0, 1.0)),
+        ("choice:1|2.5|-3", (-3.0, 1.0, 2.5)),
+        ("choice:07|8", (7.0, 8.0)),
+    ],
+)
+def test_scores_in_one_line_are_scores(text, scores):
+    plan = served_plan("http://localhost:1/v1#server=vllm", spec=text, scoring="exact")
+    assert plan.support == scores
+    assert sorted(plan.spec_of().enumerate()) == sorted(text.removeprefix("choice:").split("|"))
+
+
+def test_words_in_one_line_have_no_scores_of_their_own():
+    with pytest.raises(InvalidSpec, match="the output '1' has no score"):
+        served_plan("http://localhost:1/v1#server=vllm", spec="choice:no|1")

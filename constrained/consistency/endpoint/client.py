@@ -26,6 +26,9 @@ AGAIN = (408, 409, 425, 429, 500, 502, 503, 504, 529)
 REFUSED = (400, 413, 422)
 """Status codes that say that this one request cannot be answered (too long, not understood)."""
 
+MISSING = (404, 405, 501)
+"""Status codes that say that a server does not have a route beside its own."""
+
 LARGEST = 16 * 2**20
 """Bytes of an answer. As values they take up to sixty times as much (empty lists in a list)."""
 
@@ -112,6 +115,8 @@ class Client:
             if not isinstance(found, _Failed):
                 return found
             problem = self._secret.cut(found.problem)[: SHOWN + 100]
+            if url != self.endpoint.url and found.status in MISSING:
+                raise GenerationError(f"the server has no {urlsplit(url).path}: {problem}")
             if found.status in REFUSED:
                 raise GenerationError(f"the server refused: {problem}")
             if found.status and found.status not in AGAIN:
@@ -169,7 +174,9 @@ class Client:
             text = ""
         try:
             value = self._secret.cut(json.loads(text))
-            told = value.get("error", value) if isinstance(value, dict) else value
+            told = value
+            if isinstance(value, dict):
+                told = value.get("error", value.get("detail", value))
             told = told.get("message", told) if isinstance(told, dict) else told
             text = told if isinstance(told, str) else str(told)
         except (ValueError, RecursionError):

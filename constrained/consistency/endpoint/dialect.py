@@ -33,9 +33,9 @@ class Dialect:
     sent). `formats` are the values of ``format`` among them.
 
     `listed` is how many log-probabilities are asked for (0: it gives none), `merges` whether tokens
-    that read alike are listed as one, with the number of the least likely. `texts` is whether
-    the server says how likely a text is that it did not write. `several` is whether one request may
-    ask for several answers.
+    that read alike are listed as one, with the number of the least likely. `texts` is whether the
+    server says how likely a text is that it did not write. `several` is whether one request may ask
+    for several answers, `one_by_one` whether requests under way together would share one seed.
     """
 
     name: str
@@ -50,6 +50,7 @@ class Dialect:
     merges: bool = False
     texts: bool = False
     several: bool = True
+    one_by_one: bool = False
 
 
 NO_PENALTIES = {"presence_penalty": 0.0, "frequency_penalty": 0.0}
@@ -145,6 +146,7 @@ ALL = (
         generation_config=True,
         listed=0,
         several=False,
+        one_by_one=True,
     ),
 )
 

@@ -72,9 +72,9 @@ class ExactScores:
         answers: list[Mapping[str, Any]] = []
         found: Distributed | None = None
         if not self._only_texts:
-            answer = self._first(prompt)
-            answers.append(answer)
             try:
+                answer = self._first(prompt)
+                answers.append(answer)
                 found = self._of_one_token(answer, cell.temperature)
             except GenerationError:
                 if self._texts is None:

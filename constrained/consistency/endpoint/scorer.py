@@ -62,7 +62,7 @@ class EndpointScorer:
         self.endpoint: Endpoint = read_endpoint(variant.endpoint)
         self._variant = variant
         self._client = client if client is not None else Client(self.endpoint)
-        self._concurrency = max(1, concurrency)
+        self._concurrency = 1 if self.endpoint.dialect.one_by_one else max(1, concurrency)
         self._check()
         self._exact: ExactScores | None = None
         self._constraint = Constraint()

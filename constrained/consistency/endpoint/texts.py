@@ -23,8 +23,9 @@ __all__ = ["ServerTexts"]
 
 Steps = tuple[dict[Path, Step], int]
 
+MOST_OUTPUTS = 4_096
 AT_ONCE = 32
-"""Outputs in one request."""
+"""Outputs that are asked for in all, and in one request."""
 
 REMEMBERED = 16
 """Prompts whose answers are kept."""
@@ -63,6 +64,11 @@ class ServerTexts:
         """The outputs in the tokens of the server; asked for once."""
         with self._lock:
             if self._paths is None:
+                if len(self._outputs) > MOST_OUTPUTS:
+                    raise GenerationError(
+                        f"the format has {len(self._outputs):,} outputs, and a server is asked for "
+                        f"at most {MOST_OUTPUTS:,}; {SAMPLED}"
+                    )
                 paths = TokenPaths(self._spelled())
                 if paths.inner_ends:
                     self._ends = self._end_ids()
