@@ -92,7 +92,7 @@ def test_temperatures_of_one_prompt_are_one_question():
         records = list(scorer.score(tasks_of(plan, {})))
         asked = [path for path in stub.paths if path == "/v1/completions"]
     assert len(records) == 2
-    assert len(asked) <= 3  # the first tokens (by one cell or both), then all outputs
+    assert len(asked) <= 4  # the first tokens (by one cell or both), all outputs, what is likely
 
 
 def test_llama_cpp_python_gives_exact_shares_of_single_tokens():

@@ -117,7 +117,7 @@ class ExactScores:
             raise GenerationError("the server does not say how likely a text is")
         free = self._plan.scoring.free
         asked = {name: prompt[name] for name in ("messages", "prompt") if name in prompt}
-        listed = self._dialect.listed if free and self._warm else 1
+        listed = self._dialect.listed if free and self._warm else 0
         steps, tokens = self._texts.steps(asked, listed)
         return self._texts.paths.distribution(steps, temperature, free=free), tokens
 

@@ -23,6 +23,7 @@ from constrained.errors import GenerationError
 
 __all__ = [
     "KNOWN",
+    "LEAST",
     "MOST_TOKENS",
     "Distributed",
     "Rest",

@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from constrained.consistency.endpoint.client import Client
-from constrained.consistency.endpoint.logprobs import MOST_TOKENS, log_probability
+from constrained.consistency.endpoint.logprobs import LEAST, MOST_TOKENS, log_probability
 from constrained.consistency.endpoint.paths import Path, Step, TokenPaths
 from constrained.errors import GenerationError
 
@@ -26,6 +26,10 @@ Steps = tuple[dict[Path, Step], int]
 MOST_OUTPUTS = 4_096
 AT_ONCE = 32
 """Outputs that are asked for in all, and in one request."""
+
+REPLY = 8 * 2**20
+PER_TOKEN = 400
+"""Bytes of a reply that are aimed at, and those that it has for one token of a prompt."""
 
 REMEMBERED = 16
 """Prompts whose answers are kept."""
@@ -79,9 +83,9 @@ class ServerTexts:
         """What is known at every step of every output, and the number of tokens of the prompt.
 
         `prompt` is what is asked for (``messages`` or ``prompt``); `listed` is how many of the
-        likeliest tokens are told at every step. Cells that differ by their temperature alone share
-        the answer. Raises `GenerationError` when the server does not give the log-probabilities of
-        exactly these tokens.
+        likeliest tokens are told at every step (0: none). Cells that differ by their temperature
+        alone share the answer. Raises `GenerationError` when the server does not give the
+        log-probabilities of exactly these tokens.
         """
         key = json.dumps([prompt, listed])
         with self._lock:
@@ -106,43 +110,60 @@ class ServerTexts:
         names = {path: text for text, path in paths.outputs.items()}
         ended = [(*path, end) for path in paths.inner_ends for end in self._ends]
         steps: dict[Path, Step] = {}
-        for path, logs, tops, text in self._scored(before, [*paths.leaves, *ended], listed):
+        for path, logs, text in self._scored(before, [*paths.leaves, *ended]):
             last = len(path) - 1
             if path in names and not text.endswith(names[path]):
                 raise GenerationError(
                     f"the server's tokens of {names[path]!r:.80} read {text[-80:]!r}; {SAMPLED}"
                 )
-            for place, (log, top) in enumerate(zip(logs, tops, strict=True)):
+            for place, log in enumerate(logs):
                 step = steps.setdefault(path[:place], Step())
                 if place == last and path not in names:
                     step.ends[path[last]] = log
                 else:
                     step.logs[path[place]] = log
-                step.listed = top
+        for path, top in self._likeliest(before, list(steps), listed) if listed else ():
+            steps[path].listed = top
         return steps, len(before)
 
     def _scored(
+        self, before: list[int], paths: Sequence[Path]
+    ) -> Iterator[tuple[Path, list[float], str]]:
+        """Every path with the log-probabilities of its tokens, and its text after the prompt's."""
+        longest = len(before) + max(map(len, paths))
+        at_once = max(1, min(AT_ONCE, REPLY // (longest * PER_TOKEN)))
+        for first in range(0, len(paths), at_once):
+            asked = paths[first : first + at_once]
+            choices = self._completed(
+                [[*before, *path] for path in asked], echo=True, logprobs=1, max_tokens=0
+            )
+            for path, choice in zip(asked, choices, strict=True):
+                yield path, _of_tokens(choice, path), str(choice.get("text"))
+
+    def _likeliest(
         self, before: list[int], paths: Sequence[Path], listed: int
-    ) -> Iterator[tuple[Path, list[float], list[list[float]], str]]:
-        """Every path with the logarithms of its tokens and of the likeliest ones, and its text."""
+    ) -> Iterator[tuple[Path, list[float]]]:
+        """Every path with the log-probabilities of the likeliest tokens after it."""
         for first in range(0, len(paths), AT_ONCE):
             asked = paths[first : first + AT_ONCE]
-            answer = self._client.ask(
-                {
-                    **self._settings,
-                    "prompt": [[*before, *path] for path in asked],
-                    "add_special_tokens": False,
-                    "echo": True,
-                    "logprobs": listed,
-                    "return_tokens_as_token_ids": True,
-                    "max_tokens": 0,
-                },
-                f"{self._base}/completions",
+            choices = self._completed(
+                [[*before, *path] for path in asked], logprobs=listed, max_tokens=1
             )
-            choices = _by_index(answer, len(asked))
             for path, choice in zip(asked, choices, strict=True):
-                logs, tops = _of_tokens(choice, path, listed)
-                yield path, logs, tops, str(choice.get("text"))
+                yield path, _of_next(choice, listed)
+
+    def _completed(self, prompts: list[list[int]], **how: Any) -> list[Mapping[str, Any]]:
+        answer = self._client.ask(
+            {
+                **self._settings,
+                "prompt": prompts,
+                "add_special_tokens": False,
+                "return_tokens_as_token_ids": True,
+                **how,
+            },
+            f"{self._base}/completions",
+        )
+        return _by_index(answer, len(prompts))
 
     def _spelled(self) -> dict[str, Path]:
         """Every output in the tokens in which the server's tokenizer spells it inside a text."""
@@ -228,28 +249,35 @@ def _by_index(answer: Mapping[str, Any], wanted: int) -> list[Mapping[str, Any]]
     return [found[place] for place in range(wanted)]
 
 
-def _of_tokens(
-    choice: Mapping[str, Any], path: Path, listed: int
-) -> tuple[list[float], list[list[float]]]:
-    """The log-probabilities of the last tokens of a prompt, and of the likeliest at each place."""
+def _of_tokens(choice: Mapping[str, Any], path: Path) -> list[float]:
+    """The log-probabilities of the last tokens of a prompt."""
     logs: list[float | None] = []
-    tops: list[list[float]] = []
     try:
         given = choice["logprobs"]
         ids = [_token_id(name) for name in given["tokens"][-len(path) :]]
         logs = [log_probability(value) for value in given["token_logprobs"][-len(path) :]]
-        for top in given["top_logprobs"][-len(path) :]:
-            # The token that was sent is among them, likely or not; bounds are for the others.
-            known = [log for log in map(log_probability, top.values()) if log is not None]
-            tops.append(sorted(known, reverse=True)[:listed])
-    except (TypeError, KeyError, AttributeError):
+    except (TypeError, KeyError):
         ids = []
     whole = [log for log in logs if log is not None]
-    if tuple(ids) != path or len(whole) != len(path) or len(tops) != len(path) or not all(tops):
+    if tuple(ids) != path or len(whole) != len(path):
         raise GenerationError(
             f"the server did not give the log-probabilities of the tokens it was sent; {SAMPLED}"
         )
-    return whole, tops
+    return whole
+
+
+def _of_next(choice: Mapping[str, Any], listed: int) -> list[float]:
+    """The log-probabilities of the likeliest first tokens of an answer."""
+    try:
+        top = choice["logprobs"]["top_logprobs"][0]
+        logs = [log_probability(value) for value in top.values()]
+    except (TypeError, KeyError, IndexError, AttributeError):
+        logs = []
+    # The token that was drawn is among them, likely or not; the bounds are for the others.
+    known = sorted((log for log in logs if log is not None), reverse=True)[:listed]
+    if not known or known[0] < LEAST:
+        raise GenerationError(f"the server did not list the likeliest tokens; {SAMPLED}")
+    return known
 
 
 def _token_id(name: Any) -> int:
