@@ -362,19 +362,21 @@ def test_a_thousand_damaged_answers_raise_nothing_but_our_errors(monkeypatch, tm
     draw = random.Random(11)
     chance = 0.0
     paths: list[str] = []
+    damaged: list[bool] = []
 
     def ask(self: Client, body: dict[str, Any], url: str = "") -> dict[str, Any]:
         path = (url or self.endpoint.url).removeprefix("http://localhost:1")
         paths.append(path)
         reply = _right(path, json.loads(json.dumps(body)))
-        found = _mutated(reply, draw) if draw.random() < chance else reply
+        damaged.append(draw.random() < chance)
+        found = _mutated(reply, draw) if damaged[-1] else reply
         if not isinstance(found, dict):
             raise ModelError(self.endpoint.url, "the answer is not JSON")
         return found
 
     monkeypatch.setattr(Client, "ask", ask)
     records = []
-    for round_, plan in ((i, plan) for i in range(120) for plan in _plans("http://localhost:1/v1")):
+    for round_, plan in ((i, plan) for i in range(240) for plan in _plans("http://localhost:1/v1")):
         chance = 0.0 if round_ == 0 else 0.4
         scorer = EndpointScorer(plan, plan.variants[0], concurrency=1)
         try:
@@ -385,8 +387,8 @@ def test_a_thousand_damaged_answers_raise_nothing_but_our_errors(monkeypatch, tm
         if not round_:
             assert all(r.local or {d.score for d in r.draws} == {7.0} for r in found)
         records += found
-    assert len(records) > 250
-    assert len(paths) > 2_500  # of which four in ten were damaged
+    assert len(records) > 100
+    assert sum(damaged) >= 1_000
     assert {"/tokenize", "/detokenize", "/v1/completions"} <= set(paths)
     for place, record in enumerate(records):
         if place % 40 == 0:
