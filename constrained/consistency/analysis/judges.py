@@ -364,9 +364,25 @@ def _notes(
     if items and mark is not None and not grid.scale[0] < mark <= grid.scale[-1]:
         which = "no" if mark > grid.scale[-1] else "every"
         notes.append(f"{which} score here reaches the pass mark {mark:g}: nothing can flip")
+    if _never_differ(grid):
+        notes.append(
+            "all draws of a cell are equal, in every cell: the model is sure of each answer, or "
+            "the server that was asked always takes the likeliest token"
+        )
     if share.known and share.value > 0.1:
         notes.append("draws with the same index agree across cells: were seeds reused?")
     return tuple(notes)
+
+
+def _never_differ(grid: Grid) -> bool:
+    """Whether cells were drawn again and again, and never with another score."""
+    drawn = grid.cells.present & (grid.kind == KINDS.index("sampled")) & (grid.cells.draws > 1)
+    again = float((grid.cells.draws[drawn] - 1).sum())
+    return again >= ENOUGH_AGAIN and not grid.cells.variance[drawn].any()
+
+
+ENOUGH_AGAIN = 10
+"""Draws beyond the first of their cell, from which on it is remarkable that none differs."""
 
 
 def _mean(values: Array | None) -> float:

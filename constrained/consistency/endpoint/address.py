@@ -11,16 +11,17 @@ of its cells: the route in the path, the rest after ``#``, which is never sent::
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal, get_args
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
+from typing import Literal
+from urllib.parse import SplitResult, parse_qsl, urlsplit, urlunsplit
 
+from constrained.consistency.endpoint.dialect import DIALECTS, Dialect
 from constrained.errors import InvalidSpec
 
-__all__ = ["KEY", "Endpoint", "Route", "Server", "read_endpoint"]
+__all__ = ["KEY", "Endpoint", "Route", "read_endpoint"]
 
 Route = Literal["chat", "completions"]
-Server = Literal["openai", "vllm", "llama.cpp"]
 
 PATHS: dict[Route, str] = {"chat": "/chat/completions", "completions": "/completions"}
 KEY = "OPENAI_API_KEY"
@@ -31,8 +32,8 @@ KEY = "OPENAI_API_KEY"
 class Endpoint:
     """Where and how a server is asked.
 
-    `base` ends in the API's version (``http://localhost:8000/v1``). `server` says which extensions
-    of the API it knows, `constrain` whether it is to enforce the output format (answers are
+    `base` ends in the API's version (``http://localhost:8000/v1``). `server` is the name of a
+    `Dialect`, `constrain` says whether the server is to enforce the output format (answers are
     validated either way). With `together` all draws of a cell are one request. `key` is the
     environment variable that holds the API key.
 
@@ -42,7 +43,7 @@ class Endpoint:
 
     base: str
     route: Route = "chat"
-    server: Server = "openai"
+    server: str = "openai"
     constrain: bool = True
     together: bool = False
     key: str = KEY
@@ -52,6 +53,11 @@ class Endpoint:
         """What is asked."""
         return self.base + PATHS[self.route]
 
+    @property
+    def dialect(self) -> Dialect:
+        """What the server knows of the API, and beyond it."""
+        return DIALECTS[self.server]
+
 
 def read_endpoint(address: str) -> Endpoint:
     """The endpoint that an address names; `InvalidSpec` for one that names none.
@@ -59,11 +65,7 @@ def read_endpoint(address: str) -> Endpoint:
     >>> read_endpoint("http://localhost:8080/v1/completions#server=llama.cpp").route
     'completions'
     """
-    parts = urlsplit(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidSpec(
-            f"{address!r} is no address of a server", hint="write http://localhost:8000/v1"
-        )
+    parts = _split(address)
     if parts.username is not None or parts.query:
         raise InvalidSpec(
             "the address of a server holds no password and no query",
@@ -75,32 +77,70 @@ def read_endpoint(address: str) -> Endpoint:
         route = "chat"
     path = path.removesuffix(PATHS["chat"]).removesuffix(PATHS["completions"])
     base = urlunsplit((parts.scheme, parts.netloc, path, "", ""))
-    said = dict(parse_qsl(parts.fragment, keep_blank_values=True))
-    unknown = sorted(set(said) - set(SETTINGS) - {"key"})
-    if unknown:
-        raise InvalidSpec(f"there is no setting {unknown[0]!r} after #", hint=HINT)
-    for name, known in SETTINGS.items():
-        if said.get(name, known[0]) not in known:
-            raise InvalidSpec(f"there is no {name} {said[name]!r}", hint=HINT)
-    server: Server = next((n for n in get_args(Server) if n == said.get("server")), "openai")
+    said = _settings(parts.fragment)
     return Endpoint(
         base,
         route,
-        server,
+        said.get("server", "openai"),
         said.get("constrain", "yes") == "yes",
         said.get("together", "no") == "yes",
         said.get("key", KEY),
     )
 
 
+def _split(address: str) -> SplitResult:
+    """The parts of an address that can be asked."""
+    try:
+        parts = urlsplit(address)
+        known = parts.scheme in ("http", "https") and bool(parts.hostname)
+        parts.netloc.encode("idna")
+        wrong = parts.port == 0
+    except ValueError:  # brackets that do not match, no such port, no such name
+        raise InvalidSpec(f"{address!r} is no address of a server", hint=EXAMPLE) from None
+    if not known or wrong:
+        raise InvalidSpec(f"{address!r} is no address of a server", hint=EXAMPLE)
+    if not UNQUOTED.fullmatch(address.partition("#")[0]):
+        raise InvalidSpec(
+            f"{address!r} holds a character that no address holds",
+            hint="write it as an escape: %20 for a space",
+        )
+    return parts
+
+
+def _settings(fragment: str) -> dict[str, str]:
+    """What stands after ``#``."""
+    pairs = parse_qsl(fragment, keep_blank_values=True)
+    said = dict(pairs)
+    unknown = sorted(set(said) - set(SETTINGS) - {"key"})
+    if unknown:
+        raise InvalidSpec(f"there is no setting {unknown[0]!r} after #", hint=HINT)
+    if len(pairs) > len(said):
+        twice = next(name for name in said if sum(name == one for one, _ in pairs) > 1)
+        raise InvalidSpec(f"the setting {twice!r} is given twice after #", hint="leave one out")
+    for name, known in SETTINGS.items():
+        if said.get(name, known[0]) not in known:
+            raise InvalidSpec(f"there is no {name} {said[name]!r}", hint=HINT)
+    if not VARIABLE.fullmatch(said.get("key", KEY)):
+        # What stands there may be the key itself, so it is not shown.
+        raise InvalidSpec(
+            "what stands after key= is no name of an environment variable",
+            hint="put the key into a variable and write the variable's name: #key=MY_KEY",
+        )
+    return said
+
+
+EXAMPLE = "write http://localhost:8000/v1"
+UNQUOTED = re.compile(r"[!-~]+")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 SETTINGS = {
-    "server": ("openai", "vllm", "llama.cpp"),
+    "server": tuple(DIALECTS),
     "constrain": ("yes", "no"),
     "together": ("no", "yes"),
 }
 """What may stand after ``#``, the default first."""
 
 HINT = (
-    "write #server=openai, vllm or llama.cpp, constrain=yes or no, together=yes or no, "
-    "key=VARIABLE, joined by &"
+    f"write #server={', '.join(list(DIALECTS)[:-1])} or {list(DIALECTS)[-1]}, constrain=yes or no, "
+    "together=yes or no, key=VARIABLE, joined by &"
 )

@@ -10,23 +10,16 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from constrained.consistency.endpoint.address import Endpoint, read_endpoint
+from constrained.consistency.endpoint.answer import answers_of, draw_of, prompt_tokens, served_by
 from constrained.consistency.endpoint.client import Client
-from constrained.consistency.endpoint.constraint import (
-    constraint_of,
-    sampling_of,
-    without_whitespace,
-)
-from constrained.consistency.endpoint.logprobs import first_tokens, one_token_distribution
+from constrained.consistency.endpoint.constraint import Constraint, constrained_to, sampling_of
+from constrained.consistency.endpoint.exact import ExactScores
 from constrained.consistency.plan import Cell, Plan, Variant, cell_seed
-from constrained.consistency.records import CellRecord, Draw, Score
-from constrained.consistency.scores import read_score, whole_text
+from constrained.consistency.records import CellRecord, Draw
 from constrained.consistency.scoring import LoadedModels, Scorer, Scorers, Task
-from constrained.errors import GenerationError, InvalidSpec, ModelError
+from constrained.errors import GenerationError, InvalidSpec
 
 __all__ = ["EndpointScorer", "EndpointScorers"]
-
-TOP_LOGPROBS = 20
-"""The most that the OpenAI API lists."""
 
 SEEDS = 2**31
 """Seeds that every server takes are below this."""
@@ -41,8 +34,8 @@ class EndpointScorer:
     * ``sampled``: one request per draw, each with a seed of its own; with ``#together=yes`` in the
       address one request for all draws of a cell, which costs the prompt once and has no seeds.
     * ``mode``: one request at temperature 0.
-    * ``exact``: one request for the log-probabilities of the first token; see `logprobs` for where
-      they are enough. A cell for which they are not is recorded as failed, with the reason.
+    * ``exact``: the log-probabilities of the first token, or of every output; see `ExactScores` for
+      where they are enough. A cell for which they are not is recorded as failed, with the reason.
 
     Every answer is read by the plan's format, whatever the server promised; one outside of it is a
     failure with its text kept. JSON counts whatever whitespace stands between its parts, which
@@ -69,15 +62,15 @@ class EndpointScorer:
         self.endpoint: Endpoint = read_endpoint(variant.endpoint)
         self._variant = variant
         self._client = client if client is not None else Client(self.endpoint)
-        self._concurrency = max(1, concurrency)
+        self._concurrency = 1 if self.endpoint.dialect.one_by_one else max(1, concurrency)
         self._check()
-        exact = plan.scoring.kind == "exact"
-        self._constraint = {} if exact else constraint_of(plan, self.endpoint)
-        sampling_of(plan, self.endpoint, 1.0)
-        self._outputs: dict[str, Score] = {}
-        if exact:
-            spec = plan.spec_of()
-            self._outputs = {t: plan.score_of(spec.parse(t)) for t in spec.enumerate()}
+        self._exact: ExactScores | None = None
+        self._constraint = Constraint()
+        if plan.scoring.kind == "exact":
+            self._exact = ExactScores(plan, self._client, variant.model)
+        else:
+            self._constraint = constrained_to(plan, self.endpoint)
+            sampling_of(plan, self.endpoint, 1.0)
 
     def score(self, tasks: Iterable[Task]) -> Iterator[CellRecord]:
         """One record per task, in order; see `Scorer`."""
@@ -96,12 +89,14 @@ class EndpointScorer:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def environment(self) -> dict[str, Any]:
-        """The server, its route, and whether it is to enforce the format."""
+        """The server, its route, whether it is to enforce the format, and what it does not."""
+        left_out = self._constraint.left_out
         return {
             "endpoint": self.endpoint.base,
             "server": self.endpoint.server,
             "route": self.endpoint.route,
-            "constrained": bool(self._constraint),
+            "constrained": bool(self._constraint.sent),
+            **({"not_enforced": list(left_out)} if left_out else {}),
         }
 
     def _check(self) -> None:
@@ -112,11 +107,11 @@ class EndpointScorer:
                 where="scoring",
                 hint="use kind: sampled",
             )
-        if kind == "exact" and (self.plan.scoring.top_k or self.plan.scoring.top_p):
+        if self.endpoint.together and not self.endpoint.dialect.several:
             raise InvalidSpec(
-                "log-probabilities are those of the model without top_k and top_p",
-                where="scoring",
-                hint="leave them out, or use kind: sampled",
+                f"{self.endpoint.server} gives one answer to a request",
+                where="variants.endpoint",
+                hint="leave together=yes out of the address",
             )
         strings = [name for name in self.plan.formats if name not in CHAT_FORMATS]
         if strings and self.endpoint.route == "chat":
@@ -142,12 +137,11 @@ class EndpointScorer:
         try:
             text = cell.text if self.endpoint.route == "chat" else cell.render()
             prompt = self._prompt(cell, text)
-            if self.plan.scoring.kind == "exact":
-                parts, answers = self._exact(cell, prompt)
-            else:
-                parts, answers = self._drawn(cell, prompt)
-            usage = sum(_tokens(answer) for answer in answers)
-            notes = sorted({note for answer in answers for note in _served(answer)})
+            scored = self._drawn if self._exact is None else self._exact.parts
+            parts, answers, note = scored(cell, prompt)
+            usage = sum(map(prompt_tokens, answers))
+            said = sorted({one for answer in answers for one in served_by(answer)})
+            notes = [*said, note] if note else said
         except GenerationError as error:
             parts = {"draws": self._failed(cell, str(error))}
             notes = [str(error)]
@@ -171,84 +165,31 @@ class EndpointScorer:
         messages.append({"role": "user", "content": text})
         return {"model": self._variant.model, "messages": messages}
 
-    def _exact(
-        self, cell: Cell, prompt: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-        chat = self.endpoint.route == "chat"
-        wanted = {"logprobs": True, "top_logprobs": TOP_LOGPROBS} if chat else {"logprobs": 20}
-        body = {
-            **prompt,
-            **sampling_of(self.plan, self.endpoint, 1.0),
-            **wanted,
-            "max_tokens": 1,
-        }
-        answer = self._client.ask(body)
-        tokens = first_tokens(_choices(answer)[0])
-        found = one_token_distribution(tokens, list(self._outputs), cell.temperature)
-        support = self.plan.support or tuple(sorted(set(self._outputs.values())))
-        return {
-            "support": support,
-            "local": self._by_score(found.local, support),
-            "free": self._by_score(found.free, support),
-            "removed_mass": found.removed_mass,
-            "numerics_floor": found.floor,
-        }, [answer]
-
-    def _by_score(
-        self, probabilities: Mapping[str, float], support: tuple[Score, ...]
-    ) -> tuple[float, ...]:
-        """The probability of every score: outputs of one score are added up."""
-        sums = dict.fromkeys(support, 0.0)
-        for text, p in probabilities.items():
-            sums[self._outputs[text]] += p
-        return tuple(sums.values())
-
     def _drawn(
         self, cell: Cell, prompt: Mapping[str, Any]
-    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    ) -> tuple[dict[str, Any], list[Mapping[str, Any]], str]:
         scoring = self.plan.scoring
         mode = scoring.kind == "mode"
         wanted = 1 if mode else scoring.draws
         body = {
             **prompt,
             **sampling_of(self.plan, self.endpoint, 0.0 if mode else cell.temperature),
-            **self._constraint,
+            **self._constraint.sent,
             "max_tokens": scoring.max_new_tokens,
         }
         draws: list[Draw] = []
-        answers = []
+        responses: list[Mapping[str, Any]] = []
         while len(draws) < wanted:
             index = len(draws)
             seed = None if mode else cell_seed(self.plan.seed, cell.address, index) % SEEDS
             many = wanted - index if self.endpoint.together else 1
             more = {} if seed is None else {"seed": seed}
-            answer = self._client.ask({**body, **more, **({"n": many} if many > 1 else {})})
-            answers.append(answer)
-            choices = _choices(answer)[:many]
+            response = self._client.ask({**body, **more, **({"n": many} if many > 1 else {})})
+            responses.append(response)
+            answers = answers_of(response, self.endpoint.route)[:many]
             alone = seed if many == 1 else None
-            draws += [self._draw(index + i, choice, alone) for i, choice in enumerate(choices)]
-        return {"draws": tuple(draws)}, answers
-
-    def _draw(self, index: int, choice: Mapping[str, Any], seed: int | None) -> Draw:
-        """What a server's answer says; a reason instead of a score where it says none."""
-        message = choice.get("message") or {}
-        said = message.get("content") if self.endpoint.route == "chat" else choice.get("text")
-        text = whole_text(said) if isinstance(said, str) else ""
-        reason = choice.get("finish_reason")
-        if message.get("refusal"):
-            text = whole_text(str(message["refusal"]))
-            return Draw(index, None, text, seed, failure="the model refused to answer")
-        score, failure = read_score(self.plan.spec_of(), text, field=self.plan.score)
-        if failure and self.plan.spec.kind in ("schema", "pydantic"):
-            compact = without_whitespace(text)
-            if compact is not None and compact != text:
-                score, failure = read_score(self.plan.spec_of(), compact, field=self.plan.score)
-        if failure and reason == "length":
-            limit = self.plan.scoring.max_new_tokens
-            failure = f"cut off after {limit} tokens; {failure}"
-        elif failure and reason == "content_filter":
-            failure = f"cut off by the server's content filter; {failure}"
-        return Draw(index, score, text, seed, failure=failure)
+            draws += [draw_of(self.plan, one, index + i, alone) for i, one in enumerate(answers)]
+        return {"draws": tuple(draws)}, responses, _equal(draws, cell.temperature)
 
     def _failed(self, cell: Cell, problem: str) -> tuple[Draw, ...]:
         """Draws without a score, so that a cell that failed is not taken for one without draws."""
@@ -289,31 +230,11 @@ class EndpointScorers:
         yield EndpointScorer(self.plan, variant, **self._options)
 
 
-def _choices(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The answers in a response; `ModelError` when there are none, for then the API is another."""
-    listed = answer.get("choices")
-    found: list[Mapping[str, Any]] = []
-    if isinstance(listed, list):
-        found = [choice for choice in listed if isinstance(choice, dict)]
-    if not found:
-        said = answer.get("error") or sorted(answer)
-        raise ModelError(
-            str(answer.get("model") or "endpoint"),
-            f"the response holds no choices but {said!r:.200}",
-            hint="is the address that of an OpenAI-compatible API?",
-        )
-    return found
-
-
-def _tokens(answer: Mapping[str, Any]) -> int:
-    """Prompt tokens that the server counted."""
-    usage = answer.get("usage")
-    counted = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-    return counted if isinstance(counted, int) else 0
-
-
-def _served(answer: Mapping[str, Any]) -> Iterator[str]:
-    """What the server says of itself: a model that changes under one name shows here."""
-    for name in ("model", "system_fingerprint"):
-        if isinstance(answer.get(name), str):
-            yield whole_text(f"{name} {answer[name]}")
+def _equal(draws: list[Draw], temperature: float) -> str:
+    """What to say of draws that are all one text; "" for others."""
+    if len(draws) < 2 or len({draw.text for draw in draws}) > 1:
+        return ""
+    return (
+        f"all {len(draws)} draws are equal at temperature {temperature:g}: the model is sure, or "
+        "the server always takes the likeliest token"
+    )

@@ -14,7 +14,9 @@ from constrained.prompts import PromptFormat
 __all__ = ["cell_key", "content_hashes"]
 
 VERSION = 1
-"""Counted up when scoring changes in a way that makes old values wrong."""
+ASKED = 2
+"""Counted up when scoring changes in a way that makes old values wrong: that of all models, and
+that of models behind endpoints."""
 
 
 def content_hashes(plan: Plan) -> dict[str, str]:
@@ -59,6 +61,7 @@ def cell_key(plan: Plan, cell: Cell, hashes: Mapping[str, str]) -> str:
             "dtype": variant.dtype,
             "quantisation": variant.quantisation,
             "endpoint": variant.endpoint,
+            **({"asked": ASKED} if variant.endpoint else {}),
             "seed": plan.seed if drawn else None,
         }
     )

@@ -119,10 +119,17 @@ def _text(length: Any, _: Mapping[str, Any]) -> Spec[Any]:
 
 def _choice(options: Any, _: Mapping[str, Any]) -> Spec[Any]:
     if isinstance(options, str):
-        options = options.split("|")
+        options = _in_one_line(options.split("|"))
     if not isinstance(options, list | tuple | Mapping):
         raise InvalidSpec(f"{options!r} are no options", hint="write a list, or text: score pairs")
     return specs.choice(options)
+
+
+def _in_one_line(options: list[str]) -> Any:
+    """Options that are all numbers are scores, written as they stand; others are texts."""
+    if not all(re.fullmatch(NUMERAL, option) for option in options):
+        return options
+    return {option: float(option) if "." in option else int(option) for option in options}
 
 
 def _likert(labels: Any, _: Mapping[str, Any]) -> Spec[Any]:
