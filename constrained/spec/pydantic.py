@@ -10,58 +10,11 @@ from typing import Any
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
 from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
+from constrained.spec.typed.core import TypeSchema
 
 __all__ = ["TypeReader", "type_schema"]
-
-INTEGER_KEY = {"pattern": "^-?(0|[1-9][0-9]*)$"}
-
-
-class _ClosedSchema(GenerateJsonSchema):
-    """pydantic's JSON Schema, made to mean what its own validation accepts."""
-
-    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        return _closed(super().model_schema(schema))
-
-    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
-        return _closed(super().dataclass_schema(schema))
-
-    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
-        return _closed(super().typed_dict_schema(schema))
-
-    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
-        """A number; the strings that pydantic also reads would escape the bounds."""
-        found: JsonSchemaValue = {"type": "number"}
-        self.update_with_validations(found, schema, self.ValidationsMapping.numeric)
-        return found
-
-    def set_schema(self, schema: core_schema.SetSchema) -> JsonSchemaValue:
-        return _as_list(super().set_schema(schema))
-
-    def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> JsonSchemaValue:
-        return _as_list(super().frozenset_schema(schema))
-
-    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
-        found = super().dict_schema(schema)
-        if schema.get("keys_schema", {}).get("type") == "int":
-            found["propertyNames"] = INTEGER_KEY
-        return found
-
-
-def _closed(schema: JsonSchemaValue) -> JsonSchemaValue:
-    if schema.get("type") == "object" and "properties" in schema:
-        schema.setdefault("additionalProperties", False)
-    return schema
-
-
-def _as_list(schema: JsonSchemaValue) -> JsonSchemaValue:
-    """A set may be written with repeats, which reading drops, unless it must have a size."""
-    if not schema.get("minItems"):
-        schema.pop("uniqueItems", None)
-    return schema
 
 
 def type_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
@@ -70,7 +23,7 @@ def type_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
     Raises `UnsupportedSpec` for types that JSON cannot hold.
     """
     try:
-        return adapter.json_schema(schema_generator=_ClosedSchema)
+        return adapter.json_schema(schema_generator=TypeSchema)
     except PydanticInvalidForJsonSchema as error:
         raise UnsupportedSpec(
             "type",
