@@ -6,7 +6,8 @@ unless they ask for extra members, since pydantic would drop those silently.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
@@ -23,7 +24,8 @@ def type_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
     Raises `UnsupportedSpec` for types that JSON cannot hold.
     """
     try:
-        return adapter.json_schema(schema_generator=TypeSchema)
+        settings = partial(TypeSchema, config=getattr(adapter, "_config", None))
+        return adapter.json_schema(schema_generator=cast(type[TypeSchema], settings))
     except PydanticInvalidForJsonSchema as error:
         raise UnsupportedSpec(
             "type",
@@ -56,4 +58,7 @@ class TypeReader:
             first = error.errors(include_url=False, include_context=False)[0]
             place = ".".join(str(step) for step in first["loc"])
             reason = f"{place}: {first['msg']}" if place else first["msg"]
+            raise TextRejected(text, 0, f"what {self.source} accepts ({reason})") from error
+        except Exception as error:  # a validator's own code, which may raise anything
+            reason = f"{type(error).__name__}: {error}"
             raise TextRejected(text, 0, f"what {self.source} accepts ({reason})") from error

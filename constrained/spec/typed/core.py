@@ -64,6 +64,10 @@ HARMLESS = {
 }
 """Functions of pydantic that accept every value which the schema inside lets through."""
 
+SIZED = ("sequence_validator", "defaultdict_validator", "deque_validator", "wrap_val")
+SIZED += ("SecretStr", "SecretBytes")
+"""Those of them whose result is as long as what they got."""
+
 MORE_THAN_TEXT = ("PathType.", "pattern_bytes")
 """Functions of pydantic that check more than the `format` of their type says."""
 
@@ -105,13 +109,13 @@ ONCE = {"str", "int", "bool"}
 
 
 class TypeSchema(GenerateJsonSchema):
-    """The JSON Schema of what validation reads; `ignored` are places that are refused otherwise."""
+    """The JSON Schema of what validation reads; `config` are the settings outside of any model."""
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
+    def __init__(self, *args: Any, config: Mapping[str, Any] | None = None, **settings: Any) -> None:
         self._plain: dict[int, tuple[Core, JsonSchemaValue]] = {}
         self._path: list[str] = []
         self._key = self._converted = False
-        self._configs: list[Mapping[str, Any]] = [{}]
+        self._configs: list[Mapping[str, Any]] = [config or {}]
         self._refs: dict[str, Core] = {}
         self._places: dict[str, str] = {}
         self._done: set[str] = set()
@@ -228,11 +232,13 @@ class TypeSchema(GenerateJsonSchema):
     # Objects
 
     def model_schema(self, schema: Core) -> JsonSchemaValue:
+        _check_class(schema["cls"])
         with self._under(schema.get("config") or {}):
             found = super().model_schema(schema)
             return self._declared(found, schema)
 
     def dataclass_schema(self, schema: Core) -> JsonSchemaValue:
+        _check_class(schema["cls"])
         with self._under(schema.get("config") or {}):
             found = super().dataclass_schema(schema)
             return self._declared(found, schema)
@@ -279,11 +285,21 @@ class TypeSchema(GenerateJsonSchema):
             with self._at(name):
                 alias = one.get("validation_alias")
                 path, others = place_of(name, alias, by_alias=by_alias, by_name=by_name)
-                found = self.generate_inner(one)
+                required = self.field_is_required(one, total)
+                try:
+                    found = self.generate_inner(one)
+                except PydanticOmit:
+                    if not required:
+                        continue
+                    raise UnsupportedSpec(
+                        "SkipJsonSchema",
+                        "a field that must be there is left out of the schema",
+                        hint="give it a default",
+                    ) from None
                 if "title" not in found and self.field_title_should_be_set(one):
                     found["title"] = self.get_title_from_name(str(path[-1]) if len(path) == 1 else name)
-            members[name] = Member(found, self.field_is_required(one, total), path, others)
-        extra = schema.get("extra_behavior") or config.get("extra_fields_behavior") or "ignore"
+            members[name] = Member(found, required, path, others)
+        extra = schema.get("extra_behavior") or config.get("extra_fields_behavior", config.get("extra"))
         extras = schema.get("extras_schema")
         if schema.get("extras_keys_schema") not in (None, {"type": "str"}) and extra == "allow":
             raise UnsupportedSpec(
@@ -572,9 +588,13 @@ class TypeSchema(GenerateJsonSchema):
     def _checked(self, core: Core, bound: str, function: functools.partial[Any]) -> Core | None:
         """The core schema with a bound that a function checks, where its kind knows such a bound."""
         kind = core["type"]
+        if kind == "union":
+            choices = [one[0] if isinstance(one, tuple) else one for one in core["choices"]]
+            within = [self._checked(one, bound, function) for one in choices]
+            return None if None in within else {**core, "choices": within}
         step = INSIDE.get(kind)
         if step is not None:
-            if kind.startswith("function-") and not _is_harmless(core):
+            if kind.startswith("function-") and not _keeps_bounds(core, bound):
                 return None
             within = self._checked(core[step], bound, function)
             return None if within is None else {**core, step: within}
@@ -614,6 +634,15 @@ class TypeSchema(GenerateJsonSchema):
         return super().nullable_schema(schema)
 
 
+def _check_class(cls: type) -> None:
+    if inspect.isabstract(cls):
+        raise UnsupportedSpec(
+            "abstract class",
+            f"nothing can be read as the abstract class {cls.__qualname__}",
+            hint="use a union of the classes that are not abstract",
+        )
+
+
 def _tighter(bound: str, one: Any, other: Any) -> Any:
     if one is None:
         return other
@@ -638,6 +667,13 @@ def _is_harmless(schema: Core) -> bool:
     function = schema["function"]["function"]
     name = _name_of(function)
     return _of_pydantic(function) and (name in HARMLESS or name.rpartition(".")[2] in HARMLESS)
+
+
+def _keeps_bounds(schema: Core, bound: str) -> bool:
+    """Whether what a function makes of a value has the length, or the order, of that value."""
+    name = _name_of(schema["function"]["function"])
+    sized = _is_harmless(schema) and not name.startswith("Secret.") and name.endswith(SIZED)
+    return name in CHECKS or (sized and bound.endswith("length"))
 
 
 def _converts(schema: Core) -> bool:

@@ -141,6 +141,7 @@ FORMATS: dict[str, Callable[[], Schema]] = {
     "uuid": uuid_schema,
     **{f"uuid{n}": (lambda n=n: uuid_schema(n)) for n in range(1, 9)},  # type: ignore[misc]
     "zoneinfo": lambda: {"enum": sorted(available_timezones())},
+    "mac-address": lambda: _string("[0-9a-f]{2}(?::[0-9a-f]{2}){5}"),
     "path": lambda: {"type": "string"},
     "password": lambda: {"type": "string"},
     "regex": lambda: {"type": "string", "format": "regex"},

@@ -93,9 +93,7 @@ def _texts(bounds: Mapping[str, Any], shape: str) -> Schema:
     """Numerals of a shape within bounds, as a JSON string."""
     patterns: list[str | None] = []
     for name, value in bounds.items():
-        bound = Decimal(str(value))
-        if not bound.is_finite():
-            raise _never(name, value)
+        bound = _exact(name, value)
         make = at_least if name in ("ge", "gt") else at_most
         patterns.append(make(bound, name in ("gt", "lt")))
     found: Schema = {"type": "string", "pattern": f"^{shape}$"}
@@ -156,8 +154,7 @@ def _decimal_number(
         low = high = Decimal(1).scaleb(max(before, 0)) - unit
         low = -low
         for name, value in bounds.items():
-            if not (bound := Decimal(str(value))).is_finite():
-                raise _never(name, value)
+            bound = _exact(name, value)
             if name in ("ge", "gt"):
                 least = (bound / unit).to_integral_value(ROUND_CEILING) * unit
                 low = max(low, least + unit if name == "gt" and least == bound else least)
@@ -170,6 +167,24 @@ def _decimal_number(
         "maximum": _plain(high),
         "multipleOf": _plain(unit if step is None else Decimal(str(step))),
     }
+
+
+def _exact(name: str, value: Any) -> Decimal:
+    """A bound as a decimal; of the two that a float may mean, the tighter one."""
+    with localcontext() as context:
+        context.prec = 2_000
+        if isinstance(value, Fraction):
+            bound = Decimal(value.numerator) / Decimal(value.denominator)
+            if Fraction(bound) != value:
+                raise _never(name, value)
+        elif isinstance(value, float) and isfinite(value):
+            pick = max if name in ("ge", "gt") else min
+            bound = pick(Decimal(value), Decimal(str(value)))
+        else:
+            bound = Decimal(value)
+    if not bound.is_finite():
+        raise _never(name, value)
+    return bound
 
 
 def _plain(value: Decimal) -> int | float:

@@ -105,7 +105,7 @@ class _Tree:
         return {"type": "array", "prefixItems": items, "minItems": last + 1, "maxItems": last + 1}
 
 
-def object_schema(members: Mapping[str, Member], extra: str, extras: Schema | None) -> Schema:
+def object_schema(members: Mapping[str, Member], extra: str | None, extras: Schema | None) -> Schema:
     """The object whose members are read as these fields.
 
     `extra` is what the type does with others: only where it keeps them (``allow``) may they be
