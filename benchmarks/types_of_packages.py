@@ -31,7 +31,9 @@ def models_of(package: str) -> Iterator[type[BaseModel]]:
     """The models that a package defines, each once."""
     root = importlib.import_module(package)
     names = [package]
-    names += [one.name for one in pkgutil.walk_packages(root.__path__, f"{package}.", lambda _: None)]
+    names += [
+        one.name for one in pkgutil.walk_packages(root.__path__, f"{package}.", lambda _: None)
+    ]
     seen = set()
     for name in sorted(names):
         try:

@@ -7,41 +7,73 @@ unless they ask for extra members, since pydantic would drop those silently.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
+from constrained.spec.typed.attrs_types import with_attrs
 from constrained.spec.typed.core import TypeSchema
+from constrained.spec.typed.msgspec_types import MsgspecReader, is_msgspec
 
-__all__ = ["TypeReader", "type_schema"]
+__all__ = ["Reader", "TypeReader", "type_reader", "type_schema"]
+
+
+class Reader(Protocol):
+    """Reads a JSON text as a value of a type, whose JSON Schema it has."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of all that may be written."""
+
+    def __call__(self, text: str) -> Any:
+        """The value. Raises `TextRejected`."""
+
+
+def type_reader(kind: Any, source: str) -> Reader:
+    """What reads a type: msgspec its own types, pydantic all others.
+
+    `source` is how errors call the type. Raises `InvalidSpec` for what is no type.
+
+    >>> type_reader(int, "int").schema
+    {'type': 'integer'}
+    """
+    return MsgspecReader(kind, source) if is_msgspec(kind) else TypeReader(kind, source)
 
 
 def type_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """The JSON Schema of a type.
+    """The JSON Schema of all that may be written of a type.
 
-    Raises `UnsupportedSpec` for types that JSON cannot hold.
+    Raises `UnsupportedSpec` with the field for types that JSON cannot hold, and for what cannot be
+    enforced.
     """
+    generator = TypeSchema(config=getattr(adapter, "_config", None))
+    made = partial(_same, generator)
     try:
-        settings = partial(TypeSchema, config=getattr(adapter, "_config", None))
-        return adapter.json_schema(schema_generator=cast(type[TypeSchema], settings))
+        return adapter.json_schema(schema_generator=cast(type[TypeSchema], made))
     except PydanticInvalidForJsonSchema as error:
         raise UnsupportedSpec(
             "type",
             f"no JSON Schema describes this type: {str(error).splitlines()[0]}",
+            where=generator.invalid_at,
             hint="use types that JSON can hold",
         ) from error
 
 
+def _same(generator: TypeSchema, **settings: Any) -> TypeSchema:
+    """Where pydantic makes a generator, the one whose findings are looked at later."""
+    return generator
+
+
 class TypeReader:
-    """Reads a JSON text as a value of a type."""
+    """Reads a JSON text as a value of a type, with pydantic."""
 
     def __init__(self, kind: Any, source: str) -> None:
         self.source = source
         try:
             self.adapter: TypeAdapter[Any] = (
-                kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
+                kind if isinstance(kind, TypeAdapter) else TypeAdapter(with_attrs(kind))
             )
         except (PydanticUserError, NameError, TypeError) as error:
             raise InvalidSpec(
@@ -49,6 +81,11 @@ class TypeReader:
                 f"{str(error).splitlines()[0]}",
                 hint="pass a dict, a bool, or a type such as a pydantic model",
             ) from error
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of all that may be written."""
+        return type_schema(self.adapter)
 
     def __call__(self, text: str) -> Any:
         """The value; `TextRejected` where the type refuses it for a reason no schema says."""

@@ -102,11 +102,11 @@ def json(
     read: Any = read_json
     name = ""
     if not isinstance(schema, (dict, bool)):
-        from constrained.spec.pydantic import TypeReader, type_schema
+        from constrained.spec.pydantic import type_reader
 
         name = call_source("json", [_type_name(schema)], options)
-        read = TypeReader(schema, name)
-        schema = type_schema(read.adapter)
+        read = type_reader(schema, name)
+        schema = read.schema
     settings = _settings(whitespace, formats, order, limits)
     content = _content(schema)
     grammar = _grammar(schema, content, settings)

@@ -18,7 +18,13 @@ from typing import Any
 
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import PydanticOmit, SchemaValidator, ValidationError, to_jsonable_python
+from pydantic_core import (
+    PydanticOmit,
+    SchemaError,
+    SchemaValidator,
+    ValidationError,
+    to_jsonable_python,
+)
 
 from constrained.errors import UnsupportedSpec
 from constrained.spec.typed import numbers, temporal
@@ -51,17 +57,17 @@ NARROWING |= {"exclusiveMaximum", "multipleOf", "minItems", "maxItems", "enum", 
 HOOKS = ("pydantic_js_updates", "pydantic_js_extra", "pydantic_js_functions")
 HOOKS += ("pydantic_js_annotation_functions",)
 
-HARMLESS = {
+HARMLESS = (
     "sequence_validator",
     "defaultdict_validator",
+    "deque_validator",
     "path_validator",
     "SecretStr",
     "SecretBytes",
+    "wrap_val",
     "Secret.__get_pydantic_core_schema__.<locals>.<lambda>",
-    "_BaseUrl.__get_pydantic_core_schema__.<locals>.wrap_val",
-    "_BaseMultiHostUrl.__get_pydantic_core_schema__.<locals>.wrap_val",
-    "deque_validator",
-}
+    "_literal_schema.<locals>.<lambda>",
+)
 """Functions of pydantic that accept every value which the schema inside lets through."""
 
 SIZED = ("sequence_validator", "defaultdict_validator", "deque_validator", "wrap_val")
@@ -111,7 +117,9 @@ ONCE = {"str", "int", "bool"}
 class TypeSchema(GenerateJsonSchema):
     """The JSON Schema of what validation reads; `config` are the settings outside of any model."""
 
-    def __init__(self, *args: Any, config: Mapping[str, Any] | None = None, **settings: Any) -> None:
+    def __init__(
+        self, *args: Any, config: Mapping[str, Any] | None = None, **settings: Any
+    ) -> None:
         self._plain: dict[int, tuple[Core, JsonSchemaValue]] = {}
         self._path: list[str] = []
         self._key = self._converted = False
@@ -119,6 +127,7 @@ class TypeSchema(GenerateJsonSchema):
         self._refs: dict[str, Core] = {}
         self._places: dict[str, str] = {}
         self._done: set[str] = set()
+        self.invalid_at = ""
         super().__init__(*args, **settings)
 
     # The walk
@@ -159,6 +168,9 @@ class TypeSchema(GenerateJsonSchema):
             raise UnsupportedSpec(
                 error.feature, error.problem, where=self._where(), hint=error.hint
             ) from error
+        except PydanticInvalidForJsonSchema:
+            self.invalid_at = self.invalid_at or self._where()
+            raise
         if not declared or schema["type"] in ("model", "dataclass"):
             return found
         if schema.get("ref") and set(found) == {"$ref"}:
@@ -285,7 +297,7 @@ class TypeSchema(GenerateJsonSchema):
             with self._at(name):
                 alias = one.get("validation_alias")
                 path, others = place_of(name, alias, by_alias=by_alias, by_name=by_name)
-                required = self.field_is_required(one, total)
+                required = self.field_is_required(one, total) or not self._default_holds(one)
                 try:
                     found = self.generate_inner(one)
                 except PydanticOmit:
@@ -294,18 +306,39 @@ class TypeSchema(GenerateJsonSchema):
                     raise UnsupportedSpec(
                         "SkipJsonSchema",
                         "a field that must be there is left out of the schema",
+                        where=self._where(),
                         hint="give it a default",
                     ) from None
                 if "title" not in found and self.field_title_should_be_set(one):
-                    found["title"] = self.get_title_from_name(str(path[-1]) if len(path) == 1 else name)
+                    found["title"] = self.get_title_from_name(
+                        str(path[-1]) if len(path) == 1 else name
+                    )
             members[name] = Member(found, required, path, others)
-        extra = schema.get("extra_behavior") or config.get("extra_fields_behavior", config.get("extra"))
+        extra = schema.get("extra_behavior") or config.get(
+            "extra_fields_behavior", config.get("extra")
+        )
         extras = schema.get("extras_schema")
         if schema.get("extras_keys_schema") not in (None, {"type": "str"}) and extra == "allow":
             raise UnsupportedSpec(
                 "extras", "keys of extra members are not enforced", hint="use a dict for them"
             )
-        return object_schema(members, extra, None if extras is None else self.generate_inner(extras))
+        return object_schema(
+            members, extra, None if extras is None else self.generate_inner(extras)
+        )
+
+    def _default_holds(self, field: Core) -> bool:
+        """Whether a field may be left out: a default that is read like a value must be one."""
+        schema = field["schema"]
+        checked = schema.get("validate_default", self._configs[-1].get("validate_default"))
+        if schema["type"] != "default" or not checked or "default" not in schema:
+            return True
+        try:
+            SchemaValidator(schema).validate_python(schema["default"])
+        except ValidationError:
+            return False
+        except SchemaError:  # it needs definitions from elsewhere
+            return True
+        return True
 
     def tagged_union_schema(self, schema: Core) -> JsonSchemaValue:
         """Each choice with its tag, which must be there: reading looks at it first."""
@@ -316,7 +349,9 @@ class TypeSchema(GenerateJsonSchema):
                 f"which choice {_name_of(tag)} takes is known only to its code",
                 hint="use the name of a field as discriminator, or a union without one",
             )
-        paths = [[tag]] if isinstance(tag, str) else [p if isinstance(p, list) else [p] for p in tag]
+        paths = (
+            [[tag]] if isinstance(tag, str) else [p if isinstance(p, list) else [p] for p in tag]
+        )
         if isinstance(tag, list) and tag and all(isinstance(step, str | int) for step in tag):
             paths = [tag] if len(tag) > 1 else [[tag[0]]]
         choices: dict[int, tuple[Core, list[Any]]] = {}
@@ -397,7 +432,10 @@ class TypeSchema(GenerateJsonSchema):
     def _set(self, schema: Core) -> JsonSchemaValue:
         """A list, with repeats, which reading drops; without them where a size must be reached."""
         items = schema.get("items_schema")
-        found: JsonSchemaValue = {"type": "array", "items": self.generate_inner(items) if items else {}}
+        found: JsonSchemaValue = {
+            "type": "array",
+            "items": self.generate_inner(items) if items else {},
+        }
         if (schema.get("min_length") or 0) > 1:
             found["uniqueItems"] = True
         self._counted(found, schema, items, "Items")
@@ -429,7 +467,8 @@ class TypeSchema(GenerateJsonSchema):
                 type(value) is int for value in values
             )
         changed = any(
-            core.get(name) or self._configs[-1].get(f"str_{name}") for name in ("to_lower", "to_upper")
+            core.get(name) or self._configs[-1].get(f"str_{name}")
+            for name in ("to_lower", "to_upper")
         )
         return core["type"] in ONCE and not changed
 
@@ -536,7 +575,9 @@ class TypeSchema(GenerateJsonSchema):
                 reader.validate_json(json.dumps(found))
             except (ValidationError, ValueError, TypeError) as error:
                 raise UnsupportedSpec(
-                    "value", f"{value!r} is not read from JSON", hint="use a text or a number for it"
+                    "value",
+                    f"{value!r} is not read from JSON",
+                    hint="use a text or a number for it",
                 ) from error
             written.append(text)
         if len(written) == 1:
@@ -581,7 +622,9 @@ class TypeSchema(GenerateJsonSchema):
         self._places.setdefault(name, self._where())
         if name == "ByteSize._validate":
             size = r"^(?:[0-9]{1,9}|[0-9]{1,9}\.[0-9]{1,3})(?: ?(?:(?:[kKMGTPE]i?)?[bB]))?$"
-            return {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": size}]}
+            return {
+                "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": size}]
+            }
         inside = self.generate_inner(schema["schema"]) if "schema" in schema else {}
         return {**inside, CODE: name}
 
@@ -665,8 +708,7 @@ def _of_pydantic(function: Any) -> bool:
 def _is_harmless(schema: Core) -> bool:
     """Whether a function accepts all that the schema inside lets through."""
     function = schema["function"]["function"]
-    name = _name_of(function)
-    return _of_pydantic(function) and (name in HARMLESS or name.rpartition(".")[2] in HARMLESS)
+    return _of_pydantic(function) and _name_of(function).endswith(HARMLESS)
 
 
 def _keeps_bounds(schema: Core, bound: str) -> bool:
@@ -701,7 +743,10 @@ def _narrowed(said: JsonSchemaValue, plain: JsonSchemaValue) -> JsonSchemaValue:
     if meant == known or not known:
         return said
     extra = set(meant) - set(known)
-    if all(key in meant and meant[key] == value for key, value in known.items()) and extra <= NARROWING:
+    if (
+        all(key in meant and meant[key] == value for key, value in known.items())
+        and extra <= NARROWING
+    ):
         return said
     if set(meant) <= {"type"} and all(known.get(key) == value for key, value in meant.items()):
         return {**said, **known}

@@ -10,7 +10,15 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import available_timezones
 
-__all__ = ["BASE64URL", "BASE64_TEXT", "FORMATS", "REFUSED", "base64_pattern", "url_schema", "uuid_schema"]
+__all__ = [
+    "BASE64URL",
+    "BASE64_TEXT",
+    "FORMATS",
+    "REFUSED",
+    "base64_pattern",
+    "url_schema",
+    "uuid_schema",
+]
 
 Schema = dict[str, Any]
 
@@ -35,7 +43,9 @@ def uuid_schema(version: int | None = None) -> Schema:
 BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 IPV4 = rf"{BYTE}(?:\.{BYTE}){{3}}"
 GROUP = "[0-9A-Fa-f]{1,4}"
-IPV6 = f"(?:{GROUP}:){{7}}{GROUP}|(?:{GROUP}:){{1,3}}(?::{GROUP}){{1,4}}|::(?:{GROUP}:){{0,5}}{GROUP}"
+IPV6 = (
+    f"(?:{GROUP}:){{7}}{GROUP}|(?:{GROUP}:){{1,3}}(?::{GROUP}){{1,4}}|::(?:{GROUP}:){{0,5}}{GROUP}"
+)
 
 
 @lru_cache(1)
@@ -66,7 +76,9 @@ def _ipv6_interface() -> str:
 
 
 LABEL = "[a-z0-9](?:[a-z0-9]{0,30}|[a-z0-9]{1,20}-[a-z0-9]{1,20})"
-HOST = rf"(?:(?:{LABEL}\.){{0,8}}[a-z](?:[a-z0-9]{{0,30}}|[a-z0-9]{{1,20}}-[a-z0-9]{{1,20}})|{IPV4})"
+HOST = (
+    rf"(?:(?:{LABEL}\.){{0,8}}[a-z](?:[a-z0-9]{{0,30}}|[a-z0-9]{{1,20}}-[a-z0-9]{{1,20}})|{IPV4})"
+)
 PORT = "(?::[1-9][0-9]{0,3})?"
 UNIT = r"(?:[A-Za-z0-9._~!$&()*+,;=:@-]|%[0-9A-Fa-f]{2})"
 AFTER = rf"(?:\?(?:{UNIT}|[/?])*)?(?:#(?:{UNIT}|[/?])*)?"
@@ -118,7 +130,9 @@ def _base64_text(more: str) -> str:
         for bit in (8, 2)
     )
     last = f"[A-Za-z0-9{more}]"
-    return f"(?:{first}{second}{third}{last})*(?:{first}[AQgw]==|{first}{second}[AEIMQUYcgkosw048]=)?"
+    return (
+        f"(?:{first}{second}{third}{last})*(?:{first}[AQgw]==|{first}{second}[AEIMQUYcgkosw048]=)?"
+    )
 
 
 NAMES = "[A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)?"

@@ -15,7 +15,13 @@ from constrained.spec.typed.ranges import NUMERAL, at_least, at_most, integers, 
 __all__ = ["complex_schema", "decimal_schema", "float_schema", "fraction_schema", "integer_schema"]
 
 Schema = dict[str, Any]
-KEYWORDS = {"multiple_of": "multipleOf", "ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+KEYWORDS = {
+    "multiple_of": "multipleOf",
+    "ge": "minimum",
+    "gt": "exclusiveMinimum",
+    "le": "maximum",
+    "lt": "exclusiveMaximum",
+}
 LARGEST = sys.float_info.max
 SAFE_MULTIPLE = 100_000
 """Up to here a float counts as a multiple of another wherever the decimals say so."""
@@ -39,7 +45,9 @@ def _limits(bounds: Mapping[str, Any]) -> Schema:
 
 
 def _never(name: str, value: Any) -> UnsupportedSpec:
-    return UnsupportedSpec(name, f"no JSON number satisfies {name}={value!r}", hint="use a finite bound")
+    return UnsupportedSpec(
+        name, f"no JSON number satisfies {name}={value!r}", hint="use a finite bound"
+    )
 
 
 def integer_schema(schema: Mapping[str, Any], *, text: bool = False) -> Schema:
@@ -75,7 +83,13 @@ def float_schema(schema: Mapping[str, Any], finite: bool, *, text: bool = False)
     if step is not None:
         exact = Fraction(step)
         dyadic = Fraction(str(step)) == exact
-        most = exact * 2**53 if dyadic and exact.numerator == 1 else exact * 2**40 if dyadic else SAFE_MULTIPLE
+        most = (
+            exact * 2**53
+            if dyadic and exact.numerator == 1
+            else exact * 2**40
+            if dyadic
+            else SAFE_MULTIPLE
+        )
         most = min(most, Fraction(2) ** 1000)
         _within(found, -float(most), float(most))
     return found
@@ -141,7 +155,8 @@ def _decimal_number(
     if step is not None:
         if digits is not None or decimals is not None:
             raise UnsupportedSpec(
-                "multiple_of", "multiple_of beside max_digits or decimal_places is not enforced",
+                "multiple_of",
+                "multiple_of beside max_digits or decimal_places is not enforced",
                 hint="keep one of them",
             )
         exponent = Decimal(str(step)).as_tuple().exponent

@@ -24,7 +24,9 @@ class Member:
     others: tuple[str, ...] = ()
 
 
-def place_of(name: str, alias: Any, *, by_alias: bool, by_name: bool) -> tuple[Path, tuple[str, ...]]:
+def place_of(
+    name: str, alias: Any, *, by_alias: bool, by_name: bool
+) -> tuple[Path, tuple[str, ...]]:
     """The path at which a field is written, and the other keys under which it would be read.
 
     `alias` is a core schema's validation alias: a name, a path, or a list of paths.
@@ -44,7 +46,9 @@ def place_of(name: str, alias: Any, *, by_alias: bool, by_name: bool) -> tuple[P
     if by_name and (name,) not in paths:
         paths.append((name,))
     plain = [path for path in paths if len(path) == 1]
-    deep = [path for path in paths if all(isinstance(step, str) or 0 <= step < 100 for step in path)]
+    deep = [
+        path for path in paths if all(isinstance(step, str) or 0 <= step < 100 for step in path)
+    ]
     chosen = plain or deep
     if not chosen:
         raise UnsupportedSpec(
@@ -69,7 +73,9 @@ class _Tree:
         below = self.inside.setdefault(step, _Tree())
         if below.member is not None or (not rest and below.inside):
             raise UnsupportedSpec(
-                "AliasPath", f"two fields are read from {step!r}", hint="give them places of their own"
+                "AliasPath",
+                f"two fields are read from {step!r}",
+                hint="give them places of their own",
             )
         if rest:
             below.put(tuple(rest), member)
@@ -105,7 +111,9 @@ class _Tree:
         return {"type": "array", "prefixItems": items, "minItems": last + 1, "maxItems": last + 1}
 
 
-def object_schema(members: Mapping[str, Member], extra: str | None, extras: Schema | None) -> Schema:
+def object_schema(
+    members: Mapping[str, Member], extra: str | None, extras: Schema | None
+) -> Schema:
     """The object whose members are read as these fields.
 
     `extra` is what the type does with others: only where it keeps them (``allow``) may they be

@@ -73,7 +73,9 @@ def _past(schema: Mapping[str, Any]) -> datetime.datetime:
             "what lies in the future depends on when the answer is read",
             hint="give a bound: Field(ge=...)",
         )
-    return datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0) - 2 * DAY
+    return (
+        datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0) - 2 * DAY
+    )
 
 
 def datetime_schema(schema: Mapping[str, Any]) -> Schema:
@@ -148,7 +150,11 @@ def _seconds(bounds: Mapping[str, Any], kind: str) -> str | None:
     last = "9999-12-31T23:59:59" if kind == "datetime" else "23:59:59"
     high, whole = last, last
     for name, value in bounds.items():
-        moment = value if kind == "datetime" else datetime.datetime.combine(datetime.date(2000, 1, 1), value)
+        moment = (
+            value
+            if kind == "datetime"
+            else datetime.datetime.combine(datetime.date(2000, 1, 1), value)
+        )
         start = moment.replace(microsecond=0)
         try:
             if name in ("gt", "ge"):
@@ -225,7 +231,13 @@ DURATION = (
 )
 """Durations that a `timedelta` holds, however their parts add up."""
 
-UNITS = (("P", "W", 604_800, 7), ("P", "D", 86_400, 8), ("PT", "H", 3_600, 6), ("PT", "M", 60, 7), ("PT", "S", 1, 9))
+UNITS = (
+    ("P", "W", 604_800, 7),
+    ("P", "D", 86_400, 8),
+    ("PT", "H", 3_600, 6),
+    ("PT", "M", 60, 7),
+    ("PT", "S", 1, 9),
+)
 
 
 def duration_schema(schema: Mapping[str, Any]) -> Schema:
