@@ -40,7 +40,7 @@ def models_of(package: str) -> Iterator[type[BaseModel]]:
             module = importlib.import_module(name)
         except (Exception, SystemExit):  # what needs another package, or runs a program
             continue
-        for thing in vars(module).values():
+        for thing in list(vars(module).values()):
             if not (isinstance(thing, type) and issubclass(thing, BaseModel)):
                 continue
             if thing.__module__.startswith(package) and thing not in seen:

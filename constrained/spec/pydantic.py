@@ -9,12 +9,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, Protocol, cast
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
 from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
 from constrained.spec.typed.attrs_types import with_attrs
-from constrained.spec.typed.core import TypeSchema
+from constrained.spec.typed.kinds import TypeSchema
 from constrained.spec.typed.msgspec_types import MsgspecReader, is_msgspec
 
 __all__ = ["Reader", "TypeReader", "type_reader", "type_schema"]
@@ -61,7 +61,7 @@ def type_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
         ) from error
 
 
-def _same(generator: TypeSchema, **settings: Any) -> TypeSchema:
+def _same(generator: TypeSchema, **_: Any) -> TypeSchema:
     """Where pydantic makes a generator, the one whose findings are looked at later."""
     return generator
 
@@ -75,10 +75,10 @@ class TypeReader:
             self.adapter: TypeAdapter[Any] = (
                 kind if isinstance(kind, TypeAdapter) else TypeAdapter(with_attrs(kind))
             )
-        except (PydanticUserError, NameError, TypeError) as error:
+        except Exception as error:  # of pydantic, or of what the type itself does when it is asked
             raise InvalidSpec(
                 f"{source} is neither a JSON Schema nor a type that pydantic reads: "
-                f"{str(error).splitlines()[0]}",
+                f"{(str(error).splitlines() or [type(error).__name__])[0]}",
                 hint="pass a dict, a bool, or a type such as a pydantic model",
             ) from error
 

@@ -11,6 +11,8 @@ import sys
 import types
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from functools import reduce
+from operator import or_
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Field, GetCoreSchemaHandler
@@ -49,7 +51,7 @@ def with_attrs(kind: Any) -> Any:
     marked = tuple(map(with_attrs, parts))
     if all(one is other for one, other in zip(parts, marked, strict=True)):
         return kind
-    return Union[marked] if origin in (Union, types.UnionType) else origin[marked]
+    return reduce(or_, marked) if origin in (Union, types.UnionType) else origin[marked]
 
 
 class _Attrs:
@@ -95,7 +97,7 @@ class _Attrs:
 
 
 def _default_holds(one: Any) -> bool:
-    """Whether an attribute may be left out: its own default satisfies its validator, if it has one."""
+    """Whether an attribute may be left out: its default satisfies its validator, if it has one."""
     if one.validator is None:
         return True
     default = one.default
@@ -118,7 +120,7 @@ def _maker(cls: type, names: Mapping[str, str]) -> Callable[[dict[str, Any]], An
 
 
 def _bounded(kind: Any, validator: Any, place: str) -> Any:
-    """The type within the bounds of validators that attrs offers; the code of others stays outside."""
+    """The type within the bounds that validators of attrs set; other code stays outside."""
     if validator is None or not type(validator).__module__.startswith("attr."):
         return kind
     name = type(validator).__name__
@@ -130,7 +132,7 @@ def _bounded(kind: Any, validator: Any, place: str) -> Any:
         return kind
     if name == "_OptionalValidator":
         inner = _bounded(kind, validator.validator, place)
-        return kind if inner is kind else Union[inner, None]
+        return kind if inner is kind else inner | None
     if name == "_NumberValidator":
         return Annotated[kind, Field(**{BOUNDS[validator.compare_op]: validator.bound})]
     if name == "_MaxLengthValidator":

@@ -16,7 +16,7 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Member:
-    """A field: its JSON Schema, whether it must be there, where it stands and where else it could."""
+    """A field: its JSON Schema, whether it must be there, where it stands, where else it could."""
 
     schema: Schema
     required: bool

@@ -147,8 +147,9 @@ def _under(bound: Decimal, strict: bool) -> str | None:
 def at_least(bound: Decimal, strict: bool = False) -> str:
     """Numerals with a value of at least the bound, or above it.
 
-    >>> at_least(Decimal("0.5"))
-    '(?:(?:[1-9]|[1-9][0-9]{1,})(?:\\\\.[0-9]+)?|0\\\\.(?:[6-9][0-9]*|5[0-9]*))'
+    >>> import re
+    >>> [bool(re.fullmatch(at_least(Decimal("0.5")), text)) for text in ("0.49", "0.5", "10")]
+    [False, True, True]
     """
     if bound >= 0:
         return _over(bound, strict)
@@ -169,8 +170,9 @@ def at_most(bound: Decimal, strict: bool = False) -> str | None:
 def places(digits: int | None, decimals: int | None) -> str:
     """Numerals of so many digits in all, and so many after the point, as `Decimal` counts them.
 
-    >>> places(3, 1)
-    '-?(?:0|[1-9][0-9]{0,1})(?:\\\\.[0-9]{1,1})?'
+    >>> import re
+    >>> [bool(re.fullmatch(places(3, 1), text)) for text in ("12.3", "123", "1.23")]
+    [True, False, False]
     """
     if digits is None:
         tail = f"(?:\\.[0-9]{{1,{decimals}}})?" if decimals else ""

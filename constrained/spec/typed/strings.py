@@ -1,4 +1,4 @@
-"""Strings of types: lengths, transformations, and patterns as the type's own regex engine reads them.
+"""Strings of types: lengths, changes, and patterns as the type's own regex engine reads them.
 
 pydantic searches with Rust's `regex` crate, or with Python's `re`; a JSON Schema with ECMA-262. The
 three agree on most patterns. Where they do not, only texts are offered on which they do.
@@ -96,7 +96,7 @@ PIECE = re.compile(r"\\.|\(\?(?:P?<(?![=!])|<[=!]|.)?|\[\^?|[\s\S]", re.DOTALL)
 
 
 def _pieces(pattern: str) -> Iterator[tuple[str, bool, bool]]:
-    """Escapes, openings of groups and classes, characters: each with (inside a class, a negated one)."""
+    """Escapes, openings, characters; each with (inside a class, inside a negated one)."""
     inside = negative = False
     position = 0
     while found := PIECE.match(pattern, position):

@@ -73,9 +73,7 @@ def _past(schema: Mapping[str, Any]) -> datetime.datetime:
             "what lies in the future depends on when the answer is read",
             hint="give a bound: Field(ge=...)",
         )
-    return (
-        datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None, microsecond=0) - 2 * DAY
-    )
+    return datetime.datetime.now(datetime.UTC).replace(tzinfo=None, microsecond=0) - 2 * DAY
 
 
 def datetime_schema(schema: Mapping[str, Any]) -> Schema:
@@ -115,7 +113,7 @@ def _in_utc(value: datetime.datetime) -> datetime.datetime:
     """The bound as texts in UTC are compared with it; one without a zone as it is."""
     if value.tzinfo is None:
         return value
-    return value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+    return value.astimezone(datetime.UTC).replace(tzinfo=None)
 
 
 def _naive(bounds: Mapping[str, Any]) -> Schema:
