@@ -133,7 +133,7 @@ def explained(name: str) -> bool:
 
 
 def with_bound(schema: Core) -> Core | None:
-    """For a node whose function checks a bound: the schema inside with it, if it knows such a one."""
+    """For a node whose function checks a bound: the schema inside with it, if its kind knows it."""
     function = schema["function"]["function"]
     bound = CHECKS.get(name_of(function))
     if bound is None or not isinstance(function, functools.partial):

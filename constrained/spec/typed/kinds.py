@@ -90,7 +90,7 @@ class TypeSchema(Walk):
 
     >>> from pydantic import TypeAdapter
     >>> TypeSchema().generate(TypeAdapter(dict[int, bool]).core_schema)["propertyNames"]
-    {'type': 'string', 'pattern': '^(?:[0-9]|[1-9][0-9]{1,}|-(?:[1-9]|[1-9][0-9]{1,}))$'}
+    {'pattern': '^(?:[0-9]|[1-9][0-9]{1,}|-[1-9]|-[1-9][0-9]{1,})$', 'type': 'string'}
     """
 
     kinds: ClassVar[Mapping[str, Say]] = {**SCALARS, **CONTAINERS, **CLASSES, **LEADING}

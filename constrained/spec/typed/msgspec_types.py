@@ -128,8 +128,11 @@ def _bytes(info: Any) -> Schema:
 
 
 def _duration(_: Any) -> Schema:
-    pattern = "^P(?:[0-9]{1,8}D)?(?:T(?:[0-9]{1,6}H)?(?:[0-9]{1,7}M)?(?:[0-9]{1,9}S)?)?$"
-    return {"type": "string", "format": "duration", "pattern": pattern}
+    pattern = (
+        r"^-?P(?=[0-9T])(?:[0-9]{1,8}D)?"
+        r"(?:T(?=[0-9])(?:[0-9]{1,6}H)?(?:[0-9]{1,7}M)?(?:[0-9]{1,9}(?:\.[0-9]{1,6})?S)?)?$"
+    )
+    return {"type": "string", "pattern": pattern}
 
 
 SCALARS: dict[str, Callable[[Any], Schema]] = {

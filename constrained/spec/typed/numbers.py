@@ -148,7 +148,7 @@ def decimal_schema(schema: Mapping[str, Any], *, text: bool = False) -> Schema:
 def _decimal_number(
     bounds: Mapping[str, Any], digits: int | None, decimals: int | None, step: Any
 ) -> Schema:
-    """JSON numbers of at most 15 digits, which a float keeps: so many before and after the point."""
+    """JSON numbers of at most 15 digits, which a float keeps: so many before and after a point."""
     after = 6 if decimals is None else decimals
     if digits is not None and decimals is None:
         after = 0

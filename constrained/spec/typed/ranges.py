@@ -30,31 +30,29 @@ def _either(*parts: str) -> str:
     return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
 
 
+def _least(text: str) -> bool:
+    """Whether no text of the layout comes before."""
+    return not any(char in "123456789" for char in text)
+
+
+def _greatest(text: str) -> bool:
+    """Whether no text of the layout comes after."""
+    return not any(char in "012345678" for char in text)
+
+
 def _from(low: str) -> str:
-    if not any(char in "123456789" for char in low):
-        return _any(low)
-    first, rest = low[0], low[1:]
-    parts = [_literal(first) + _from(rest)]
-    if first.isdigit() and first < "9":
-        parts.append(_digits(chr(ord(first) + 1), "9") + _any(rest))
-    return _either(*parts)
+    return between(low, "".join("9" if char.isdigit() else char for char in low)) or ""
 
 
 def _to(high: str) -> str:
-    if not any(char in "012345678" for char in high):
-        return _any(high)
-    first, rest = high[0], high[1:]
-    parts = [_literal(first) + _to(rest)]
-    if first.isdigit() and first > "0":
-        parts.insert(0, _digits("0", chr(ord(first) - 1)) + _any(rest))
-    return _either(*parts)
+    return between("".join("0" if char.isdigit() else char for char in high), high) or ""
 
 
 def between(low: str, high: str) -> str | None:
     """Texts of one layout from `low` to `high`, compared as texts; None when there are none.
 
     >>> between("2019-12", "2020-03")
-    '20(?:19-(?:12|1[3-9]|[2-9][0-9])|20-0[0-3])'
+    '20(?:19-(?:1[2-9]|[2-9][0-9])|20-0[0-3])'
     """
     if low > high:
         return None
@@ -65,10 +63,16 @@ def between(low: str, high: str) -> str | None:
     if same == len(low):
         return head
     first, last = low[same], high[same]
-    parts = [_literal(first) + _from(low[same + 1 :])]
-    if chr(ord(first) + 1) <= chr(ord(last) - 1):
-        parts.append(_digits(chr(ord(first) + 1), chr(ord(last) - 1)) + _any(low[same + 1 :]))
-    parts.append(_literal(last) + _to(high[same + 1 :]))
+    after_first, after_last = low[same + 1 :], high[same + 1 :]
+    parts = []
+    if not _least(after_first):
+        parts.append(first + _from(after_first))
+        first = chr(ord(first) + 1)
+    end = last if _greatest(after_last) else chr(ord(last) - 1)
+    if first <= end:
+        parts.append(_digits(first, end) + _any(after_first))
+    if end != last:
+        parts.append(last + _to(after_last))
     return head + _either(*parts)
 
 
