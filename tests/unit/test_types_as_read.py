@@ -386,8 +386,8 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     (
         Annotated[dt.time, Field(ge=dt.time(1, tzinfo=UTC))],
-        "bounds with a zone, and times of one offset only, are not enforced (give the bound without "
-        "a zone)",
+        "bounds with a zone, and times of one offset only, are not enforced (give the bound "
+        "without a zone)",
     ),
     (
         Annotated[dt.date, Field(gt=DAY, lt=DAY)],
@@ -423,8 +423,8 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     (
         re.Pattern[bytes],
-        "pattern_bytes_validator checks more than a JSON Schema says (declare a type that says what "
-        "its texts are, such as a str with a pattern)",
+        "pattern_bytes_validator checks more than a JSON Schema says (declare a type that says "
+        "what its texts are, such as a str with a pattern)",
     ),
     (
         Annotated[ipaddress.IPv4Address, Field(ge=ipaddress.IPv4Address("9.0.0.0"))],
@@ -438,8 +438,8 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     (
         Annotated[set[bool | int], Field(min_length=2)],
-        "values that differ as JSON may be the same when they are read, so that too few remain (use "
-        "a list, items of str, int or Literal, or min_length=1)",
+        "values that differ as JSON may be the same when they are read, so that too few remain "
+        "(use a list, items of str, int or Literal, or min_length=1)",
     ),
     (
         Annotated[

@@ -34,12 +34,59 @@ def _mapping(walk: Walk, schema: Core) -> Schema:
 
 def _set(walk: Walk, schema: Core) -> Schema:
     """A list, with repeats, which reading drops; without them where a size must be reached."""
-    items = schema.get("items_schema")
-    found: Schema = {"type": "array", "items": walk.generate_inner(items) if items else {}}
+    items = schema.get("items_schema") or {"type": "any"}
+    kind = _unhashable(walk, items, set())
+    if kind is not None and items["type"] != "any":
+        raise UnsupportedSpec(
+            "set", f"a set cannot hold values of kind {kind}", hint="use a list, or frozen classes"
+        )
+    inner = PLAIN if items["type"] == "any" else walk.generate_inner(items)
+    found: Schema = {"type": "array", "items": inner}
     if (schema.get("min_length") or 0) > 1:
         found["uniqueItems"] = True
     _count(walk, found, schema, items, "Items")
     return found
+
+
+PLAIN: Schema = {"type": ["string", "number", "boolean", "null"]}
+"""What can be an item of a set that says nothing of its items."""
+
+MUTABLE = frozenset(
+    ["any", "list", "dict", "set", "deque", "typed-dict", "ordered-dict", "counter"]
+)
+INSIDE = (
+    "items_schema",
+    "values_schema",
+    "schema",
+    "json_schema",
+    "lax_schema",
+    "choices",
+    "steps",
+)
+"""Where the core schemas of parts of a value stand; fields are looked for apart."""
+
+
+def _unhashable(walk: Walk, core: Core, seen: set[int]) -> str | None:
+    """The kind of a part of such a value that no set can hold; None when there is none."""
+    if isinstance(core, list | tuple):
+        found = (_unhashable(walk, part, seen) for part in core)
+        return next((kind for kind in found if kind is not None), None)
+    if not isinstance(core, dict) or id(core) in seen:
+        return None
+    seen.add(id(core))
+    kind = str(core["type"])
+    if kind == "definition-ref":
+        return _unhashable(walk, walk.refs.get(core["schema_ref"]), seen)
+    if kind in MUTABLE or (kind in ("model", "dataclass") and core["cls"].__hash__ is None):
+        return kind
+    if kind in ("frozenset", "generator"):
+        return None
+    fields = core.get("fields", ())
+    inside = [core.get(name) for name in INSIDE]
+    if kind == "tagged-union":
+        inside = list(core["choices"].values())
+    inside.append(list(fields.values()) if isinstance(fields, dict) else list(fields))
+    return _unhashable(walk, inside, seen)
 
 
 def _count(walk: Walk, found: Schema, schema: Core, items: Core, what: str) -> None:

@@ -19,6 +19,12 @@ __all__ = ["SCALARS"]
 Schema = dict[str, Any]
 
 
+def _strict(walk: Walk, schema: Core) -> bool:
+    """Whether only texts of the type's own form are read."""
+    own = schema.get("strict")
+    return bool(walk.config.get("strict") if own is None else own)
+
+
 def _float(walk: Walk, schema: Core) -> Schema:
     allowed = schema.get("allow_inf_nan")
     if allowed is None:
@@ -92,7 +98,7 @@ SCALARS: Mapping[str, Say] = {
     "float": _float,
     "decimal": lambda walk, schema: numbers.decimal_schema(schema, text=walk.key),
     "fraction": lambda walk, schema: numbers.fraction_schema(schema, text=walk.key),
-    "complex": lambda walk, _: numbers.complex_schema(text=walk.key),
+    "complex": lambda walk, schema: numbers.complex_schema(text=walk.key or _strict(walk, schema)),
     "str": lambda walk, schema: string_schema(schema, walk.config),
     "bytes": _bytes,
     "uuid": lambda _, schema: uuid_schema(schema.get("version")),

@@ -164,6 +164,8 @@ class Walk(GenerateJsonSchema):
             raise UnsupportedSpec(f"format {name}", REFUSED[name], hint="use str")
         if explained(code) and said.get("type") == "string" and name in FORMATS:
             text = schema.get("schema", {}).get("type") == "str" and name in BASE64_TEXT
+            if text and (self.config.get("str_to_lower") or self.config.get("str_to_upper")):
+                return {**said, CODE: code}
             known = BASE64_TEXT[name] if text else FORMATS[name]()
             return both({k: v for k, v in said.items() if k not in ("format", CODE)}, known)
         return {**said, CODE: code}
