@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
+from constrained.errors import ConstrainedError, InvalidSpec, TextRejected, UnsupportedSpec
 from constrained.spec.typed.attrs_types import with_attrs
 from constrained.spec.typed.kinds import TypeSchema
 from constrained.spec.typed.msgspec_types import MsgspecReader, is_msgspec
@@ -75,6 +75,8 @@ class TypeReader:
             self.adapter: TypeAdapter[Any] = (
                 kind if isinstance(kind, TypeAdapter) else TypeAdapter(with_attrs(kind))
             )
+        except ConstrainedError:
+            raise
         except Exception as error:  # of pydantic, or of what the type itself does when it is asked
             raise InvalidSpec(
                 f"{source} is neither a JSON Schema nor a type that pydantic reads: "

@@ -9,7 +9,7 @@ import enum
 import ipaddress
 import pathlib
 import uuid
-from typing import Annotated, Any, Literal, NamedTuple, Union
+from typing import Annotated, Any, Literal, NamedTuple, NotRequired, Union
 
 import pydantic
 import pydantic.networks as net
@@ -17,7 +17,7 @@ import pydantic.types as kinds
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pydantic import AliasChoices, AliasPath, ConfigDict, Field, TypeAdapter
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from constrained.errors import LimitExceeded, UnsatisfiableSpec, UnsupportedSpec
 from constrained.spec.json_schema import json
@@ -61,7 +61,11 @@ spans = st.timedeltas(dt.timedelta(days=-9), dt.timedelta(days=9))
 decimals = st.decimals(-99, 99, places=3)
 clocks = st.times()
 BOUNDED: dict[Any, st.SearchStrategy[Any]] = {
-    **{int: small, dt.date: days, dt.datetime: moments, dt.timedelta: spans, dt.time: clocks},
+    int: small,
+    dt.date: days,
+    dt.datetime: moments,
+    dt.timedelta: spans,
+    dt.time: clocks,
     decimal.Decimal: decimals,
 }
 PATTERNS = [
@@ -136,7 +140,7 @@ def composed(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> Any:
     one, other = draw(inner), draw(inner)
     made = draw(st.sampled_from(range(11)))
     if made < 4:
-        return (list[one], dict[one, other], tuple[one, other], Union[one, other])[made]
+        return (list[one], dict[one, other], tuple[one, other], Union[one, other])[made]  # noqa: UP007
     if made == 4:
         return Annotated[set[one], Field(min_length=draw(st.integers(0, 2)))]
     if made == 5:
