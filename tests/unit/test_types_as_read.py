@@ -411,6 +411,14 @@ REFUSED: list[tuple[Any, str]] = [
         pydantic.Json[int],
         "a text that holds JSON is not enforced (use the type inside Json itself)",
     ),
+    (
+        collections.abc.Callable[[], int] | type[int],
+        "classes are not read from JSON (use a Literal of their names)",
+    ),
+    (
+        collections.abc.Callable[[], int] | collections.abc.Callable[[int], int],
+        "no choice of this union is read from JSON (use types that JSON can hold)",
+    ),
     (type[int], "classes are not read from JSON (use a Literal of their names)"),
     (
         kinds.FilePath,

@@ -52,6 +52,15 @@ def _chain(walk: Walk, schema: Core) -> Schema:
     return found
 
 
+def _union(walk: Walk, schema: Core) -> Schema:
+    found = walk.usual(schema)
+    if found.get("anyOf") == []:
+        raise UnsupportedSpec(
+            "type", "no choice of this union is read from JSON", hint="use types that JSON can hold"
+        )
+    return found
+
+
 def _nullable(walk: Walk, schema: Core) -> Schema:
     return walk.generate_inner(schema["schema"]) if walk.key else walk.usual(schema)
 
@@ -75,6 +84,7 @@ LEADING: Mapping[str, Say] = {
     "function-plain": _function,
     "chain": _chain,
     "nullable": _nullable,
+    "union": _union,
     "definitions": _definitions,
     "is-subclass": _refused(
         "type[...]", "classes are not read from JSON", "use a Literal of their names"

@@ -21,6 +21,8 @@ ASCII = r"^[\x00-\x7f]*$"
 PLAIN_SPACE = r"^[^\x1c-\x1f\u0085\ufeff]*$"
 """Without the characters that are white space for one engine only."""
 ONE_LINE = r"^[^\n]*$"
+NOT_EMPTY = r"^[\s\S]"
+"""Python's `\\B` is found in no empty text, that of the others is."""
 
 
 def string_schema(schema: Mapping[str, Any], config: Mapping[str, Any]) -> Schema:
@@ -84,6 +86,8 @@ def pattern_schemas(pattern: str | re.Pattern[str], engine: str | None = None) -
     )
     if negated:
         found.append(ASCII)
+    if python and any(piece == r"\B" for piece, _, _ in pieces):
+        found.append(NOT_EMPTY)
     if any(piece in (r"\s", r"\S") for piece, _, _ in pieces):
         found.append(PLAIN_SPACE)
     if any(piece in ("(?!", "(?<!") for piece, _, _ in pieces):

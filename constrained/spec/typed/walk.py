@@ -35,6 +35,15 @@ HOOKS = (
     "pydantic_js_annotation_functions",
 )
 
+IN_CLASSES = (
+    "model-fields",
+    "dataclass-args",
+    "function-before",
+    "function-after",
+    "function-wrap",
+)
+"""What stands right inside a class, whose settings may change what was said."""
+
 KEYS = frozenset(
     [
         "any",
@@ -104,7 +113,8 @@ class Walk(GenerateJsonSchema):
     def _said(self, method: Callable[[Core], JsonSchemaValue], schema: Core) -> JsonSchemaValue:
         """What a kind says of a node, remembered before the author's declarations change it."""
         found = method(schema)
-        self._plain[id(schema)] = schema, deepcopy(found)
+        if _declared(schema) or schema["type"] in IN_CLASSES:
+            self._plain[id(schema)] = schema, deepcopy(found)
         return found
 
     def usual(self, schema: Core) -> JsonSchemaValue:
@@ -138,8 +148,7 @@ class Walk(GenerateJsonSchema):
         except PydanticInvalidForJsonSchema:
             self.invalid_at = self.invalid_at or self.where
             raise
-        declared = any(schema.get("metadata", {}).get(hook) for hook in HOOKS)
-        if not declared or schema["type"] in ("model", "dataclass"):
+        if not _declared(schema) or schema["type"] in ("model", "dataclass"):
             return found
         if schema.get("ref") and set(found) == {"$ref"}:
             if schema["ref"] not in self._done:
@@ -174,9 +183,10 @@ class Walk(GenerateJsonSchema):
         """The schema of a node without what was declared of it; None where only code knows it."""
         if id(schema) not in self._plain:
             try:
-                self._schema_type_to_method[schema["type"]](schema)
+                found = self._schema_type_to_method[schema["type"]](schema)
             except (PydanticInvalidForJsonSchema, PydanticOmit):
                 return None
+            self._plain.setdefault(id(schema), (schema, found))
         return self._plain[id(schema)][1]
 
     def _as_key(self, schema: Core) -> Core:
@@ -239,6 +249,12 @@ class Walk(GenerateJsonSchema):
             yield
         finally:
             self.converted = before
+
+
+def _declared(schema: Core) -> bool:
+    """Whether the author of a type says something of a node beside its kind."""
+    metadata = schema.get("metadata") or {}
+    return any(metadata.get(hook) for hook in HOOKS)
 
 
 Say = Callable[[Walk, Core], JsonSchemaValue]
