@@ -65,9 +65,10 @@ def json(
     `schema` is a JSON Schema (a dict or a bool; drafts 4 to 2020-12), or anything that pydantic's
     `TypeAdapter` takes: a model, dataclass, TypedDict, Enum, `Literal`, `list[...]`,
     `Annotated[int, Field(ge=1, le=6)]`; a class of attrs; what msgspec reads, where a Struct or a
-    Meta stands in it. Every text of a type is read by the type, or the type is refused. Schemas are read with `json.loads`, types as their values.
-    Objects are written in the order of `properties`, then other members; those of types have no
-    other members unless the type asks for them.
+    Meta stands in it. Every text of a type is read by the type, or the type is refused. Schemas
+    are read with `json.loads`, types as their values. Objects are written in the order of
+    `properties`, then other members; those of types have no other members unless the type asks
+    for them.
 
     `whitespace` is ``flexible`` (what `json.dumps` writes by default, with
     ``separators=(",", ":")``, and with any indent), ``compact``, ``spaced``, ``indented``, or a

@@ -144,10 +144,7 @@ def _tagged_union(walk: Walk, schema: Core) -> Schema:
 
 def _tagged(walk: Walk, choice: Core, values: list[Any], heads: list[Any]) -> Schema:
     written = walk.generate_inner(choice)
-    try:
-        members = walk.resolve_ref_schema(written).get("properties", {})
-    except RuntimeError:  # defined further on
-        members = {}
+    members = walk.referred(written).get("properties", {})
     name = next((head for head in heads if head in members), heads[0])
     tags = [json.loads(json.dumps(to_jsonable_python(value))) for value in values]
     one = {"const": tags[0]} if len(tags) == 1 else {"enum": tags}

@@ -21,6 +21,8 @@ Schema = dict[str, Any]
 BOUNDS = ("gt", "ge", "lt", "le")
 
 FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-31"
+EARLIEST = "1600-01-01"
+"""Moments with an upper bound only: earlier ones are not compared rightly by each pydantic."""
 DAY = datetime.timedelta(days=1)
 ZONE = r"(?:[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 FRACTION = r"(?:\.[0-9]{1,6})?"
@@ -144,7 +146,9 @@ _CALENDAR = (
 def _seconds(bounds: Mapping[str, Any], kind: str) -> str | None:
     """Texts up to the fraction of a second whose value lies within the bounds."""
     second = datetime.timedelta(seconds=1)
-    low = "0001-01-01T00:00:00" if kind == "datetime" else "00:00:00"
+    low = EARLIEST + "T00:00:00" if kind == "datetime" else "00:00:00"
+    if any(name in ("gt", "ge") for name in bounds) and kind == "datetime":
+        low = FIRST_DAY + "T00:00:00"
     last = "9999-12-31T23:59:59" if kind == "datetime" else "23:59:59"
     high, whole = last, last
     for name, value in bounds.items():
@@ -188,7 +192,8 @@ def _text(moment: datetime.datetime, kind: str) -> str:
 
 def _days_away(bounds: Mapping[str, datetime.datetime]) -> str | None:
     """Days on which every clock time, at every offset, lies within the bounds."""
-    low, high = FIRST_DAY, LAST_DAY
+    lower = any(name in ("gt", "ge") for name in bounds)
+    low, high = FIRST_DAY if lower else EARLIEST, LAST_DAY
     try:
         for name, value in bounds.items():
             if name in ("gt", "ge"):

@@ -153,7 +153,7 @@ class Walk(GenerateJsonSchema):
         if schema.get("ref") and set(found) == {"$ref"}:
             if schema["ref"] not in self._done:
                 self._done.add(schema["ref"])
-                target = self.resolve_ref_schema(found)
+                target = self.referred(found)
                 merged = self._both(dict(target), schema)
                 target.clear()
                 target.update(merged)
@@ -172,7 +172,7 @@ class Walk(GenerateJsonSchema):
         if name in REFUSED:
             raise UnsupportedSpec(f"format {name}", REFUSED[name], hint="use str")
         if explained(code) and said.get("type") == "string" and name in FORMATS:
-            text = schema.get("schema", {}).get("type") == "str" and name in BASE64_TEXT
+            text = code == "EncodedStr.decode_str" and name in BASE64_TEXT
             if text and (self.config.get("str_to_lower") or self.config.get("str_to_upper")):
                 return {**said, CODE: code}
             known = BASE64_TEXT[name] if text else FORMATS[name]()
@@ -188,6 +188,12 @@ class Walk(GenerateJsonSchema):
                 return None
             self._plain.setdefault(id(schema), (schema, found))
         return self._plain[id(schema)][1]
+
+    def referred(self, schema: JsonSchemaValue) -> JsonSchemaValue:
+        """The schema that a reference leads to; empty where that is still to be made."""
+        while "$ref" in schema:
+            schema = self.get_schema_from_definitions(schema["$ref"]) or {}
+        return schema
 
     def _as_key(self, schema: Core) -> Core:
         """A core schema to be read from a key, where no definition is shared."""
