@@ -85,6 +85,16 @@ class Leaf(BaseModel):
     kind: Literal["leaf"] = "leaf"
 
 
+class Node(BaseModel):
+    kind: Literal["node"] = Field("node", alias="Kind")
+    parts: list[Annotated[Node | End, Field(discriminator="kind")]] = []
+
+
+class End(BaseModel):
+    model_config = ConfigDict(populate_by_name=True)
+    kind: Literal["end"] = Field("end", alias="Kind")
+
+
 class Owner(BaseModel):
     pet: Pet
     pets: list[Pet] = []
@@ -264,7 +274,7 @@ def each(kind: Any, value: Any) -> list[Any]:
 
 READ: list[Any] = [
     *(Pet, list[Pet], Pet | None, Annotated[Snake | Lizard, Field(discriminator="shape")]),
-    *(Colour, Branch, Owner, Annotated[Car | Bike, Field(discriminator="wheels")]),
+    *(Colour, Branch, Node, Owner, Annotated[Car | Bike, Field(discriminator="wheels")]),
     Annotated[North | South, Field(discriminator="way")],
     *(Deep, DeepStrict, OpenByName, OpenTyped, NamesOnly, Trimmed, Strict, Place, Declared, Listed),
     *(Box[int], Box[D], Checked, Made, Computed, Before, Defaults, Members, Shut),
@@ -487,6 +497,13 @@ def test_the_tag_of_a_union_must_be_there() -> None:
     assert not spec.matches('{"pet": {"kind": "wolf", "lives": 3}}')
     assert spec.parse('{"pet": {"kind": "wolf"}}').pet == Dog(kind="wolf")
     assert json(Cat).matches("{}")
+
+
+def test_unions_that_hold_themselves_are_written_down_to_the_last() -> None:
+    text = '{"Kind": "node", "parts": [{"Kind": "node", "parts": [{"Kind": "end"}]}]}'
+    assert json(Node).parse(text).parts[0].parts == [End()]
+    text = '{"parts": [{"kind": "branch", "parts": [{"kind": "leaf"}]}]}'
+    assert json(Branch).parse(text).parts[0].parts == [Leaf()]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic_core import (
@@ -69,14 +69,11 @@ def _dataclass_fields(walk: Walk, schema: Core) -> Schema:
 
 def _fields(walk: Walk, schema: Core, fields: Iterable[tuple[str, Core]]) -> Schema:
     config = walk.config
-    by_alias = config.get("validate_by_alias") is not False
-    by_name = bool(config.get("validate_by_name") or config.get("populate_by_name"))
     total = schema.get("total", config.get("typed_dict_total", True))
     members: dict[str, Member] = {}
     for name, one in fields:
         with walk.at(name):
-            alias = one.get("validation_alias")
-            path, others = place_of(name, alias, by_alias=by_alias, by_name=by_name)
+            path, others = _place(name, one, config)
             required = walk.field_is_required(one, total) or not _default_holds(walk, one)
             try:
                 found = walk.generate_inner(one)
@@ -144,13 +141,56 @@ def _tagged_union(walk: Walk, schema: Core) -> Schema:
 
 def _tagged(walk: Walk, choice: Core, values: list[Any], heads: list[Any]) -> Schema:
     written = walk.generate_inner(choice)
-    members = walk.referred(written).get("properties", {})
-    name = next((head for head in heads if head in members), heads[0])
+    members = list(_written_names(walk, choice, walk.config, 0))
+    name = next((head for head in heads if head in members), None)
+    if name is None:
+        raise UnsupportedSpec(
+            "discriminator",
+            f"no choice is written with the tag {' or '.join(map(str, heads))}",
+            hint="use a field that is read under its own name",
+        )
     tags = [json.loads(json.dumps(to_jsonable_python(value))) for value in values]
     one = {"const": tags[0]} if len(tags) == 1 else {"enum": tags}
     bare = {key: value for key, value in written.items() if key not in ANNOTATIONS}
     return {"allOf": [bare], "properties": {name: one}, "required": [name]}
 
+
+def _written_names(walk: Walk, core: Core, config: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """The members that a choice of a union is written with, as far down as it is one value."""
+    if core["type"] == "definition-ref":
+        core = walk.refs.get(core["schema_ref"], core)
+    if core["type"] in ("model", "dataclass"):
+        config = core.get("config") or {}
+    elif core["type"] == "typed-dict":
+        config = core.get("config", config)
+    if core["type"] in ("model-fields", "dataclass-args", "typed-dict"):
+        fields = core["fields"]
+        named = fields.items() if isinstance(fields, dict) else ((f["name"], f) for f in fields)
+        for name, one in named:
+            path, _ = _place(name, one, config)
+            if len(path) == 1:
+                yield str(path[0])
+    choices = core.get("choices") or ()
+    within = list(choices.values()) if isinstance(choices, dict) else list(choices)
+    within += [core[step] for step in ("schema", "json_schema", "lax_schema") if step in core]
+    for inner in within if depth < DEEPEST else ():
+        yield from _written_names(
+            walk, inner[0] if isinstance(inner, tuple) else inner, config, depth + 1
+        )
+
+
+def _place(name: str, field: Core, config: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
+    """Where a field is written under the settings of its class."""
+    return place_of(
+        name,
+        field.get("validation_alias"),
+        by_alias=config.get("validate_by_alias") is not False,
+        by_name=bool(config.get("validate_by_name") or config.get("populate_by_name")),
+    )
+
+
+DEEPEST = 12
+"""Wrappers and unions between a choice and its fields."""
 
 CLASSES: Mapping[str, Say] = {
     "model": _class,
