@@ -16,7 +16,7 @@ from pydantic_core import (
 )
 
 from constrained.errors import UnsupportedSpec
-from constrained.spec.typed.code import name_of
+from constrained.spec.typed.code import name_of, of_pydantic
 from constrained.spec.typed.declared import ANNOTATIONS, both
 from constrained.spec.typed.objects import Member, object_schema, place_of
 from constrained.spec.typed.walk import Core, Say, Walk
@@ -104,6 +104,11 @@ def _default_holds(walk: Walk, field: Core) -> bool:
     checked = schema.get("validate_default", walk.config.get("validate_default"))
     if schema["type"] != "default" or not checked or "default" not in schema:
         return True
+    inner = schema["schema"]
+    while isinstance(inner, dict):
+        if inner["type"].startswith("function-") and not of_pydantic(inner["function"]["function"]):
+            return True  # what a user's code says of the default is known when it runs
+        inner = inner.get("schema")
     try:
         SchemaValidator(schema).validate_python(schema["default"])
     except ValidationError:
