@@ -59,6 +59,15 @@ def type_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
             where=generator.invalid_at,
             hint="use types that JSON can hold",
         ) from error
+    except ConstrainedError:
+        raise
+    except Exception as error:  # of a class that is not complete yet, or of its own code
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InvalidSpec(
+            f"the JSON Schema of this type cannot be made: {reason}",
+            where=generator.invalid_at,
+            hint="complete the type first",
+        ) from error
 
 
 def _same(generator: TypeSchema, **_: Any) -> TypeSchema:

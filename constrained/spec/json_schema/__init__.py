@@ -204,4 +204,7 @@ def read_json(text: str) -> Any:
 def _type_name(kind: Any) -> str:
     if isinstance(kind, type) and not hasattr(kind, "__args__"):
         return kind.__qualname__
-    return shortened(kind)
+    try:
+        return shortened(kind)
+    except Exception:  # what a type shows of itself may be anything, or too long a number
+        return type(kind).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -58,9 +59,12 @@ def _url(walk: Walk, schema: Core) -> Schema:  # noqa: ARG001
 
 
 def _enum(walk: Walk, schema: Core) -> Schema:
-    said = walk.usual(schema)
-    rest = {key: said[key] for key in ("title", "description") if key in said}
-    return {**rest, **_values(walk, schema, schema["members"])}
+    cls = schema["cls"]
+    found = {"title": cls.__name__, **_values(walk, schema, schema["members"])}
+    told = inspect.cleandoc(cls.__doc__ or "")
+    if told and told != "An enumeration.":  # what Python 3.11 writes where there is nothing
+        found["description"] = told
+    return found
 
 
 NAMES = {bool: "boolean", str: "string", int: "integer", float: "number", list: "array"}
