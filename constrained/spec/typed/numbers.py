@@ -25,6 +25,8 @@ KEYWORDS = {
 LARGEST = sys.float_info.max
 SAFE_MULTIPLE = 100_000
 """Up to here a float counts as a multiple of another wherever the decimals say so."""
+LONGEST = 1_000
+"""Digits of a bound, and of a number within `max_digits`."""
 SAFE_DIGITS = 15
 """Decimals of so many digits are the same after a float has held them."""
 
@@ -59,6 +61,8 @@ def integer_schema(schema: Mapping[str, Any], *, text: bool = False) -> Schema:
         raise UnsupportedSpec(
             "multiple_of", "multiples are not enforced in a key", hint="use ge and le only"
         )
+    for name, value in bounds.items():
+        _exact(name, value)
     low = max([bounds[n] + (n == "gt") for n in ("ge", "gt") if n in bounds], default=None)
     high = min([bounds[n] - (n == "lt") for n in ("le", "lt") if n in bounds], default=None)
     found = integers(low, high)
@@ -126,6 +130,8 @@ def decimal_schema(schema: Mapping[str, Any], *, text: bool = False) -> Schema:
     digits, decimals = schema.get("max_digits"), schema.get("decimal_places")
     if digits is not None and digits < 1:
         raise _never("max_digits", digits)
+    digits = None if digits is None else min(digits, LONGEST)
+    decimals = None if decimals is None else min(decimals, LONGEST)
     limited = digits is not None or decimals is not None
     step = bounds.pop("multiple_of", None)
     if step is not None:
@@ -199,6 +205,10 @@ def _exact(name: str, value: Any) -> Decimal:
             bound = Decimal(value)
     if not bound.is_finite():
         raise _never(name, value)
+    if abs(bound.adjusted()) > LONGEST or len(bound.as_tuple().digits) > LONGEST:
+        raise UnsupportedSpec(
+            name, f"{name} has more than {LONGEST:,} digits", hint="use a bound of fewer digits"
+        )
     return bound
 
 

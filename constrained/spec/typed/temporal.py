@@ -115,7 +115,12 @@ def _in_utc(value: datetime.datetime) -> datetime.datetime:
     """The bound as texts in UTC are compared with it; one without a zone as it is."""
     if value.tzinfo is None:
         return value
-    return value.astimezone(datetime.UTC).replace(tzinfo=None)
+    try:
+        return value.astimezone(datetime.UTC).replace(tzinfo=None)
+    except OverflowError as error:
+        raise UnsupportedSpec(
+            "bound", f"{value!r} is no moment in UTC", hint="give the bound in UTC"
+        ) from error
 
 
 def _naive(bounds: Mapping[str, Any]) -> Schema:
