@@ -5,6 +5,7 @@ Each is what the type reads, or a part of it that says how such a text is usuall
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection
 from functools import lru_cache
 from typing import Any
@@ -100,7 +101,7 @@ def url_schema(schemes: Collection[str] | None, longest: int | None) -> Schema:
         local = f"(?!(?:{SPECIAL}):){names}:{UNIT}+(?:/{UNIT}*)*{AFTER}"
         parts = [f"(?!file:){names}://{HOST}{PORT}{path}", f"file:///{UNIT}*{path}", local]
     else:
-        names = "|".join(name.replace("+", "\\+").replace(".", "\\.") for name in schemes)
+        names = "|".join(re.sub(r"([^A-Za-z0-9-])", r"\\\1", name) for name in schemes)
         parts = [f"(?:{names})://{HOST}{PORT}{path}"]
         if "file" in schemes:
             parts = [f"file:///{UNIT}*{path}"]

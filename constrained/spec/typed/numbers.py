@@ -25,8 +25,10 @@ KEYWORDS = {
 LARGEST = sys.float_info.max
 SAFE_MULTIPLE = 100_000
 """Up to here a float counts as a multiple of another wherever the decimals say so."""
-LONGEST = 1_000
-"""Digits of a bound, and of a number within `max_digits`."""
+LONGEST = 250
+"""Digits of a bound that is compared as a text."""
+MOST_DIGITS = 1_000
+"""Digits of a number within `max_digits`."""
 SAFE_DIGITS = 15
 """Decimals of so many digits are the same after a float has held them."""
 
@@ -130,8 +132,8 @@ def decimal_schema(schema: Mapping[str, Any], *, text: bool = False) -> Schema:
     digits, decimals = schema.get("max_digits"), schema.get("decimal_places")
     if digits is not None and digits < 1:
         raise _never("max_digits", digits)
-    digits = None if digits is None else min(digits, LONGEST)
-    decimals = None if decimals is None else min(decimals, LONGEST)
+    digits = None if digits is None else min(digits, MOST_DIGITS)
+    decimals = None if decimals is None else min(decimals, MOST_DIGITS)
     limited = digits is not None or decimals is not None
     step = bounds.pop("multiple_of", None)
     if step is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -15,7 +16,12 @@ FRACTION = r"(?:\.[0-9]+)?"
 
 def _any(layout: str) -> str:
     """Any text of the layout: digits stand for digits, other characters for themselves."""
-    return "".join("[0-9]" if char.isdigit() else _literal(char) for char in layout)
+    runs = re.findall("[0-9]+|[^0-9]", layout)
+    return "".join(_run(len(run)) if run[0].isdigit() else _literal(run) for run in runs)
+
+
+def _run(many: int) -> str:
+    return "[0-9]" * many if many < 3 else f"[0-9]{{{many}}}"
 
 
 def _literal(char: str) -> str:
@@ -40,39 +46,65 @@ def _greatest(text: str) -> bool:
     return not any(char in "012345678" for char in text)
 
 
-def _from(low: str) -> str:
-    return between(low, "".join("9" if char.isdigit() else char for char in low)) or ""
+def _from(low: str) -> list[str]:
+    """Texts of the layout that are at least `low`, as alternatives."""
+    parts = []
+    for place, char in enumerate(low):
+        after = low[place + 1 :]
+        if _least(low[place:]):
+            return [*parts, _plain(low[:place]) + _any(low[place:])]
+        first = char if _least(after) else chr(ord(char) + 1)
+        if char.isdigit() and first <= "9":
+            parts.append(_plain(low[:place]) + _digits(first, "9") + _any(after))
+            if first == char:
+                return parts
+    return [*parts, _plain(low)]
 
 
-def _to(high: str) -> str:
-    return between("".join("0" if char.isdigit() else char for char in high), high) or ""
+def _to(high: str) -> list[str]:
+    """Texts of the layout that are at most `high`, as alternatives."""
+    parts = []
+    for place, char in enumerate(high):
+        after = high[place + 1 :]
+        if _greatest(high[place:]):
+            return [*parts, _plain(high[:place]) + _any(high[place:])]
+        last = char if _greatest(after) else chr(ord(char) - 1)
+        if char.isdigit() and last >= "0":
+            parts.append(_plain(high[:place]) + _digits("0", last) + _any(after))
+            if last == char:
+                return parts
+    return [*parts, _plain(high)]
+
+
+def _plain(text: str) -> str:
+    return "".join(map(_literal, text))
 
 
 def between(low: str, high: str) -> str | None:
     """Texts of one layout from `low` to `high`, compared as texts; None when there are none.
 
     >>> between("2019-12", "2020-03")
-    '20(?:19-(?:1[2-9]|[2-9][0-9])|20-0[0-3])'
+    '20(?:19-[2-9][0-9]|19-1[2-9]|20-0[0-3])'
     """
     if low > high:
         return None
     same = 0
     while same < len(low) and low[same] == high[same]:
         same += 1
-    head = "".join(map(_literal, low[:same]))
+    head = _plain(low[:same])
     if same == len(low):
         return head
     first, last = low[same], high[same]
     after_first, after_last = low[same + 1 :], high[same + 1 :]
     parts = []
     if not _least(after_first):
-        parts.append(first + _from(after_first))
+        parts += [first + part for part in _from(after_first)]
         first = chr(ord(first) + 1)
     end = last if _greatest(after_last) else chr(ord(last) - 1)
     if first <= end:
         parts.append(_digits(first, end) + _any(after_first))
     if end != last:
-        parts.append(last + _to(after_last))
+        parts += [last + part for part in _to(after_last)]
     return head + _either(*parts)
 
 
