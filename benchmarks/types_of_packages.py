@@ -61,7 +61,12 @@ def without_code(core: Any) -> Any:
     if str(core.get("type")).startswith("function-"):
         function = core["function"]["function"]
         if not str(getattr(function, "__module__", "pydantic")).startswith("pydantic"):
-            return without_code(core["schema"]) if "schema" in core else {"type": "any"}
+            inside = without_code(core["schema"]) if "schema" in core else {"type": "any"}
+            return (
+                {"type": "chain", "steps": [inside], "ref": core["ref"]}
+                if "ref" in core
+                else inside
+            )
     kept = {key: without_code(value) for key, value in core.items() if key != "serialization"}
     if core.get("type") in ("model", "dataclass"):  # or the class would read as it always does
         kept |= {"cls": Anything, "post_init": None, "custom_init": False}
