@@ -389,6 +389,10 @@ REFUSED: list[tuple[Any, str]] = [
         "multiples are not enforced in a key (use ge and le only)",
     ),
     (Pair, "<Pair.A: (1, 2)> is not read from JSON (use a text or a number for it)"),
+    (
+        Literal[Letter.A],  # what pydantic writes of it, and its schema allows, it does not read
+        "<Letter.A: 'a'> is not read from JSON (use a text or a number for it)",
+    ),
     (Literal[b"a"], "b'a' is not read from JSON (use a text or a number for it)"),
     (
         kinds.FutureDate,
