@@ -48,7 +48,7 @@ def _greatest(text: str) -> bool:
 
 def _from(low: str) -> list[str]:
     """Texts of the layout that are at least `low`, as alternatives."""
-    parts = []
+    parts: list[str] = []
     for place, char in enumerate(low):
         after = low[place + 1 :]
         if _least(low[place:]):
@@ -63,7 +63,7 @@ def _from(low: str) -> list[str]:
 
 def _to(high: str) -> list[str]:
     """Texts of the layout that are at most `high`, as alternatives."""
-    parts = []
+    parts: list[str] = []
     for place, char in enumerate(high):
         after = high[place + 1 :]
         if _greatest(high[place:]):
