@@ -121,6 +121,8 @@ def _is_structured(kind: Any) -> bool:
         or hasattr(kind, "__required_keys__")  # a TypedDict, of typing or typing_extensions
         or (issubclass(kind, tuple) and hasattr(kind, "_fields"))  # a NamedTuple
         or hasattr(kind, "__get_pydantic_core_schema__")
+        or hasattr(kind, "__attrs_attrs__")
+        or hasattr(kind, "__struct_fields__")  # a Struct of msgspec
     )
 
 

@@ -6,94 +6,97 @@ unless they ask for extra members, since pydantic would drop those silently.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import Any, Protocol, cast
 
-from pydantic import PydanticUserError, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
 
-from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
+from constrained.errors import ConstrainedError, InvalidSpec, TextRejected, UnsupportedSpec
+from constrained.spec.typed.attrs_types import with_attrs
+from constrained.spec.typed.kinds import TypeSchema
+from constrained.spec.typed.msgspec_types import MsgspecReader, is_msgspec
 
-__all__ = ["TypeReader", "type_schema"]
-
-INTEGER_KEY = {"pattern": "^-?(0|[1-9][0-9]*)$"}
-
-
-class _ClosedSchema(GenerateJsonSchema):
-    """pydantic's JSON Schema, made to mean what its own validation accepts."""
-
-    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
-        return _closed(super().model_schema(schema))
-
-    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
-        return _closed(super().dataclass_schema(schema))
-
-    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
-        return _closed(super().typed_dict_schema(schema))
-
-    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
-        """A number; the strings that pydantic also reads would escape the bounds."""
-        found: JsonSchemaValue = {"type": "number"}
-        self.update_with_validations(found, schema, self.ValidationsMapping.numeric)
-        return found
-
-    def set_schema(self, schema: core_schema.SetSchema) -> JsonSchemaValue:
-        return _as_list(super().set_schema(schema))
-
-    def frozenset_schema(self, schema: core_schema.FrozenSetSchema) -> JsonSchemaValue:
-        return _as_list(super().frozenset_schema(schema))
-
-    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
-        found = super().dict_schema(schema)
-        if schema.get("keys_schema", {}).get("type") == "int":
-            found["propertyNames"] = INTEGER_KEY
-        return found
+__all__ = ["Reader", "TypeReader", "type_reader", "type_schema"]
 
 
-def _closed(schema: JsonSchemaValue) -> JsonSchemaValue:
-    if schema.get("type") == "object" and "properties" in schema:
-        schema.setdefault("additionalProperties", False)
-    return schema
+class Reader(Protocol):
+    """Reads a JSON text as a value of a type, whose JSON Schema it has."""
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of all that may be written."""
+
+    def __call__(self, text: str) -> Any:
+        """The value. Raises `TextRejected`."""
 
 
-def _as_list(schema: JsonSchemaValue) -> JsonSchemaValue:
-    """A set may be written with repeats, which reading drops, unless it must have a size."""
-    if not schema.get("minItems"):
-        schema.pop("uniqueItems", None)
-    return schema
+def type_reader(kind: Any, source: str) -> Reader:
+    """What reads a type: msgspec its own types, pydantic all others.
+
+    `source` is how errors call the type. Raises `InvalidSpec` for what is no type.
+
+    >>> type_reader(int, "int").schema
+    {'type': 'integer'}
+    """
+    return MsgspecReader(kind, source) if is_msgspec(kind) else TypeReader(kind, source)
 
 
 def type_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """The JSON Schema of a type.
+    """The JSON Schema of all that may be written of a type.
 
-    Raises `UnsupportedSpec` for types that JSON cannot hold.
+    Raises `UnsupportedSpec` with the field for types that JSON cannot hold, and for what cannot be
+    enforced.
     """
+    generator = TypeSchema(config=getattr(adapter, "_config", None))
+    made = partial(_same, generator)
     try:
-        return adapter.json_schema(schema_generator=_ClosedSchema)
+        return adapter.json_schema(schema_generator=cast(type[TypeSchema], made))
     except PydanticInvalidForJsonSchema as error:
         raise UnsupportedSpec(
             "type",
             f"no JSON Schema describes this type: {str(error).splitlines()[0]}",
+            where=generator.invalid_at,
             hint="use types that JSON can hold",
+        ) from error
+    except ConstrainedError:
+        raise
+    except Exception as error:  # of a class that is not complete yet, or of its own code
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InvalidSpec(
+            f"the JSON Schema of this type cannot be made: {reason}",
+            where=generator.invalid_at,
+            hint="complete the type first",
         ) from error
 
 
+def _same(generator: TypeSchema, **_: Any) -> TypeSchema:
+    """Where pydantic makes a generator, the one whose findings are looked at later."""
+    return generator
+
+
 class TypeReader:
-    """Reads a JSON text as a value of a type."""
+    """Reads a JSON text as a value of a type, with pydantic."""
 
     def __init__(self, kind: Any, source: str) -> None:
         self.source = source
         try:
             self.adapter: TypeAdapter[Any] = (
-                kind if isinstance(kind, TypeAdapter) else TypeAdapter(kind)
+                kind if isinstance(kind, TypeAdapter) else TypeAdapter(with_attrs(kind))
             )
-        except (PydanticUserError, NameError, TypeError) as error:
+        except ConstrainedError:
+            raise
+        except Exception as error:  # of pydantic, or of what the type itself does when it is asked
             raise InvalidSpec(
                 f"{source} is neither a JSON Schema nor a type that pydantic reads: "
-                f"{str(error).splitlines()[0]}",
+                f"{(str(error).splitlines() or [type(error).__name__])[0]}",
                 hint="pass a dict, a bool, or a type such as a pydantic model",
             ) from error
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The JSON Schema of all that may be written."""
+        return type_schema(self.adapter)
 
     def __call__(self, text: str) -> Any:
         """The value; `TextRejected` where the type refuses it for a reason no schema says."""
@@ -103,4 +106,7 @@ class TypeReader:
             first = error.errors(include_url=False, include_context=False)[0]
             place = ".".join(str(step) for step in first["loc"])
             reason = f"{place}: {first['msg']}" if place else first["msg"]
+            raise TextRejected(text, 0, f"what {self.source} accepts ({reason})") from error
+        except Exception as error:  # a validator's own code, which may raise anything
+            reason = f"{type(error).__name__}: {error}"
             raise TextRejected(text, 0, f"what {self.source} accepts ({reason})") from error

@@ -64,9 +64,11 @@ def json(
 
     `schema` is a JSON Schema (a dict or a bool; drafts 4 to 2020-12), or anything that pydantic's
     `TypeAdapter` takes: a model, dataclass, TypedDict, Enum, `Literal`, `list[...]`,
-    `Annotated[int, Field(ge=1, le=6)]`. Schemas are read with `json.loads`, types as their values.
-    Objects are written in the order of `properties`, then other members; those of types have no
-    other members unless the type asks for them.
+    `Annotated[int, Field(ge=1, le=6)]`; a class of attrs; what msgspec reads, where a Struct or a
+    Meta stands in it. Every text of a type is read by the type, or the type is refused. Schemas
+    are read with `json.loads`, types as their values. Objects are written in the order of
+    `properties`, then other members; those of types have no other members unless the type asks
+    for them.
 
     `whitespace` is ``flexible`` (what `json.dumps` writes by default, with
     ``separators=(",", ":")``, and with any indent), ``compact``, ``spaced``, ``indented``, or a
@@ -102,11 +104,11 @@ def json(
     read: Any = read_json
     name = ""
     if not isinstance(schema, (dict, bool)):
-        from constrained.spec.pydantic import TypeReader, type_schema
+        from constrained.spec.pydantic import type_reader
 
         name = call_source("json", [_type_name(schema)], options)
-        read = TypeReader(schema, name)
-        schema = type_schema(read.adapter)
+        read = type_reader(schema, name)
+        schema = read.schema
     settings = _settings(whitespace, formats, order, limits)
     content = _content(schema)
     grammar = _grammar(schema, content, settings)
@@ -202,4 +204,7 @@ def read_json(text: str) -> Any:
 def _type_name(kind: Any) -> str:
     if isinstance(kind, type) and not hasattr(kind, "__args__"):
         return kind.__qualname__
-    return shortened(kind)
+    try:
+        return shortened(kind)
+    except Exception:  # what a type shows of itself may be anything, or too long a number
+        return type(kind).__name__

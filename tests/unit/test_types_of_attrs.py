@@ -1,0 +1,125 @@
+"""Classes of attrs: read by the names, types and bounds of their attributes."""
+
+from __future__ import annotations
+
+import enum
+import json as std_json
+from typing import Annotated, Any, Optional
+
+import attrs
+import pytest
+from attrs import validators
+from pydantic import Field
+
+from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
+from constrained.spec import as_spec
+from constrained.spec.json_schema import json
+
+
+class Suit(enum.Enum):
+    HEARTS = "h"
+    SPADES = "s"
+
+
+@attrs.define
+class Point:
+    x: int
+    y: str = "here"
+    _hidden: float = 1.0
+    made: int = attrs.field(init=False, default=3)
+
+
+@attrs.frozen
+class Shape:
+    start: Point
+    points: list[Point] = attrs.field(factory=list)
+    named: Optional[dict[str, Point]] = None  # noqa: UP045
+
+
+@attrs.define
+class Tree:
+    value: int
+    parts: list[Tree] = attrs.field(factory=list)
+
+
+@attrs.define
+class Bounded:
+    grade: int = attrs.field(validator=[validators.ge(1), validators.lt(6)])
+    name: str = attrs.field(validator=validators.and_(validators.min_len(2), validators.max_len(4)))
+    side: str = attrs.field(validator=validators.in_(["x", "y"]))
+    code: str = attrs.field(validator=validators.matches_re(r"[a-c]+\d"))
+    high: int | None = attrs.field(default=None, validator=validators.optional(validators.gt(5)))
+    some: list[int] = attrs.field(factory=list, validator=validators.min_len(1))
+    kind: Suit = attrs.field(default=Suit.HEARTS, validator=validators.in_(Suit))
+    plain: int = attrs.field(default=1, validator=validators.instance_of(int))
+    more: Annotated[int, Field(ge=4)] = 4
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Point,
+        Shape,
+        Tree,
+        Bounded,
+        list[Point],
+        Point | None,
+        dict[str, Shape],
+        Annotated[Point, "x"],
+    ],
+    ids=str,
+)
+def test_every_example_is_read(kind: Any) -> None:
+    spec = json(kind)
+    for text in spec.examples(12):
+        spec.parse(text)
+
+
+def test_the_value_is_one_of_the_class() -> None:
+    assert json(Point).parse('{"x": 1, "_hidden": 2}') == Point(1, hidden=2.0)
+    shape = Shape(Point(1), [Point(2, "b")])
+    texts = std_json.dumps(attrs.asdict(shape, filter=lambda one, _: one.init))
+    assert as_spec(Shape).parse(texts) == shape
+
+
+def test_the_bounds_of_attrs_hold_in_the_mask() -> None:
+    spec = json(Bounded)
+    good = {"grade": 5, "name": "abc", "side": "x", "code": "ab1", "some": [1]}
+    assert spec.matches(std_json.dumps(good))
+    for name, wrong in [("grade", 6), ("name", "a"), ("side", "z"), ("code", "ab1x"), ("some", [])]:
+        assert not spec.matches(std_json.dumps({**good, name: wrong}))
+    del good["some"]
+    assert not spec.matches(std_json.dumps(good))
+
+
+def test_code_stays_outside_and_is_an_error_of_reading() -> None:
+    def positive(_: Any, attribute: Any, value: int) -> None:
+        if value < 0:
+            raise ValueError(f"{attribute.name} is negative")
+
+    @attrs.define
+    class Checked:
+        n: int = attrs.field(validator=positive)
+
+    assert json(Checked).parse('{"n": 1}') == Checked(1)
+    with pytest.raises(TextRejected, match="n is negative"):
+        json(Checked).parse('{"n": -1}')
+
+
+def test_a_validator_of_attrs_that_is_no_bound_is_refused_by_name() -> None:
+    @attrs.define
+    class Nested:
+        some: list[int] = attrs.field(validator=validators.deep_iterable(validators.ge(3)))
+
+    with pytest.raises(UnsupportedSpec, match=r"of .*Nested\.some is not enforced") as caught:
+        json(Nested)
+    assert caught.value.feature == "DeepIterable"
+
+
+def test_a_type_that_is_nowhere_is_an_invalid_spec() -> None:
+    @attrs.define
+    class Lost:
+        other: Nowhere  # noqa: F821
+
+    with pytest.raises(InvalidSpec, match=r"the types of .*Lost cannot be read"):
+        json(Lost)
