@@ -206,7 +206,9 @@ def _bounded_number(base: type, bounds: Mapping[str, Any]) -> Spec[Any]:
     if step <= 0:
         raise InvalidSpec(f"multiple_of must be above 0, not {bounds['multiple_of']!r}")
     if base is int:
-        grammar = integer_grammar(least, most, multiple_of=step.numerator, negative_zero=False)
+        grammar = integer_grammar(
+            least, most, multiple_of=step.numerator, negative_zero=False, exact=True
+        )
     else:
         notation = Magnitudes(
             exclusive_low=exclusive_low,
@@ -214,7 +216,8 @@ def _bounded_number(base: type, bounds: Mapping[str, Any]) -> Spec[Any]:
             congruence=Congruence(in_decimals(step)),
             zeros="none",
         )
-        grammar = signed_grammar(low, high, notation, condition=f"a multiple of {plain(step)}")
+        condition = f"a multiple of {plain(step)}"
+        grammar = signed_grammar(low, high, notation, doubles=True, condition=condition)
     settings = ", ".join(f"{name}={value!r}" for name, value in bounds.items())
     source = f"as_spec(Annotated[{base.__name__}, Field({settings})])"
     return Spec(source, grammar, base)

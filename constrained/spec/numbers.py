@@ -157,7 +157,8 @@ def number(
     `step` counts from `low`, or from 0 when there is no `low`: ``number(0, 5, step=0.5)`` has
     eleven outputs. Without a step and without decimals there are infinitely many.
 
-    The value is a float (texts beyond a float's range read as infinity), with `exact` a `Decimal`.
+    The value is a float, which is finite and inside exclusive bounds, too; with `exact` it is a
+    `Decimal`.
 
     Raises `UnsatisfiableSpec` when no number qualifies, `InvalidSpec` for arguments of the wrong
     kind or that contradict each other, `LimitExceeded` for steps that need too large an automaton.
@@ -208,7 +209,13 @@ def number(
     else:
         condition = "" if most_places is None else f"written with {most_places} decimals"
     grammar = signed_grammar(
-        least, most, notation, plus_sign=plus_sign, condition=condition, limits=limits
+        least,
+        most,
+        notation,
+        doubles=not exact,
+        plus_sign=plus_sign,
+        condition=condition,
+        limits=limits,
     )
     source = call_source(
         "number",

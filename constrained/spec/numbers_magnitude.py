@@ -114,6 +114,7 @@ class Congruence:
     """
 
     def __init__(self, modulus: Fraction, residue: Fraction = Fraction(0)) -> None:
+        self.step, self.start = modulus, residue
         self.places = max(decimal_places(modulus) or 0, decimal_places(residue) or 0)
         self.scale: int = 10**self.places
         self.modulus = int(modulus * self.scale)
