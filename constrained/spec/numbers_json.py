@@ -14,7 +14,7 @@ from fractions import Fraction
 from functools import lru_cache
 from math import gcd
 
-from constrained.errors import InvalidSpec
+from constrained.errors import InvalidSpec, LimitExceeded
 from constrained.grammar import (
     Grammar,
     Node,
@@ -27,6 +27,7 @@ from constrained.grammar import (
     repeat,
 )
 from constrained.limits import DEFAULT_LIMITS, Limits
+from constrained.spec.numbers_automaton import NODES_PER_STATE
 from constrained.spec.numbers_doubles import CERTAIN_DIGITS, MOST_DIGITS, exact_multiples_to
 from constrained.spec.numbers_magnitude import Congruence, Magnitudes
 from constrained.spec.numbers_scientific import DIGIT, LONG_MANTISSA, NON_ZERO, ZERO
@@ -43,6 +44,9 @@ __all__ = [
     "plain",
     "signed_grammar",
 ]
+
+STATES_OF_A_REMAINDER = 32
+"""A remainder is met after so many beginnings of the numbers that doubles hold exactly."""
 
 
 def integer_grammar(
@@ -77,7 +81,9 @@ def integer_grammar(
         condition="" if multiple_of == 1 else f"a multiple of {multiple_of}",
         limits=limits,
     )
-    return grammar if exact else _exact_multiples(grammar, least, most, Fraction(multiple_of))
+    return (
+        grammar if exact else _exact_multiples(grammar, least, most, Fraction(multiple_of), limits)
+    )
 
 
 def decimal_grammar(
@@ -130,16 +136,24 @@ def decimal_grammar(
     )
     if exact or multiple_of is None:
         return grammar
-    return _exact_multiples(grammar, low, high, in_decimals(multiple_of))
+    return _exact_multiples(grammar, low, high, in_decimals(multiple_of), limits)
 
 
 def _exact_multiples(
-    grammar: Grammar, low: Fraction | None, high: Fraction | None, step: Fraction
+    grammar: Grammar, low: Fraction | None, high: Fraction | None, step: Fraction, limits: Limits
 ) -> Grammar:
     """The multiples of a grammar that are multiples for a reader of doubles, too."""
     most = exact_multiples_to(step)
     if most is None or (low is not None and high is not None and -most <= low and high <= most):
         return grammar
+    states = Congruence(step).least_states(None) * STATES_OF_A_REMAINDER
+    if states * NODES_PER_STATE > limits.max_nodes:
+        raise LimitExceeded(
+            "max_nodes",
+            limits.max_nodes,
+            f"looking for multiples of {plain(step)}",
+            remedy="set a minimum and a maximum",
+        )
     certain = signed_grammar(-most, most, Magnitudes(), negative_zero=True)
     return Grammar(intersect(grammar.start, certain.start), {**certain.rules, **grammar.rules})
 

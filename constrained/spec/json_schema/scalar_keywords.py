@@ -24,7 +24,7 @@ __all__ = ["SCALARS"]
 
 LARGEST_BOUND = 10**LONGEST_BOUND
 
-LARGE_STEP = 1_000
+LARGE_STEP = 250
 """Multiples of larger steps may need more states than the limits allow."""
 
 
