@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from constrained.errors import InvalidSpec, UnsatisfiableSpec, UnsupportedSpec
 from constrained.grammar import Grammar, intersect
 from constrained.spec.compose import literal_text, united
+from constrained.spec.lookalikes import refuse_lookalike, refuse_value
 from constrained.spec.numbers import exactly, integer, number
 from constrained.spec.numbers_json import in_decimals, integer_grammar, plain, signed_grammar
 from constrained.spec.numbers_magnitude import Congruence, Magnitudes
@@ -38,7 +39,7 @@ def as_spec(obj: Any) -> Spec[Any]:
 
     ==================================  =====================================================
     a `Spec`                            itself
-    a `str`                             that text
+    a `str`                             that text, unless it has a hole or is a range
     `range(0, 11)`                      those integers (`integer`)
     a list, tuple, set of options       one of them (`choice`)
     `int`, `float`, `bool`, `str`       `integer()`, `number()`, `boolean()`, `text()`
@@ -63,9 +64,11 @@ def as_spec(obj: Any) -> Spec[Any]:
     if isinstance(obj, Spec):
         return obj
     if isinstance(obj, str) and not isinstance(obj, enum.Enum):
+        refuse_lookalike(obj)
         return literal_text(obj)
     if isinstance(obj, range):
         return _range(obj)
+    refuse_value(obj)
     if isinstance(obj, list | tuple | set | frozenset):
         return choice(sorted(obj, key=repr) if isinstance(obj, set | frozenset) else obj)
     if obj is None or obj is type(None):

@@ -96,7 +96,9 @@ class Spec(Generic[T_co]):
         """Up to `n` different outputs drawn at random, the short ones first.
 
         The same for the same `seed`. Fewer than `n` only when there are fewer outputs (or, for an
-        infinite spec, when the draws did not find more). Not every output is equally likely.
+        infinite spec, when the draws did not find more, and when outputs have tens of thousands of
+        bytes). Not every output is equally likely. Raises `UnsupportedSpec` when even the shortest
+        output is too long to be drawn.
 
         >>> from constrained.spec import integer
         >>> sorted(integer(0, 3).examples(9))

@@ -25,15 +25,14 @@ from constrained.errors import InvalidSpec, SpecError, UnsupportedSpec
 from constrained.grammar.text import line_and_column
 from constrained.spec.coerce import as_spec
 from constrained.spec.compose import check_text, sequence
+from constrained.spec.lookalikes import RANGE, refuse_inline
 from constrained.spec.numbers import integer, number
 from constrained.spec.spec import Hole, Part, Spec
 from constrained.spec.types import choice
 
 __all__ = ["template"]
 
-NUMERAL = r"-?[0-9]+(?:\.[0-9]+)?"
 BRACE = re.compile(r"\{\{|\}\}|\{|\}")
-RANGE = re.compile(rf"({NUMERAL})?\.\.({NUMERAL})?(?: step ({NUMERAL}))?")
 EXAMPLES = "{score:0..10}, {score:0..5 step 0.5}, {label:good|bad} or {code:/[A-Z]+/}"
 
 
@@ -146,7 +145,11 @@ def _hole(name: str, inline: str | None, holes: Mapping[str, Any], where: str) -
             hint="keep one of them",
         )
     try:
-        return as_spec(holes[name]) if inline is None else _inline(inline)
+        if inline is not None:
+            return _inline(inline)
+        if isinstance(holes[name], str):
+            refuse_inline(holes[name])
+        return as_spec(holes[name])
     except UnsupportedSpec as error:
         raise UnsupportedSpec(error.feature, f"hole {name!r}: {error}", where=where) from error
     except SpecError as error:

@@ -22,7 +22,7 @@ SHOWN_OPTIONS = 100
 """A repr lists so many; more are only counted."""
 
 
-def choice(options: Any, *, limits: Limits = DEFAULT_LIMITS) -> Spec[Any]:
+def choice(options: Any, *more: Any, limits: Limits = DEFAULT_LIMITS) -> Spec[Any]:
     """One of the options; the value is the option itself.
 
     `options` is one of:
@@ -41,6 +41,12 @@ def choice(options: Any, *, limits: Limits = DEFAULT_LIMITS) -> Spec[Any]:
     >>> choice({"yes": True, "no": False}).parse("yes")
     True
     """
+    if more:
+        shown = ", ".join(f"{option!r:.30}" for option in (options, *more[:3]))
+        raise InvalidSpec(
+            f"a choice needs its options in one list, not {1 + len(more)} arguments",
+            hint=f"write choice([{shown}{', ...' if len(more) > 3 else ''}])",
+        )
     values: dict[str, Any] = {}
     if isinstance(options, Iterator):
         options = list(islice(options, limits.max_nodes + 1))
