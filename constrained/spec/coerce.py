@@ -134,10 +134,10 @@ def _json(schema: Any) -> Spec[Any]:
 
 
 def _range(obj: range) -> Spec[int]:
-    if not obj:
+    if obj.start == obj.stop or (obj.start < obj.stop) != (obj.step > 0):
         raise UnsatisfiableSpec(f"{obj!r} is empty")
     low, high = min(obj[0], obj[-1]), max(obj[0], obj[-1])
-    return integer(low, high, step=abs(obj.step) if len(obj) > 1 else 1)
+    return integer(low, high, step=abs(obj.step) if low < high else 1)
 
 
 def _annotated(base: Any, *metadata: Any) -> Spec[Any]:

@@ -47,9 +47,20 @@ def exactly(value: Real, what: str) -> Fraction:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise InvalidSpec(f"{what} must be a finite number, not {value}")
-        if abs(value.adjusted()) >= LONGEST_BOUND:
-            raise InvalidSpec(f"{what} has more than {LONGEST_BOUND:,} digits")
+        if abs(value.adjusted()) >= LONGEST_BOUND or len(value.as_tuple().digits) > LONGEST_BOUND:
+            raise _too_long(what)
+        return Fraction(value)
+    _check_length(Fraction(value), what)
     return Fraction(value)
+
+
+def _check_length(value: Fraction, what: str) -> None:
+    if max(abs(value.numerator), value.denominator) >= 10**LONGEST_BOUND:
+        raise _too_long(what)
+
+
+def _too_long(what: str) -> InvalidSpec:
+    return InvalidSpec(f"{what} has more than {LONGEST_BOUND:,} digits")
 
 
 def integer(
@@ -245,9 +256,12 @@ def _optional_integer(value: int | None, what: str) -> int | None:
         return None
     if not isinstance(value, bool):
         try:
-            return index(value)
+            found = index(value)
         except TypeError:
             pass
+        else:
+            _check_length(Fraction(found), what)
+            return found
     raise InvalidSpec(f"{what} must be an integer, not {value!r}")
 
 

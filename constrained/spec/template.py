@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from constrained.errors import InvalidSpec, SpecError, UnsupportedSpec
@@ -27,6 +28,7 @@ from constrained.spec.coerce import as_spec
 from constrained.spec.compose import check_text, sequence
 from constrained.spec.lookalikes import RANGE, refuse_inline
 from constrained.spec.numbers import integer, number
+from constrained.spec.numbers_json import LONGEST_BOUND
 from constrained.spec.spec import Hole, Part, Spec
 from constrained.spec.types import choice
 
@@ -164,8 +166,8 @@ def _inline(said: str) -> Spec[Any]:
         return regex(said[1:-1])
     ranged = RANGE.fullmatch(said)
     if ranged is not None:
-        low, high, step = ranged.groups()
-        if not any("." in numeral for numeral in ranged.groups() if numeral):
+        low, high, step = (None if text is None else _numeral(text) for text in ranged.groups())
+        if not any("." in text for text in ranged.groups() if text):
             return integer(
                 None if low is None else int(low),
                 None if high is None else int(high),
@@ -173,7 +175,7 @@ def _inline(said: str) -> Spec[Any]:
             )
         if step is None:
             raise InvalidSpec(f"{said!r} needs a step", hint=f"write {said} step 0.5")
-        return number(*(None if n is None else float(n) for n in (low, high)), step=float(step))
+        return number(low, high, step=step)
     options = said.split("|")
     if len(options) == 1:
         raise InvalidSpec(f"cannot read {said!r}", hint=f"write {EXAMPLES}")
@@ -183,6 +185,14 @@ def _inline(said: str) -> Spec[Any]:
             hint="leave no space around the bars, or pass the options as an argument",
         )
     return choice(options)
+
+
+def _numeral(text: str) -> float | Decimal:
+    """The number, exactly as it is written: a float only if that prints as this number."""
+    if len(text) > LONGEST_BOUND:
+        raise InvalidSpec(f"a number of the range has more than {LONGEST_BOUND:,} digits")
+    exact = Decimal(text)
+    return float(text) if Decimal(repr(float(text))) == exact else exact
 
 
 def _source(text: str, holes: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from constrained.errors import InvalidSpec, LimitExceeded, UnsatisfiableSpec
 from constrained.grammar import Grammar, literals
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.compose import check_text
+from constrained.spec.numbers_json import LONGEST_BOUND
 from constrained.spec.spec import Spec
 
 __all__ = ["boolean", "choice", "likert"]
@@ -109,10 +110,10 @@ def _pairs(options: Any) -> Iterable[tuple[str, Any]]:
             yield _written(member.value, f"{options.__name__}.{member.name}"), member
     elif typing.get_origin(options) is typing.Literal:
         for value in typing.get_args(options):
-            yield _written(value, repr(value)), value
+            yield _written(value), value
     elif isinstance(options, Iterable) and not isinstance(options, str | bytes):
         for value in options:
-            yield _written(value, repr(value)), value
+            yield _written(value), value
     else:
         raise InvalidSpec(
             f"a choice needs its options in a list, not {options!r}",
@@ -120,7 +121,7 @@ def _pairs(options: Any) -> Iterable[tuple[str, Any]]:
         )
 
 
-def _written(value: object, name: str) -> str:
+def _written(value: object, name: str | None = None) -> str:
     """The text of an option that is not given in a mapping."""
     if isinstance(value, enum.Enum):
         value = value.value
@@ -131,11 +132,13 @@ def _written(value: object, name: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
+        if abs(value) >= 10**LONGEST_BOUND:
+            raise InvalidSpec(f"an option has more than {LONGEST_BOUND:,} digits")
         return str(int(value))
     if isinstance(value, float | Decimal) and math.isfinite(value):
         return repr(float(value)) if isinstance(value, float) else str(value)
     raise InvalidSpec(
-        f"option {name} is neither a text, a finite number, a boolean nor None",
+        f"option {name or repr(value)} is neither a text, a finite number, a boolean nor None",
         hint="give its text in a mapping: choice({'text': value, ...})",
     )
 

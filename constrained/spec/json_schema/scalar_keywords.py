@@ -32,7 +32,7 @@ def _bound(read: Reading, keyword: str, value: Any) -> Exact:
     found = exact_number(value)
     if found is None:
         raise read.wrong(keyword, "a number")
-    if abs(found) >= LARGEST_BOUND:
+    if max(abs(Fraction(found).numerator), Fraction(found).denominator) >= LARGEST_BOUND:
         raise UnsupportedSpec(
             keyword,
             f"{keyword} has more than {LONGEST_BOUND:,} digits",
