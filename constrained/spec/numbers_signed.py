@@ -140,12 +140,25 @@ def _read_as_doubles(
     numbers: Magnitudes, exponents: bool, compiled: Callable[[Magnitudes], Node]
 ) -> Node:
     """Those of the numbers whose doubles are among them as well."""
+    whole: Node = NOTHING
+    if _grid(numbers) is None and _ends_between_doubles(numbers):
+        # what is written without a point is read exactly, or as a double along with its bound
+        whole = _read_as_doubles(replace(numbers, most_places=0), False, compiled)
     held = _held(numbers)
     if held is None:
-        return NOTHING
+        return whole
     if exponents and held.high is None and held.low == 0:
         return any_notation(held, compiled)
-    return alt(_numerals(held, compiled), *(scientific(held, compiled) if exponents else ()))
+    others = scientific(held, compiled) if exponents else ()
+    return alt(_numerals(held, compiled), whole, *others)
+
+
+def _ends_between_doubles(numbers: Magnitudes) -> bool:
+    """Whether a bound is a whole number that no double prints as."""
+    high = numbers.high
+    return whole_double_above(numbers.low) != numbers.low or (
+        high is not None and whole_double_below(high) != high
+    )
 
 
 def _held(numbers: Magnitudes) -> Magnitudes | None:

@@ -13,7 +13,7 @@ from constrained.grammar.text import line_and_column
 __all__ = ["Builder", "Group", "Token", "characters", "fail", "known_names"]
 
 LARGEST = 10**6
-DEEPEST = 10_000
+DEEPEST = 25_000
 """Brackets in brackets, or repetitions of repetitions: each is walked over many times."""
 
 ESCAPE = re.compile(

@@ -13,8 +13,6 @@ from constrained.spec.numbers_doubles import (
     above,
     below,
     exact_multiples_to,
-    whole_double_above,
-    whole_double_below,
 )
 
 __all__ = [
@@ -95,15 +93,11 @@ def closed_bounds(record: Number) -> tuple[Exact | None, Exact | None] | None:
         if found is None:
             return None
         low = as_exact(found)
-    elif low is not None and not record.whole:
-        low = as_exact(whole_double_above(Fraction(low)))
     if high is not None and record.open_high:
         found = below(Fraction(high))
         if found is None:
             return None
         high = as_exact(found)
-    elif high is not None and not record.whole:
-        high = as_exact(whole_double_below(Fraction(high)))
     most = _most(record)
     if (low is not None and low > most) or (high is not None and high < -most):
         return None
