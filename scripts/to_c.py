@@ -22,8 +22,11 @@ TRANSLATED = (
     "constrained/spec/json_formats.py",
     "constrained/spec/json_text.py",
     "constrained/spec/numbers_automaton.py",
+    "constrained/spec/numbers_doubles.py",
     "constrained/spec/numbers_json.py",
     "constrained/spec/numbers_magnitude.py",
+    "constrained/spec/numbers_scientific.py",
+    "constrained/spec/numbers_signed.py",
     "constrained/spec/json_schema/*.py",
     "constrained/spec/regex/*.py",
 )

@@ -113,7 +113,10 @@ NB_MODULE(_native, m) {
       .def_prop_ro("pool", [](const OwnedProgram& p) { return to_bytes(p.pool); })
       .def_prop_ro("bodies", [](const OwnedProgram& p) { return to_bytes(p.bodies); })
       .def_prop_ro("keys", [](const OwnedProgram& p) { return to_bytes(p.keys); })
-      .def_ro("start", &OwnedProgram::start);
+      .def_ro("start", &OwnedProgram::start)
+      .def(
+          "check", [](const OwnedProgram& p, uint64_t most_nodes) { check_stored(p.view(), most_nodes); },
+          nb::arg("most_nodes"));
 
   m.def("written", &written, nb::arg("start"), nb::arg("kinds"), nb::arg("body"), nb::arg("key").none(),
         nb::arg("most"), nb::arg("at_once"),

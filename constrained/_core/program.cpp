@@ -396,12 +396,10 @@ struct Loader {
     }
   }
 
-  TermId run() {
-    decode();
-    if (program.keys && !later) throw malformed();
-    if (later && (later->nodes += nodes.size()) > call.account.bounds.nodes)
-      throw CoreError("max_nodes", "the grammar is too large");
+  // Every number that names a node, a rule or a text names one that there is.
+  void check_names() const {
     const size_t n = nodes.size(), r = program.rules;
+    size_t text_bytes = 0;  // every text has bytes of its own, so that all together are no more than the pool
     for (size_t i = 0; i < r; ++i)
       if (program.bodies[i] < 0 || size_t(program.bodies[i]) >= n) throw malformed();
     for (size_t i = 0; i < n; ++i) {
@@ -410,8 +408,30 @@ struct Loader {
       if (has_children(node))
         for (int k = 0; k < node.count; ++k)
           if (node.args[k] < 0 || size_t(node.args[k]) >= i) throw malformed();
+      const int texts = node.op == Literal ? 1 : node.op == Literals ? node.count : 0;
+      for (int k = 0; k < texts; ++k) text_bytes += text(node.args + 2 * k).size();
     }
+    if (text_bytes > program.pool.size()) throw malformed();
     if (program.start < 0 || size_t(program.start) >= n) throw malformed();
+  }
+
+  // What a stored program keeps to besides: it is whole, and its nodes hold what builders give them.
+  void check_stored() {
+    decode();
+    check_names();
+    for (const Node& node : nodes) {
+      const bool listed = node.op == Bytes || node.op == Chars || node.op == Literals || has_children(node);
+      if (node.op == Later || (listed && node.count == 0)) throw malformed();
+    }
+  }
+
+  TermId run() {
+    decode();
+    if (program.keys && !later) throw malformed();
+    if (later && (later->nodes += nodes.size()) > call.account.bounds.nodes)
+      throw CoreError("max_nodes", "the grammar is too large");
+    check_names();
+    const size_t n = nodes.size(), r = program.rules;
     if (r) link_parents();
     dead.assign(n, 0);
     for (;;) {
@@ -438,6 +458,14 @@ struct Loader {
 TermId load(Store& store, const Program& program, Call& call, const std::shared_ptr<LaterRules>& later) {
   std::lock_guard<std::recursive_mutex> lock(store.mutex);
   return store.normal(Loader(store, program, call, later).run(), call);
+}
+
+void check_stored(const Program& program, uint64_t most_nodes) {
+  Store store;
+  Account account;
+  account.bounds.nodes = most_nodes;
+  Call call(account);
+  Loader(store, program, call, nullptr).check_stored();
 }
 
 TermId Store::body(uint32_t index, Call& call) {

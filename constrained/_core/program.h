@@ -62,4 +62,7 @@ struct LaterRules {
 // Adds the program's terms to the store and returns the start; kNothing when nothing matches.
 TermId load(Store& store, const Program& program, Call& call, const std::shared_ptr<LaterRules>& later = nullptr);
 
+// Throws unless the program is one that was written whole, with no more nodes; makes no terms.
+void check_stored(const Program& program, uint64_t most_nodes);
+
 }  // namespace constrained

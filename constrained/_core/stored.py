@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from constrained._core.lowering import lower
-from constrained._core.native import Program
-from constrained.errors import InvalidSpec
+from constrained._core.native import CoreError, Program
+from constrained.errors import InvalidSpec, LimitExceeded
 from constrained.grammar.nodes import (
     Alt,
     And,
@@ -39,6 +39,10 @@ __all__ = ["StoredGrammar", "grammar_bytes", "grammar_from_bytes"]
 
 _NUMBER = 4  # bytes of an int32
 _SIZES = 4  # int32 numbers before the arrays: lengths of code, bodies and pool, and the start
+_NODE_NUMBERS = 16  # int32 numbers of a node, on average, at most
+
+MOST_TEXT = 2**26
+"""Bytes of all literals of a stored grammar, at most."""
 
 
 class StoredGrammar(Grammar):
@@ -51,6 +55,9 @@ class StoredGrammar(Grammar):
 
     def __init__(self, program: Program) -> None:
         object.__setattr__(self, "program", program)
+
+    def __repr__(self) -> str:
+        return f"<stored grammar of {len(self.program.bodies) // _NUMBER} rules>"
 
     @cached_property
     def _nodes(self) -> list[Node]:
@@ -80,26 +87,52 @@ def grammar_bytes(grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> bytes:
     """
     program = grammar.program if isinstance(grammar, StoredGrammar) else lower(grammar, limits)
     code, bodies, pool = program.code, program.bodies, program.pool
+    if len(pool) > MOST_TEXT or len(code) + len(bodies) > _NUMBER * _most_numbers(limits):
+        raise LimitExceeded("max_nodes", limits.max_nodes, "storing a grammar")
     sizes = array("i", [len(code) // _NUMBER, len(bodies) // _NUMBER, len(pool), program.start])
     numbers = array("i", sizes.tobytes() + code + bodies)
     return zlib.compress(_little_endian(numbers).tobytes() + pool, 1)
 
 
-def grammar_from_bytes(data: bytes) -> StoredGrammar:
-    """What `grammar_bytes` wrote. Raises `InvalidSpec` for other bytes."""
+def grammar_from_bytes(data: bytes, limits: Limits = DEFAULT_LIMITS) -> StoredGrammar:
+    """What `grammar_bytes` wrote, checked: whatever is done with it later, it is a grammar.
+
+    Raises `InvalidSpec` for other bytes, and `LimitExceeded` for a grammar beyond
+    `limits.max_nodes`, before it takes memory.
+    """
+    most = _NUMBER * (_SIZES + _most_numbers(limits)) + MOST_TEXT
     try:
-        raw = zlib.decompress(data)
-        sizes = _little_endian(array("i", raw[: _NUMBER * _SIZES]))
-        code, bodies, pool, start = sizes
+        unpacking = zlib.decompressobj()
+        raw = unpacking.decompress(data, most + 1)
+        if len(raw) > most:
+            raise LimitExceeded("max_nodes", limits.max_nodes, "unpacking a stored grammar")
+        if not unpacking.eof or unpacking.unused_data:
+            raise ValueError
+        code, bodies, pool, start = _little_endian(array("i", raw[: _NUMBER * _SIZES]))
         end = _NUMBER * (_SIZES + code + bodies)
         if min(code, bodies, pool) < 0 or len(raw) != end + pool:
             raise ValueError
+        if code + bodies > _most_numbers(limits) or pool > MOST_TEXT:
+            raise LimitExceeded("max_nodes", limits.max_nodes, "reading a stored grammar")
+        numbers = _little_endian(array("i", raw[_NUMBER * _SIZES : end]))
+        program = Program(numbers[:code].tobytes(), raw[end:], numbers[code:].tobytes(), start)
+        program.check(limits.max_nodes)
+    except CoreError as error:
+        limit, message = error.args
+        if limit:
+            raise LimitExceeded(limit, getattr(limits, limit), message) from None
+        raise _damaged() from None
     except (zlib.error, ValueError):
-        raise InvalidSpec("these bytes hold no grammar, or are damaged") from None
-    numbers = _little_endian(array("i", raw[_NUMBER * _SIZES : end]))
-    return StoredGrammar(
-        Program(numbers[:code].tobytes(), raw[end:], numbers[code:].tobytes(), start)
-    )
+        raise _damaged() from None
+    return StoredGrammar(program)
+
+
+def _most_numbers(limits: Limits) -> int:
+    return _NODE_NUMBERS * limits.max_nodes + 1_000  # few nodes may be wide ones
+
+
+def _damaged() -> InvalidSpec:
+    return InvalidSpec("these bytes hold no grammar, or are damaged", hint="compile it again")
 
 
 def _little_endian(numbers: array[int]) -> array[int]:
@@ -159,7 +192,7 @@ def _raised(program: Program) -> Iterator[Node]:
                 return Lexeme(nodes[next(numbers)])
             case 12:
                 return Chars(pairs(next(numbers)))
-        raise InvalidSpec("these bytes hold no grammar, or are damaged")
+        raise _damaged()
 
     for operation in numbers:
         nodes.append(made(operation))

@@ -107,10 +107,16 @@ def decimal(text: str) -> Decimal:
         raise ValueError(text) from error
 
 
+LONGEST_LENGTH = 20
+"""Digits of a length: more is no length of a text."""
+
+
 def length(text: str) -> Spec[Any]:
     """`200`: free text of at most so many characters."""
-    if not text.strip().isdecimal():
-        raise InvalidSpec(f"{text!r} is not a length", hint="write a number, for example text:200")
+    if not text.strip().isdecimal() or len(text) > LONGEST_LENGTH:
+        raise InvalidSpec(
+            f"{text!r:.60} is not a length", hint="write a number, for example text:200"
+        )
     return specs.text(max_length=int(text))
 
 
@@ -122,6 +128,12 @@ def schema_file(path: str | Path) -> Spec[Any]:
     except json.JSONDecodeError as error:
         where = f"{path}:{error.lineno}:{error.colno}"
         raise InvalidSpec(f"the schema file is not JSON: {error.msg}", where=where) from error
+    except RecursionError:
+        raise InvalidSpec("the schema file is nested too deeply", where=str(path)) from None
+    except ValueError:  # Python refuses to read integers of thousands of digits
+        raise InvalidSpec(
+            "the schema file has a number of thousands of digits", where=str(path)
+        ) from None
     return specs.json(schema)
 
 
@@ -130,14 +142,26 @@ def grammar_file(path: str | Path) -> Spec[Any]:
     return specs.grammar(read_text(Path(path), "the grammar file"))
 
 
+LARGEST_FILE = 2**26
+"""Bytes of a file that is read whole; what never ends is not."""
+
+
 def read_text(path: Path, what: str) -> str:
     """A UTF-8 file's text; `InvalidSpec` where there is none."""
     try:
-        return path.read_text("utf-8")
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
+        if len(content) > LARGEST_FILE:
+            raise InvalidSpec(f"{what} is larger than {LARGEST_FILE:,} bytes", where=str(path))
+        return content.decode("utf-8")
     except OSError as error:
         raise InvalidSpec(f"cannot read {what}: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
         raise InvalidSpec(f"{what} is not UTF-8 text", where=str(path)) from error
+    except InvalidSpec:
+        raise
+    except ValueError as error:
+        raise InvalidSpec(f"cannot read {what}: {error}", where=repr(str(path))) from error
 
 
 KINDS: dict[str, Callable[[str], Spec[Any]]] = {

@@ -110,8 +110,8 @@ def prompt_format(name: str) -> PromptFormat:
     text_argument(name, "the name of a prompt format", InvalidSpec)
     found = FORMATS.get(name)
     if found is None:
-        near = get_close_matches(name, FORMATS, n=1)
+        near = " or ".join(map(repr, get_close_matches(name.lower(), FORMATS, n=2, cutoff=0.7)))
         known = f"known are {', '.join(FORMATS)}"
-        hint = f"did you mean {near[0]!r}? {known}" if near else known
+        hint = f"did you mean {near}? {known}" if near else known
         raise InvalidSpec(f"there is no prompt format {name!r}", hint=hint)
     return found

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from constrained.errors import InvalidSpec, UnsatisfiableSpec, UnsupportedSpec
 from constrained.grammar import Grammar, intersect
 from constrained.spec.compose import literal_text, united
+from constrained.spec.lookalikes import refuse_lookalike, refuse_value
 from constrained.spec.numbers import exactly, integer, number
 from constrained.spec.numbers_json import in_decimals, integer_grammar, plain, signed_grammar
 from constrained.spec.numbers_magnitude import Congruence, Magnitudes
@@ -38,7 +39,7 @@ def as_spec(obj: Any) -> Spec[Any]:
 
     ==================================  =====================================================
     a `Spec`                            itself
-    a `str`                             that text
+    a `str`                             that text, unless it has a hole or is a range
     `range(0, 11)`                      those integers (`integer`)
     a list, tuple, set of options       one of them (`choice`)
     `int`, `float`, `bool`, `str`       `integer()`, `number()`, `boolean()`, `text()`
@@ -63,9 +64,11 @@ def as_spec(obj: Any) -> Spec[Any]:
     if isinstance(obj, Spec):
         return obj
     if isinstance(obj, str) and not isinstance(obj, enum.Enum):
+        refuse_lookalike(obj)
         return literal_text(obj)
     if isinstance(obj, range):
         return _range(obj)
+    refuse_value(obj)
     if isinstance(obj, list | tuple | set | frozenset):
         return choice(sorted(obj, key=repr) if isinstance(obj, set | frozenset) else obj)
     if obj is None or obj is type(None):
@@ -133,10 +136,10 @@ def _json(schema: Any) -> Spec[Any]:
 
 
 def _range(obj: range) -> Spec[int]:
-    if not obj:
+    if obj.start == obj.stop or (obj.start < obj.stop) != (obj.step > 0):
         raise UnsatisfiableSpec(f"{obj!r} is empty")
     low, high = min(obj[0], obj[-1]), max(obj[0], obj[-1])
-    return integer(low, high, step=abs(obj.step) if len(obj) > 1 else 1)
+    return integer(low, high, step=abs(obj.step) if low < high else 1)
 
 
 def _annotated(base: Any, *metadata: Any) -> Spec[Any]:
@@ -208,7 +211,9 @@ def _bounded_number(base: type, bounds: Mapping[str, Any]) -> Spec[Any]:
     if step <= 0:
         raise InvalidSpec(f"multiple_of must be above 0, not {bounds['multiple_of']!r}")
     if base is int:
-        grammar = integer_grammar(least, most, multiple_of=step.numerator, negative_zero=False)
+        grammar = integer_grammar(
+            least, most, multiple_of=step.numerator, negative_zero=False, exact=True
+        )
     else:
         notation = Magnitudes(
             exclusive_low=exclusive_low,
@@ -216,7 +221,8 @@ def _bounded_number(base: type, bounds: Mapping[str, Any]) -> Spec[Any]:
             congruence=Congruence(in_decimals(step)),
             zeros="none",
         )
-        grammar = signed_grammar(low, high, notation, condition=f"a multiple of {plain(step)}")
+        condition = f"a multiple of {plain(step)}"
+        grammar = signed_grammar(low, high, notation, doubles=True, condition=condition)
     settings = ", ".join(f"{name}={value!r}" for name, value in bounds.items())
     source = f"as_spec(Annotated[{base.__name__}, Field({settings})])"
     return Spec(source, grammar, base)

@@ -48,7 +48,6 @@ from constrained.grammar import (
     literal,
     literals,
     minus,
-    optional,
     repeat,
 )
 from constrained.grammar.build import SURROGATES, ranges_minus, ranges_of
@@ -57,8 +56,6 @@ from constrained.spec.json_style import Escapes
 __all__ = [
     "ANY_CHAR",
     "ANY_TEXT",
-    "INTEGER",
-    "NUMBER",
     "is_plain",
     "spelled",
     "spelled_char",
@@ -76,25 +73,6 @@ SHORT = {'"': '"', "\\": "\\", "\b": "b", "\f": "f", "\n": "n", "\r": "r", "\t":
 PLAIN = ((0x20, 0x21), (0x23, 0x5B), (0x5D, 0x7E))
 CONTROL = ((0x00, 0x07), (0x0B, 0x0B), (0x0E, 0x1F))
 BEYOND = (0x7F, 0x10FFFF)
-
-DIGITS = char_class((0x30, 0x39))
-INTEGER = lexeme(
-    cat(
-        optional(literal("-")),
-        alt(literal("0"), cat(char_class((0x31, 0x39)), repeat(DIGITS))),
-    )
-)
-"""Any integer without fraction and exponent."""
-
-NUMBER = lexeme(
-    cat(
-        optional(literal("-")),
-        alt(literal("0"), cat(char_class((0x31, 0x39)), repeat(DIGITS))),
-        optional(cat(literal("."), repeat(DIGITS, 1))),
-        optional(cat(char_class("eE"), optional(char_class("+-")), repeat(DIGITS, 1))),
-    )
-)
-"""Any JSON number."""
 
 
 def _overlap(ranges: tuple[tuple[int, int], ...], low: int, high: int) -> list[tuple[int, int]]:

@@ -21,22 +21,46 @@ __all__ = ["all_outputs", "enumerate_outputs", "examples"]
 ATTEMPTS = 20
 """Draws for each example asked for, before fewer are returned."""
 
+BYTES_AT_LEAST, BYTES_OF_AN_EXAMPLE = 50_000, 2_000
+"""Bytes that all draws of one call may have: some tenths of a second for a few examples."""
+
 LETTERS_AND_DIGITS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")
 PRINTABLE = frozenset(range(0x20, 0x7F))
 COMMON_LEADS = frozenset([*range(0xC3, 0xCB), *range(0xE4, 0xEA)])
 """First bytes of characters that fonts have: Latin, Chinese, Japanese."""
 
 
-def all_outputs(engine: ByteEngine) -> Iterator[bytes]:
-    """The outputs of an engine whose spec is finite, each once, sorted; lazily."""
-    stack: list[tuple[bytes, int]] = [(b"", engine.start)]
-    while stack:
-        output, state = stack.pop()
+def all_outputs(engine: ByteEngine, most_steps: int | None = None) -> Iterator[bytes]:
+    """The outputs of an engine whose spec is finite, each once, sorted; lazily.
+
+    Those that are met within `most_steps` bytes, if that is given.
+    """
+    output = bytearray()
+    ways = [_onward(engine, engine.start)]  # for each byte of the output, and after it
+    steps = 0
+    if engine.accepting(engine.start):
+        yield b""
+    while ways:
+        if not ways[-1]:
+            ways.pop()
+            if output:
+                output.pop()
+            continue
+        if steps == most_steps:
+            return
+        steps += 1
+        byte, state = ways[-1].pop()
+        output.append(byte)
         if engine.accepting(state):
-            yield output
-        onward = [(byte, to) for data, to in engine.transitions(state) for byte in data]
-        onward.sort(reverse=True)
-        stack.extend((output + bytes([byte]), to) for byte, to in onward)
+            yield bytes(output)
+        ways.append(_onward(engine, state))
+
+
+def _onward(engine: ByteEngine, state: int) -> list[tuple[int, int]]:
+    """The next bytes and the states after them, the first one last."""
+    onward = [(byte, to) for data, to in engine.transitions(state) for byte in data]
+    onward.sort(reverse=True)
+    return onward
 
 
 def enumerate_outputs(spec: Spec[Any], limit: int | None, limits: Limits) -> Iterator[str]:
@@ -91,6 +115,16 @@ def examples(spec: Spec[Any], n: int, seed: int) -> list[str]:
     """See `Spec.examples`: later draws are longer; a draw that was seen before is thrown away."""
     whole_number(n, "n", InvalidSpec, least=0)
     draws = random.Random(whole_number(seed, "seed", InvalidSpec))
+    engine = spec.engine
+    room = BYTES_AT_LEAST + BYTES_OF_AN_EXAMPLE * n
+    shortest = engine.distance(engine.start)
+    if shortest > room:
+        raise UnsupportedSpec(
+            "examples",
+            f"the shortest output of {_shortened(spec)} has {shortest:,} bytes or more, "
+            "which are too many to draw",
+            hint="draw from a spec with smaller lengths",
+        )
     found: dict[str, None] = {}
 
     def keep(output: bytes) -> None:
@@ -98,18 +132,23 @@ def examples(spec: Spec[Any], n: int, seed: int) -> list[str]:
             found[output.decode("utf-8")] = None
 
     for attempt in range(n * ATTEMPTS):
-        keep(_draw(spec.engine, draws, draws.randint(0, 3 + attempt)))
-        if len(found) == n:
+        if len(found) == n or shortest > room:
             break
+        output = _draw(engine, draws, draws.randint(0, 3 + attempt), room)
+        room -= len(output)
+        keep(output)
     if len(found) < n and finiteness(spec.grammar, DEFAULT_LIMITS).finite:
-        for output in islice(all_outputs(spec.engine), n * ATTEMPTS):
+        for output in islice(all_outputs(engine, room), n * ATTEMPTS):
             if len(found) < n:
                 keep(output)
     return sorted(found, key=lambda text: (len(text), text))
 
 
-def _draw(engine: ByteEngine, draws: random.Random, choices: int) -> bytes:
-    """An output: at most `choices` free choices, then a random one of the shortest ways out."""
+def _draw(engine: ByteEngine, draws: random.Random, choices: int, room: int) -> bytes:
+    """An output: at most `choices` free choices, then a random one of the shortest ways out.
+
+    No choice is made after which the output would be longer than `room`.
+    """
     output = bytearray()
     state = engine.start
     while choices:
@@ -117,6 +156,8 @@ def _draw(engine: ByteEngine, draws: random.Random, choices: int) -> bytes:
         if not ways or (engine.accepting(state) and draws.random() < 0.25):
             break
         data, to = draws.choices(ways, [_weight(data) for data, _ in ways])[0]
+        if engine.distance(to) >= room - len(output):
+            break
         choices -= len(ways) > 1 or len(data) > 1
         output.append(_byte(data, draws))
         state = to

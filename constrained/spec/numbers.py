@@ -47,9 +47,20 @@ def exactly(value: Real, what: str) -> Fraction:
     if isinstance(value, Decimal):
         if not value.is_finite():
             raise InvalidSpec(f"{what} must be a finite number, not {value}")
-        if abs(value.adjusted()) >= LONGEST_BOUND:
-            raise InvalidSpec(f"{what} has more than {LONGEST_BOUND:,} digits")
+        if abs(value.adjusted()) >= LONGEST_BOUND or len(value.as_tuple().digits) > LONGEST_BOUND:
+            raise _too_long(what)
+        return Fraction(value)
+    _check_length(Fraction(value), what)
     return Fraction(value)
+
+
+def _check_length(value: Fraction, what: str) -> None:
+    if max(abs(value.numerator), value.denominator) >= 10**LONGEST_BOUND:
+        raise _too_long(what)
+
+
+def _too_long(what: str) -> InvalidSpec:
+    return InvalidSpec(f"{what} has more than {LONGEST_BOUND:,} digits")
 
 
 def integer(
@@ -157,7 +168,8 @@ def number(
     `step` counts from `low`, or from 0 when there is no `low`: ``number(0, 5, step=0.5)`` has
     eleven outputs. Without a step and without decimals there are infinitely many.
 
-    The value is a float (texts beyond a float's range read as infinity), with `exact` a `Decimal`.
+    The value is a float, which is finite and inside exclusive bounds, too; with `exact` it is a
+    `Decimal`.
 
     Raises `UnsatisfiableSpec` when no number qualifies, `InvalidSpec` for arguments of the wrong
     kind or that contradict each other, `LimitExceeded` for steps that need too large an automaton.
@@ -208,7 +220,13 @@ def number(
     else:
         condition = "" if most_places is None else f"written with {most_places} decimals"
     grammar = signed_grammar(
-        least, most, notation, plus_sign=plus_sign, condition=condition, limits=limits
+        least,
+        most,
+        notation,
+        doubles=not exact,
+        plus_sign=plus_sign,
+        condition=condition,
+        limits=limits,
     )
     source = call_source(
         "number",
@@ -238,9 +256,12 @@ def _optional_integer(value: int | None, what: str) -> int | None:
         return None
     if not isinstance(value, bool):
         try:
-            return index(value)
+            found = index(value)
         except TypeError:
             pass
+        else:
+            _check_length(Fraction(found), what)
+            return found
     raise InvalidSpec(f"{what} must be an integer, not {value!r}")
 
 

@@ -105,6 +105,10 @@ class _Bound:
         return state if isinstance(state, int) else 0
 
 
+BITS_OF_A_STEP = 512
+"""Bits of a modulus for which a step counts once more: long numbers take longer."""
+
+
 class Congruence:
     """The numbers x with x = residue (mod modulus), both finite decimals.
 
@@ -114,21 +118,31 @@ class Congruence:
     """
 
     def __init__(self, modulus: Fraction, residue: Fraction = Fraction(0)) -> None:
+        self.step, self.start = modulus, residue
         self.places = max(decimal_places(modulus) or 0, decimal_places(residue) or 0)
         self.scale: int = 10**self.places
         self.modulus = int(modulus * self.scale)
         self.residue = int(residue * self.scale) % self.modulus
+        self._steps = 0
         self._first: dict[tuple[int | None, ...], int] = {}
         self._known: dict[tuple[int, int | None], int | None] = {}
 
-    def whole(self, remainder: int, more: int | None) -> int | None:
+    def whole(self, remainder: int, more: int | None, limits: Limits) -> int | None:
         """The first remainder met that no continuation tells from this one; None: none fits.
 
         `more`: how many digits the integer part can still have; None when there is no bound.
+        Raises `LimitExceeded` when telling them apart takes more than `limits.max_steps`.
         """
         key = remainder, more
         if key not in self._known:
             self._known[key] = self._alike(remainder, more)
+            if self._steps > limits.max_steps:
+                raise LimitExceeded(
+                    "max_steps",
+                    limits.max_steps,
+                    f"counting in steps of {self.modulus.bit_length():,} bits",
+                    remedy="choose a step and bounds of fewer digits",
+                )
         return self._known[key]
 
     def _alike(self, remainder: int, more: int | None) -> int | None:
@@ -142,6 +156,7 @@ class Congruence:
             if room >= self.modulus or len(signature) - 1 == more:
                 break
             grown, room = grown * 10 % self.modulus, room * 10
+        self._steps += len(signature) * (1 + self.modulus.bit_length() // BITS_OF_A_STEP)
         return self._first.setdefault(tuple(signature), remainder) if fits else None
 
     def mirrored(self) -> Congruence:
@@ -220,7 +235,8 @@ class Magnitudes:
     def compile(self, limits: Limits) -> tuple[Node, dict[str, Node]]:
         """The numerals as a node and its rules, `NOTHING` when no number qualifies.
 
-        Raises `LimitExceeded` when that takes more than `limits.max_nodes` nodes.
+        Raises `LimitExceeded` when that takes more than `limits.max_nodes` nodes, or more than
+        `limits.max_steps` to find out.
         """
         if self.high is not None and self.low > self.high:
             return NOTHING, {}
@@ -240,7 +256,7 @@ class Magnitudes:
 
 def _compiled(numbers: Magnitudes, limits: Limits) -> tuple[Node, dict[str, Node]]:
     start = _State("start", high=None if numbers.high is None else _NOTHING_READ)
-    move = _Automaton(numbers).move
+    move = _Automaton(numbers, limits).move
     return compile_automaton(start, move, name=numbers.name(), limits=limits)
 
 
@@ -250,8 +266,9 @@ _kept = lru_cache(maxsize=512)(_compiled)
 class _Automaton:
     """The automaton of one `Magnitudes`: `move` is its only question."""
 
-    def __init__(self, numbers: Magnitudes) -> None:
+    def __init__(self, numbers: Magnitudes, limits: Limits) -> None:
         self.numbers = numbers
+        self.limits = limits
         self.low = _Bound.of(numbers.low)
         self.high = None if numbers.high is None else _Bound.of(numbers.high)
         places = [numbers.least_places, numbers.most_places or 0]
@@ -318,7 +335,7 @@ class _Automaton:
         if numbers.congruence is not None:
             rule = numbers.congruence
             grown = (state.remainder * 10 + digit * rule.scale) % rule.modulus
-            alike = rule.whole(grown, more)
+            alike = rule.whole(grown, more, self.limits)
             if alike is None:
                 return None
             remainder = alike

@@ -96,7 +96,9 @@ class Spec(Generic[T_co]):
         """Up to `n` different outputs drawn at random, the short ones first.
 
         The same for the same `seed`. Fewer than `n` only when there are fewer outputs (or, for an
-        infinite spec, when the draws did not find more). Not every output is equally likely.
+        infinite spec, when the draws did not find more, and when outputs have tens of thousands of
+        bytes). Not every output is equally likely. Raises `UnsupportedSpec` when even the shortest
+        output is too long to be drawn.
 
         >>> from constrained.spec import integer
         >>> sorted(integer(0, 3).examples(9))
@@ -152,17 +154,25 @@ class Spec(Generic[T_co]):
         return spec_bytes(self, limits)
 
     @classmethod
-    def from_bytes(cls, data: bytes, *, read: Callable[[str], Any] | None = None) -> Spec[Any]:
+    def from_bytes(
+        cls,
+        data: bytes,
+        *,
+        read: Callable[[str], Any] | None = None,
+        limits: Limits = DEFAULT_LIMITS,
+    ) -> Spec[Any]:
         """The spec that `to_bytes` wrote: the same outputs, without compiling anything.
 
         Values of JSON Schemas are read as JSON. Other specs have readers of their own, which bytes
         cannot hold: pass `read`, a function from a text that matches to its value. Parts and
-        alternatives are not kept. Raises `InvalidSpec` for bytes that are damaged, of another
-        version or without a reader.
+        alternatives are not kept. The grammar is checked while it is read. Raises `InvalidSpec` for
+        bytes that are damaged, of another version or without a reader, and `LimitExceeded` for a
+        grammar beyond `limits.max_nodes`.
         """
         from constrained.spec.stored import spec_from_bytes
 
-        return spec_from_bytes(data, read)
+        check_limits(limits)
+        return spec_from_bytes(data, read, limits)
 
     def _rejected_at(self, text: str) -> tuple[int, str] | None:
         """Where `text` stops matching and what was expected there; None when it matches."""

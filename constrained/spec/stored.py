@@ -39,33 +39,40 @@ def spec_bytes(spec: Spec[Any], limits: Limits = DEFAULT_LIMITS) -> bytes:
     return _MAGIC + json.dumps(header).encode() + b"\n" + body
 
 
-def spec_from_bytes(data: bytes, read: Callable[[str], Any] | None = None) -> Spec[Any]:
+def spec_from_bytes(
+    data: bytes, read: Callable[[str], Any] | None = None, limits: Limits = DEFAULT_LIMITS
+) -> Spec[Any]:
     """The spec that `spec_bytes` wrote; see `Spec.from_bytes`."""
     if not isinstance(data, bytes | bytearray) or not data.startswith(_MAGIC):
         raise InvalidSpec("these bytes are not a compiled spec", hint="write them with to_bytes()")
-    line, _, body = data[len(_MAGIC) :].partition(b"\n")
+    line, _, body = bytes(data[len(_MAGIC) :]).partition(b"\n")
     try:
         header = json.loads(line)
         version, source, reads, crc = (header[k] for k in ("format", "source", "reads", "crc"))
-    except (ValueError, KeyError, TypeError):
-        raise InvalidSpec("this compiled spec is damaged", hint="compile it again") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise _damaged() from None
     if version != FORMAT:
         raise InvalidSpec(
-            f"this compiled spec has format {version}, and this version reads format {FORMAT}",
+            f"this compiled spec has format {version!r:.20}, and this version reads format "
+            f"{FORMAT}",
             hint="compile it again with this version",
         )
-    if _checksum(source, reads, body) != crc:
-        raise InvalidSpec("this compiled spec is damaged", hint="compile it again")
+    if _checksum(source, reads, body) != crc or not isinstance(source, str):
+        raise _damaged()
     so_far = None
     if read is None:
-        if reads == _CUSTOM:
+        if reads != _JSON:
             raise InvalidSpec(
                 f"{source} has a reader of its own, and bytes hold no code",
                 hint="pass read=, a function from a text that matches to its value "
                 "(read=str for the text itself)",
             )
         read, so_far = read_json, json_so_far
-    return Spec(source, grammar_from_bytes(body), read, read_so_far=so_far)
+    return Spec(source, grammar_from_bytes(body, limits), read, read_so_far=so_far)
+
+
+def _damaged() -> InvalidSpec:
+    return InvalidSpec("this compiled spec is damaged", hint="compile it again")
 
 
 def _checksum(source: object, reads: object, body: bytes) -> int:

@@ -19,21 +19,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from constrained.errors import InvalidSpec, SpecError, UnsupportedSpec
 from constrained.grammar.text import line_and_column
 from constrained.spec.coerce import as_spec
 from constrained.spec.compose import check_text, sequence
+from constrained.spec.lookalikes import RANGE, refuse_inline
 from constrained.spec.numbers import integer, number
+from constrained.spec.numbers_json import LONGEST_BOUND
 from constrained.spec.spec import Hole, Part, Spec
 from constrained.spec.types import choice
 
 __all__ = ["template"]
 
-NUMERAL = r"-?[0-9]+(?:\.[0-9]+)?"
 BRACE = re.compile(r"\{\{|\}\}|\{|\}")
-RANGE = re.compile(rf"({NUMERAL})?\.\.({NUMERAL})?(?: step ({NUMERAL}))?")
 EXAMPLES = "{score:0..10}, {score:0..5 step 0.5}, {label:good|bad} or {code:/[A-Z]+/}"
 
 
@@ -146,7 +147,11 @@ def _hole(name: str, inline: str | None, holes: Mapping[str, Any], where: str) -
             hint="keep one of them",
         )
     try:
-        return as_spec(holes[name]) if inline is None else _inline(inline)
+        if inline is not None:
+            return _inline(inline)
+        if isinstance(holes[name], str):
+            refuse_inline(holes[name])
+        return as_spec(holes[name])
     except UnsupportedSpec as error:
         raise UnsupportedSpec(error.feature, f"hole {name!r}: {error}", where=where) from error
     except SpecError as error:
@@ -161,8 +166,8 @@ def _inline(said: str) -> Spec[Any]:
         return regex(said[1:-1])
     ranged = RANGE.fullmatch(said)
     if ranged is not None:
-        low, high, step = ranged.groups()
-        if not any("." in numeral for numeral in ranged.groups() if numeral):
+        low, high, step = (None if text is None else _numeral(text) for text in ranged.groups())
+        if not any("." in text for text in ranged.groups() if text):
             return integer(
                 None if low is None else int(low),
                 None if high is None else int(high),
@@ -170,7 +175,7 @@ def _inline(said: str) -> Spec[Any]:
             )
         if step is None:
             raise InvalidSpec(f"{said!r} needs a step", hint=f"write {said} step 0.5")
-        return number(*(None if n is None else float(n) for n in (low, high)), step=float(step))
+        return number(low, high, step=step)
     options = said.split("|")
     if len(options) == 1:
         raise InvalidSpec(f"cannot read {said!r}", hint=f"write {EXAMPLES}")
@@ -180,6 +185,14 @@ def _inline(said: str) -> Spec[Any]:
             hint="leave no space around the bars, or pass the options as an argument",
         )
     return choice(options)
+
+
+def _numeral(text: str) -> float | Decimal:
+    """The number, exactly as it is written: a float only if that prints as this number."""
+    if len(text) > LONGEST_BOUND:
+        raise InvalidSpec(f"a number of the range has more than {LONGEST_BOUND:,} digits")
+    exact = Decimal(text)
+    return float(text) if Decimal(repr(float(text))) == exact else exact
 
 
 def _source(text: str, holes: Mapping[str, Any]) -> str:

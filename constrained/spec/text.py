@@ -94,6 +94,10 @@ def text(
     )
 
 
+LARGEST_COUNT = 2**31 - 1
+"""What a grammar can count to."""
+
+
 def _check_counts(min_length: int, max_length: int | None, lines: int | None) -> None:
     for what, value, least in (
         ("min_length", min_length, 0),
@@ -104,6 +108,8 @@ def _check_counts(min_length: int, max_length: int | None, lines: int | None) ->
             continue
         if isinstance(value, bool) or not isinstance(value, int) or value < least:
             raise InvalidSpec(f"{what} must be an integer of at least {least}, not {value!r}")
+        if value > LARGEST_COUNT:
+            raise InvalidSpec(f"{what} must be at most {LARGEST_COUNT:,}")
     if max_length is not None and min_length > max_length:
         raise UnsatisfiableSpec(
             f"no text has at least {min_length:,} and at most {max_length:,} characters"

@@ -14,6 +14,7 @@ from constrained.errors import InvalidSpec, LimitExceeded, UnsatisfiableSpec
 from constrained.grammar import Grammar, literals
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.compose import check_text
+from constrained.spec.numbers_json import LONGEST_BOUND
 from constrained.spec.spec import Spec
 
 __all__ = ["boolean", "choice", "likert"]
@@ -22,7 +23,7 @@ SHOWN_OPTIONS = 100
 """A repr lists so many; more are only counted."""
 
 
-def choice(options: Any, *, limits: Limits = DEFAULT_LIMITS) -> Spec[Any]:
+def choice(options: Any, *more: Any, limits: Limits = DEFAULT_LIMITS) -> Spec[Any]:
     """One of the options; the value is the option itself.
 
     `options` is one of:
@@ -41,6 +42,12 @@ def choice(options: Any, *, limits: Limits = DEFAULT_LIMITS) -> Spec[Any]:
     >>> choice({"yes": True, "no": False}).parse("yes")
     True
     """
+    if more:
+        shown = ", ".join(f"{option!r:.30}" for option in (options, *more[:3]))
+        raise InvalidSpec(
+            f"a choice needs its options in one list, not {1 + len(more)} arguments",
+            hint=f"write choice([{shown}{', ...' if len(more) > 3 else ''}])",
+        )
     values: dict[str, Any] = {}
     if isinstance(options, Iterator):
         options = list(islice(options, limits.max_nodes + 1))
@@ -103,10 +110,10 @@ def _pairs(options: Any) -> Iterable[tuple[str, Any]]:
             yield _written(member.value, f"{options.__name__}.{member.name}"), member
     elif typing.get_origin(options) is typing.Literal:
         for value in typing.get_args(options):
-            yield _written(value, repr(value)), value
+            yield _written(value), value
     elif isinstance(options, Iterable) and not isinstance(options, str | bytes):
         for value in options:
-            yield _written(value, repr(value)), value
+            yield _written(value), value
     else:
         raise InvalidSpec(
             f"a choice needs its options in a list, not {options!r}",
@@ -114,7 +121,7 @@ def _pairs(options: Any) -> Iterable[tuple[str, Any]]:
         )
 
 
-def _written(value: object, name: str) -> str:
+def _written(value: object, name: str | None = None) -> str:
     """The text of an option that is not given in a mapping."""
     if isinstance(value, enum.Enum):
         value = value.value
@@ -125,11 +132,13 @@ def _written(value: object, name: str) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
+        if abs(value) >= 10**LONGEST_BOUND:
+            raise InvalidSpec(f"an option has more than {LONGEST_BOUND:,} digits")
         return str(int(value))
     if isinstance(value, float | Decimal) and math.isfinite(value):
         return repr(float(value)) if isinstance(value, float) else str(value)
     raise InvalidSpec(
-        f"option {name} is neither a text, a finite number, a boolean nor None",
+        f"option {name or repr(value)} is neither a text, a finite number, a boolean nor None",
         hint="give its text in a mapping: choice({'text': value, ...})",
     )
 

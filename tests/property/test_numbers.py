@@ -12,6 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from itertools import product
+from math import isfinite
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -155,7 +156,19 @@ def written_normally(text: str) -> bool:
     found = NUMBER.fullmatch(text)
     assert found is not None
     _, whole, _, _, exponent = found.groups()
-    return len(whole) == 1 and whole != "0" and (len(exponent) <= 3 or not exponent.startswith("0"))
+    return len(whole) == 1 and whole != "0" and len(exponent) <= 3
+
+
+def written_shortly(text: str) -> bool:
+    """An exponent of one or two digits, or padded to three."""
+    exponent = text.partition("e")[2].strip("+-")
+    return len(exponent) <= 2 or (len(exponent) == 3 and exponent.startswith("0"))
+
+
+def read_well(text: str) -> bool:
+    """Whether the text reads as a finite double, and as zero only if all its digits are zeros."""
+    value = float(text)
+    return isfinite(value) and (value != 0 or not text.partition("e")[0].strip("-.0"))
 
 
 @settings(max_examples=40, deadline=None)
@@ -179,7 +192,12 @@ def test_scientific_notation_obeys_the_bounds_exactly(
         text
         for text, value in numerals(6, alphabet)
         if in_range(value, low, high, exclusive_low, exclusive_high)
-        and ("e" not in text or free["-" * text.startswith("-")] or written_normally(text))
+        and read_well(text)
+        and (
+            "e" not in text
+            or written_normally(text)
+            or (free["-" * text.startswith("-")] and written_shortly(text))
+        )
     }
     try:
         grammar = decimal_grammar(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import time
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from math import isfinite
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field
 
 from constrained.engine import ByteEngine
 from constrained.errors import InvalidSpec, LimitExceeded, UnsatisfiableSpec
 from constrained.grammar import Grammar, Node
 from constrained.limits import Limits
-from constrained.spec import integer, number
+from constrained.spec import as_spec, integer, json, number
 from constrained.spec.numbers import decimal_grammar, exactly, integer_grammar
 
 
@@ -127,6 +129,11 @@ def test_floats_are_the_decimals_they_are_written_as() -> None:
             "no number is at least 1/3 and at most 0",
         ),
         (
+            lambda: number(0.1, Decimal("0.10000000000000000001"), exclusive_low=True),
+            UnsatisfiableSpec,
+            "no double is above 0.1 and at most 0.10000000000000000001",
+        ),
+        (
             lambda: decimal_grammar(Fraction(0), Fraction(0), exclusive_high=True),
             UnsatisfiableSpec,
             "no number is at least 0 and below 0",
@@ -185,7 +192,7 @@ def test_floats_are_the_decimals_they_are_written_as() -> None:
             "decimals and trailing_zeros contradict each other",
         ),
         (lambda: number(decimals=-1), InvalidSpec, "decimals must be from 0 to 1,000, not -1"),
-        (lambda: integer(0, 10**5_000), InvalidSpec, "a bound has more than 1,000 digits"),
+        (lambda: integer(0, 10**5_000), InvalidSpec, "high has more than 1,000 digits"),
         (
             lambda: number(0, Decimal("1e5000")),
             InvalidSpec,
@@ -252,9 +259,143 @@ def test_multiples_are_written_without_exponents() -> None:
     assert not matches(grammar, "1e3")
 
 
-@pytest.mark.parametrize("text", ["1e5", "1E+05", "1e005", "9.99e-300", "0.5e-7", "-0e0", "1e0005"])
-def test_where_nothing_is_bounded_any_exponent_goes(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["1e5", "1E+05", "1e005", "9.99e-300", "0.5e-7", "-0e0", "12.5e99", "1e308", "2.5e-320"],
+)
+def test_where_nothing_is_bounded_all_notations_go(text: str) -> None:
     assert matches(decimal_grammar(None, None, exponents=True), text)
+
+
+@pytest.mark.parametrize(
+    ("text", "matching"),
+    [
+        ("1.7976931348623157e308", True),
+        ("-1.7976931348623157E+308", True),
+        ("1.7976931348623158e308", False),  # a double, but not as it is printed
+        ("1e309", False),
+        ("1e400", False),
+        ("1e0005", False),  # padded too far
+        ("5e-324", True),
+        ("4.9E-324", True),
+        ("2e-324", False),
+        ("9e-707", False),
+        ("0e-99", True),
+        ("0.0e-99", True),
+        ("9" * 200, True),
+        ("9" * 309, False),
+        (f"0.{'0' * 200}1", True),
+        (f"0.{'0' * 400}1", False),
+        (f"0.{'0' * 400}", True),
+    ],
+)
+def test_a_number_reads_as_a_finite_double_and_as_zero_only_if_it_is_zero(
+    text: str, matching: bool
+) -> None:
+    assert matches(decimal_grammar(None, None, exponents=True), text) == matching
+    assert isfinite(float(text)) or not matching
+
+
+@pytest.mark.parametrize(("digits", "matching"), [(308, True), (309, False), (5_000, False)])
+def test_a_json_integer_reads_as_a_finite_double(digits: int, matching: bool) -> None:
+    assert json({"type": "integer"}).matches("7" * digits) == matching
+    assert json({"type": "integer", "minimum": 7}).matches("7" * digits) == matching
+    assert json({"type": "integer", "multipleOf": 2}).matches("8" * digits) == matching
+
+
+NEAR_TENTH = "0.1000000000000000000001"
+"""Above one tenth, and read as the same double."""
+
+
+@pytest.mark.parametrize(
+    ("schema", "inside", "outside"),
+    [
+        ({"exclusiveMinimum": 0, "maximum": 1}, ["5e-324", "0.01"], ["9e-707", "0.0e5", "1e-400"]),
+        ({"exclusiveMinimum": 0}, ["5e-324", "1e99"], ["9e-707", "0", "-0", "1e400"]),
+        ({"exclusiveMaximum": 0}, ["-5e-324"], ["-9e-707", "-0.0", "-1e400"]),
+        ({"minimum": 0}, ["0", "-0.0", "1e308"], ["1e400", "-5e-324"]),
+        ({"exclusiveMinimum": 0.1}, ["0.10000000000000002"], ["0.1", NEAR_TENTH]),
+        ({"exclusiveMaximum": 0.1}, ["0.09999999999999999"], ["0.09999999999999999999"]),
+        ({"minimum": 0.1}, ["0.1", NEAR_TENTH], ["0.09999999999999999999"]),
+        (
+            {"exclusiveMinimum": -1, "exclusiveMaximum": 1},
+            ["0.9999999999999999"],
+            ["-0." + "9" * 17],
+        ),
+        ({"exclusiveMaximum": 5e-324}, ["0", "-1"], ["5e-324", "3e-324"]),
+        (
+            {"exclusiveMinimum": 2**53},
+            ["9007199254740994"],
+            ["9007199254740993", "9007199254740992"],
+        ),
+        (
+            {"minimum": 2**53 + 1},
+            ["9007199254740994.0"],
+            ["9007199254740993.0", "9007199254740992"],
+        ),
+        ({"minimum": 2.200302081174713e16}, ["22003020811747130", "2.200302081174713e16"], []),
+        ({"multipleOf": 3}, ["9007199254740990"], ["9007199254740993", "30000000000000000003"]),
+        ({"multipleOf": 0.5}, ["0.5", "9007199254740993"], ["0.25", "9" * 309]),
+        ({"multipleOf": 0.01}, ["0.07", "9999999999999.99"], ["0.075", "99999999999999.99"]),
+        ({"not": {"type": "integer"}}, ["0.5"], ["1.00000000000000000000001", "3", "3.0"]),
+        ({"not": {"multipleOf": 3}}, ["4", "3.5"], ["9007199254740994", "3.00000000000000000001"]),
+        ({"not": {"const": 1}}, ["1.0000000000000002"], ["1.00000000000000000001", "1.0"]),
+        (
+            {"type": "integer", "maximum": 2**63 - 1},
+            ["9223372036854775807"],
+            ["9223372036854775808"],
+        ),
+        (
+            {"type": "integer", "exclusiveMinimum": 2**53},
+            ["9007199254740994"],
+            ["9007199254740993"],
+        ),
+        ({"type": "integer", "multipleOf": 7, "minimum": 10**15}, ["1000000000000001"], ["7" * 20]),
+    ],
+)
+def test_a_json_number_is_in_range_exactly_and_as_a_double(
+    schema: dict[str, Any], inside: list[str], outside: list[str]
+) -> None:
+    spec = json({"type": "number", **schema})
+    assert [text for text in inside if not spec.matches(text)] == []
+    assert [text for text in outside if spec.matches(text)] == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "number", "minimum": 10**309},
+        {"type": "integer", "exclusiveMinimum": 10**308},
+        {"type": "number", "exclusiveMinimum": 1.7976931348623157e308},
+        {"type": "integer", "exclusiveMinimum": 2**53, "maximum": 2**53 + 1},
+        {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 5e-324},
+        {"type": "number", "multipleOf": 3, "minimum": 10**17},
+    ],
+)
+def test_a_range_without_doubles_is_refused(schema: dict[str, Any]) -> None:
+    with pytest.raises(UnsatisfiableSpec):
+        json(schema)
+
+
+def test_numbers_read_by_python_are_inside_exclusive_bounds() -> None:
+    positive = number(0, 1, exclusive_low=True)
+    assert positive.matches("0.000001")
+    assert not positive.matches(f"0.{'0' * 400}1")
+    assert number(0, 1, exclusive_low=True, exact=True).matches(f"0.{'0' * 400}1")
+    assert not number(0).matches("9" * 309)
+    assert number(0, exact=True).matches("9" * 309)
+    below = as_spec(Annotated[float, Field(gt=0, lt=0.3)])
+    assert below.matches("0.29999999999999993")
+    assert not below.matches("0.29999999999999999999")
+
+
+def test_pydantic_reads_what_is_between_exclusive_bounds() -> None:
+    kind = Annotated[float, Field(gt=0, le=1)]
+    spec = json(kind)
+    assert not spec.matches("9e-707")
+    values = [spec.parse(text) for text in spec.examples(200)]
+    assert min(values) > 0
+    assert max(values) <= 1
 
 
 @pytest.mark.parametrize(
@@ -264,7 +405,8 @@ def test_where_nothing_is_bounded_any_exponent_goes(text: str) -> None:
         ("1e-07", True),
         ("1E-007", True),
         ("9.5e+2", True),
-        ("1e-999999", True),
+        ("1e-999999", False),  # reads as 0
+        ("1e-320", True),
         ("1e-0007", False),  # padded too far
         ("10e1", False),  # not normalised
         ("0.1e3", False),
@@ -286,7 +428,7 @@ def test_where_bounds_matter_scientific_notation_is_normalised(text: str, matchi
         (integer_grammar(0, 10**100 - 7), 1_000),
         (decimal_grammar(Fraction(0), Fraction(1)), 40),
         (decimal_grammar(Fraction("0.1"), Fraction("99.95")), 100),
-        (integer_grammar(None, None, multiple_of=10**12), 300),
+        (integer_grammar(None, None, multiple_of=10**12), 600),
         (integer_grammar(0, 100, multiple_of=7), 40),
     ],
 )

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json as stdlib_json
 import zlib
 from array import array
-from itertools import pairwise
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice, pairwise
+from time import process_time
 from typing import Any
 
 import pytest
@@ -16,9 +19,11 @@ import constrained as ct
 from constrained._core.native import Program
 from constrained._core.stored import StoredGrammar, grammar_bytes, grammar_from_bytes
 from constrained.engine import ByteEngine, Engine
-from constrained.errors import ConstrainedError, InvalidSpec
+from constrained.errors import ConstrainedError, InvalidSpec, LimitExceeded
 from constrained.grammar import Grammar
+from constrained.grammar.text import print_grammar
 from constrained.spec.spec import Spec
+from constrained.spec.stored import FORMAT
 from constrained.vocabulary import Vocabulary
 from tests.property.strategies import grammars
 
@@ -160,3 +165,78 @@ def test_engines_share_states_and_masks_until_these_have_grown() -> None:
     falls = sum(after < before for before, after in pairwise(sizes))
     assert 1 <= falls < 9, sizes
     assert max(sizes) < 60_000
+
+
+def stored_with(raw: bytes) -> bytes:
+    """A compiled spec with these bytes as its grammar, and the right checksum."""
+    body = zlib.compress(raw, 1)
+    header = {"format": FORMAT, "source": "x", "reads": "json"}
+    header["crc"] = zlib.crc32(body, zlib.crc32(stdlib_json.dumps(["x", "json"]).encode()))
+    return b"constrained spec\n" + stdlib_json.dumps(header).encode() + b"\n" + body
+
+
+GRAMMARS = [zlib.decompress(grammar_bytes(spec.grammar)) for spec, _ in SPECS]
+USES: list[Callable[[Spec[Any]], object]] = [
+    lambda spec: spec.summary(),
+    lambda spec: list(islice(spec.enumerate(), 20)),
+    lambda spec: f"{spec} {spec.grammar} {spec.grammar!r}",
+    lambda spec: print_grammar(spec.grammar),
+    lambda spec: ("x" + spec).matches("x1"),
+    lambda spec: (spec | "y").matches("y"),
+    lambda spec: spec.examples(),
+    lambda spec: spec.matches("1"),
+    lambda spec: spec.to_bytes(),
+]
+
+
+@given(
+    st.sampled_from(GRAMMARS),
+    st.lists(
+        st.tuples(
+            st.integers(0, 2**31),
+            st.integers(-3, 40) | st.sampled_from([2**31 - 1, 10**9, -(2**31)]),
+        ),
+        min_size=1,
+        max_size=3,
+    ),
+)
+@settings(max_examples=200, deadline=None)
+def test_changed_numbers_with_a_right_checksum_are_refused_or_a_grammar(
+    raw: bytes, changes: list[tuple[int, int]]
+) -> None:
+    numbers = array("i", raw[: len(raw) // 4 * 4])
+    code = 4 + numbers[0] + numbers[1]
+    for place, value in changes:
+        numbers[place % code] = value
+    try:
+        spec = Spec.from_bytes(stored_with(numbers.tobytes() + raw[len(raw) // 4 * 4 :]))
+    except ConstrainedError:
+        return
+    for use in USES:
+        with suppress(ConstrainedError):
+            use(spec)
+
+
+def test_a_grammar_that_unpacks_to_gigabytes_is_refused_at_once() -> None:
+    packer = zlib.compressobj(1)
+    packed = b"".join(packer.compress(bytes(2**20)) for _ in range(300)) + packer.flush()
+    before = process_time()
+    with pytest.raises(LimitExceeded, match="max_nodes=250,000 reached while unpacking"):
+        grammar_from_bytes(packed)
+    assert process_time() - before < 1
+
+
+def test_a_grammar_beyond_the_limits_is_neither_stored_nor_read() -> None:
+    spec = ct.choice([str(n) for n in range(1_000)])
+    with pytest.raises(LimitExceeded, match="max_nodes=100 reached"):
+        spec.to_bytes(limits=ct.Limits(max_nodes=100))
+    data = spec.to_bytes()
+    with pytest.raises(LimitExceeded, match="max_nodes=500 reached"):
+        Spec.from_bytes(data, read=str, limits=ct.Limits(max_nodes=500))
+    assert Spec.from_bytes(data, read=str, limits=ct.Limits(max_nodes=1_001)).matches("7")
+
+
+@pytest.mark.parametrize("header", [b"[" * 100_000, b"1" * 5_000, b"[]", b"null", b"{}", b"\xff"])
+def test_a_header_of_any_kind_is_damaged(header: bytes) -> None:
+    with pytest.raises(InvalidSpec, match="this compiled spec is damaged"):
+        Spec.from_bytes(b"constrained spec\n" + header + b"\n")

@@ -13,6 +13,9 @@ from constrained.grammar.text import line_and_column
 __all__ = ["Builder", "Group", "Token", "characters", "fail", "known_names"]
 
 LARGEST = 10**6
+DEEPEST = 25_000
+"""Brackets in brackets, or repetitions of repetitions: each is walked over many times."""
+
 ESCAPE = re.compile(
     r"\\(?:x(?P<x>[0-9a-fA-F]{2})|u(?P<u>[0-9a-fA-F]{4})|U(?P<U>[0-9a-fA-F]{8})|(?P<other>.))",
     re.DOTALL,
@@ -80,6 +83,8 @@ class Group:
     alternatives: list[Node] = field(default_factory=list)
     sequence: list[Node] = field(default_factory=list)
     last: Node | None = None
+    repeats: int = 0
+    """How often the last part is repeated: ``a*`` once, ``a*?+`` three times."""
 
     def end_part(self) -> None:
         """The last part is complete: nothing repeats it any more."""
@@ -122,10 +127,13 @@ class Builder:
         """The next part of the sequence."""
         self.group.end_part()
         self.group.last = node
+        self.group.repeats = 0
 
     def open(self, token: Token) -> None:
         """A bracket opens."""
         self.group.end_part()
+        if len(self.groups) > DEEPEST:
+            raise fail(self.text, token.offset, f"brackets nested more than {DEEPEST:,} deep")
         self.groups.append(Group(token))
 
     def close(self, token: Token, opening: str) -> Group:
@@ -140,6 +148,9 @@ class Builder:
             raise fail(self.text, token.offset, f"nothing before {token.text} to repeat")
         if most is not None and most < least:
             raise fail(self.text, token.offset, f"the repetition {least} to {most} counts down")
+        self.group.repeats += 1
+        if self.group.repeats > DEEPEST:
+            raise fail(self.text, token.offset, f"more than {DEEPEST:,} repetitions of one another")
         if max(least, most or 0) > LARGEST:
             raise fail(self.text, token.offset, f"a repetition of more than {LARGEST:,}")
         self.group.last = repeat(self.group.last, least, most)

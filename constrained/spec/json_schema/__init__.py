@@ -35,6 +35,7 @@ from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.reading import demand_of
 from constrained.spec.json_schema.shortened import shortened
 from constrained.spec.json_style import JsonStyle, style_named
+from constrained.spec.lookalikes import refuse_value
 from constrained.spec.so_far import json_so_far
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
@@ -104,6 +105,7 @@ def json(
     read: Any = read_json
     name = ""
     if not isinstance(schema, (dict, bool)):
+        refuse_value(schema)
         from constrained.spec.pydantic import type_reader
 
         name = call_source("json", [_type_name(schema)], options)

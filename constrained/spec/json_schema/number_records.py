@@ -7,9 +7,17 @@ from itertools import pairwise
 from math import ceil, floor, gcd, lcm
 
 from constrained.spec.json_schema.records import Exact, Number
+from constrained.spec.numbers_doubles import (
+    LARGEST,
+    MOST_DIGITS,
+    above,
+    below,
+    exact_multiples_to,
+)
 
 __all__ = [
     "as_exact",
+    "closed_bounds",
     "common_multiple",
     "holds_number",
     "live_number",
@@ -73,25 +81,64 @@ def meet_numbers(a: Number, b: Number) -> Number | None:
     return both if live_number(both) else None
 
 
+def closed_bounds(record: Number) -> tuple[Exact | None, Exact | None] | None:
+    """The bounds between which numbers of the record are written, both included.
+
+    They are doubles where a reader of doubles could not tell numbers from an open bound. None when
+    nothing is written.
+    """
+    low, high = record.low, record.high
+    if low is not None and record.open_low:
+        found = above(Fraction(low))
+        if found is None:
+            return None
+        low = as_exact(found)
+    if high is not None and record.open_high:
+        found = below(Fraction(high))
+        if found is None:
+            return None
+        high = as_exact(found)
+    most = _most(record)
+    if (low is not None and low > most) or (high is not None and high < -most):
+        return None
+    return low, high
+
+
+WHOLE_MOST = 10**MOST_DIGITS - 1
+
+
+def _most(record: Number) -> Exact:
+    """How far from 0 numbers of the record are written."""
+    step = _step(record)
+    if step is None:
+        return as_exact(LARGEST)
+    most = exact_multiples_to(Fraction(step))
+    return WHOLE_MOST if most is None else as_exact(most)
+
+
+def _step(record: Number) -> Exact | None:
+    step = record.multiple
+    if record.whole:
+        return 1 if step is None else common_multiple(step, 1)
+    return step
+
+
 def live_number(record: Number) -> bool:
     """Whether the record has a value, exactly."""
     if record.values is not None:
         return any(holds_number(record, value) for value in record.values)
-    low, high = record.low, record.high
-    step = record.multiple
-    if record.whole:
-        step = 1 if step is None else common_multiple(step, 1)
+    bounds = closed_bounds(record)
+    if bounds is None:
+        return False
+    low, high = bounds
+    step = _step(record)
     if low is not None and high is not None:
-        if low > high or (low == high and (record.open_low or record.open_high)):
+        if low > high:
             return False
         if step is None:
             return low < high or holds_number(record, low)
         first = ceil(Fraction(low) / step)
-        if record.open_low and first * step == low:
-            first += 1
         last = floor(Fraction(high) / step)
-        if record.open_high and last * step == high:
-            last -= 1
         if first > last:
             return False
         if not record.not_multiples:
@@ -108,7 +155,10 @@ def whole_values(record: Number, most: int) -> list[Exact] | None:
         return sorted(record.values)
     if not record.whole or record.low is None or record.high is None:
         return None
-    low, high = ceil(record.low), floor(record.high)
+    bounds = closed_bounds(record)
+    if bounds is None or bounds[0] is None or bounds[1] is None:
+        return []
+    low, high = ceil(bounds[0]), floor(bounds[1])
     if high - low > 100 * most:
         return None
     values: list[Exact] = [v for v in range(low, high + 1) if holds_number(record, v)]

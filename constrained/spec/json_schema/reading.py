@@ -250,12 +250,16 @@ def check_text(read: Reading, text: object, keyword: str) -> None:
         )
 
 
+LARGEST_COUNT = 2**31 - 1
+"""What a grammar can count to: longer texts and arrays are never written."""
+
+
 def count_of(read: Reading, keyword: str, value: Any) -> int:
     """A keyword's whole number of at least 0; raises `InvalidSpec` for anything else."""
     found = exact_number(value)
     if not isinstance(found, int) or found < 0:
         raise read.wrong(keyword, "a whole number of at least 0")
-    return found
+    return min(found, LARGEST_COUNT)
 
 
 def language_of(read: Reading, pattern: str, *path: str) -> Language:

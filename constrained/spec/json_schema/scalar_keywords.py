@@ -24,7 +24,7 @@ __all__ = ["SCALARS"]
 
 LARGEST_BOUND = 10**LONGEST_BOUND
 
-LARGE_STEP = 1_000
+LARGE_STEP = 250
 """Multiples of larger steps may need more states than the limits allow."""
 
 
@@ -32,7 +32,7 @@ def _bound(read: Reading, keyword: str, value: Any) -> Exact:
     found = exact_number(value)
     if found is None:
         raise read.wrong(keyword, "a number")
-    if abs(found) >= LARGEST_BOUND:
+    if max(abs(Fraction(found).numerator), Fraction(found).denominator) >= LARGEST_BOUND:
         raise UnsupportedSpec(
             keyword,
             f"{keyword} has more than {LONGEST_BOUND:,} digits",

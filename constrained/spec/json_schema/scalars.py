@@ -21,18 +21,18 @@ from constrained.grammar import (
     repeat,
 )
 from constrained.spec.json_schema.languages import finite_texts, is_empty
-from constrained.spec.json_schema.number_records import common_multiple
+from constrained.spec.json_schema.number_records import closed_bounds, common_multiple
 from constrained.spec.json_schema.records import ANY_NUMBER, Exact, Number, String
 from constrained.spec.json_schema.string_records import holds, plausible_string
 from constrained.spec.json_style import Escapes, Integers
-from constrained.spec.json_text import (
-    INTEGER,
-    NUMBER,
-    is_plain,
-    spelled_char,
-    spelled_text,
+from constrained.spec.json_text import is_plain, spelled_char, spelled_text
+from constrained.spec.numbers_json import (
+    EVERY_INTEGER,
+    EVERY_NUMBER,
+    certain_numerals,
+    decimal_grammar,
+    integer_grammar,
 )
-from constrained.spec.numbers_json import decimal_grammar, integer_grammar
 
 __all__ = ["few_texts", "is_quick", "live_string", "number_grammar", "string_node", "text_node"]
 
@@ -155,31 +155,30 @@ def number_grammar(
 @lru_cache(maxsize=4096)
 def _interval(record: Number, integers: Integers) -> Grammar:
     if record == ANY_NUMBER:
-        return Grammar(NUMBER)
+        return EVERY_NUMBER
     if record == ANY_INTEGER and integers == "plain":
-        return Grammar(INTEGER)
+        return EVERY_INTEGER
     base = _multiples(record, integers)
     if not record.not_multiples:
         return Grammar(lexeme(base.start), base.rules)
     rules = dict(base.rules)
     gone = []
     for step in record.not_multiples:
-        multiples = decimal_grammar(None, None, multiple_of=Fraction(step))
+        multiples = decimal_grammar(None, None, multiple_of=Fraction(step), exact=True)
         rules.update(multiples.rules)
         gone.append(multiples.start)
-    return Grammar(lexeme(minus(base.start, *gone)), rules)
+    # of more digits some would read as the very multiples that are excluded
+    certain = intersect(base.start, certain_numerals())
+    return Grammar(lexeme(minus(certain, *gone)), rules)
 
 
 def _multiples(record: Number, integers: Integers) -> Grammar:
     low, high, step = record.low, record.high, record.multiple
     if record.whole:
         step = 1 if step is None else common_multiple(step, 1)
+        low, high = closed_bounds(record) or (low, high)
         first = None if low is None else ceil(low)
-        if first is not None and record.open_low and first == low:
-            first += 1
         last = None if high is None else floor(high)
-        if last is not None and record.open_high and last == high:
-            last -= 1
         if integers == "fraction":
             return decimal_grammar(_exactly(first), _exactly(last), multiple_of=Fraction(step))
         return integer_grammar(first, last, multiple_of=int(step))

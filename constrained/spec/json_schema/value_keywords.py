@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from constrained.errors import InvalidSpec
+from constrained.errors import InvalidSpec, UnsupportedSpec
 from constrained.spec.json_schema.reading import (
     ARRAY,
     NUMBER,
@@ -31,6 +31,7 @@ from constrained.spec.json_schema.records import (
     String,
 )
 from constrained.spec.json_schema.shapes import FALSE, NULL, TRUE, Shape
+from constrained.spec.numbers_json import LONGEST_BOUND
 
 __all__ = ["PLAIN", "VALUES"]
 
@@ -43,6 +44,8 @@ TYPES = {
     "array": ARRAY,
     "object": OBJECT,
 }
+
+TOO_LONG = 10**LONGEST_BOUND
 
 CLOSED = (Member(ANY_STRING, NOTHING),)
 
@@ -92,6 +95,13 @@ def shape_of_values(read: Reading, values: Any, keyword: str) -> Shape:
         elif isinstance(value, bool):
             atoms |= TRUE if value else FALSE
         elif (number := exact_number(value)) is not None:
+            if max(abs(Fraction(number).numerator), Fraction(number).denominator) >= TOO_LONG:
+                place = (keyword, index) if keyword == "enum" else (keyword,)
+                raise UnsupportedSpec(
+                    keyword,
+                    f"a number of the {keyword} has more than {LONGEST_BOUND:,} digits",
+                    where=read.where(*place),
+                )
             numbers.append(number)
             if not isinstance(value, Fraction):
                 read.document.note_spelling(number, value)

@@ -25,6 +25,11 @@ from constrained.spec.spec import Spec
 
 __all__ = ["pattern_node", "regex"]
 
+LOOKS_BEYOND = (
+    "the pattern is the whole text, so nothing comes before or after it to be looked at: write "
+    "what a look-ahead or look-behind looks for as part of the text"
+)
+
 
 def regex(
     pattern: str | re.Pattern[str], flags: int = 0, *, limits: Limits = DEFAULT_LIMITS
@@ -52,7 +57,9 @@ def regex(
     shown = f", {re.RegexFlag(flags)!r}" if flags else ""
     source = f"regex({pattern!r}{shown})"
     if isinstance(node, Nothing):
-        raise UnsatisfiableSpec(f"no text matches {source}", hint="look for ^ or $ inside the text")
+        looks = any(mark in pattern for mark in ("(?=", "(?!", "(?<=", "(?<!"))
+        hint = LOOKS_BEYOND if looks else "look for ^ or $ inside the text"
+        raise UnsatisfiableSpec(f"no text matches {source}", hint=hint)
     return Spec(source, Grammar(node), _as_it_is, read_so_far=text_so_far)
 
 
