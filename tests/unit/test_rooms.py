@@ -19,7 +19,7 @@ ROOMS = [
     {"arguments", "errors", "limits", "collection"},
     {"grammar"},
     {"_core"},
-    {"tokenizers", "vocabulary"},
+    {"tokenizers", "vocabulary", "chat"},
     {"engine"},
     {"spec"},
     {"testing"},

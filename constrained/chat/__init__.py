@@ -1,0 +1,26 @@
+"""Chat templates of tokenizers: what they write, where an answer stands in it, what ends it.
+
+A template is a program that comes with a tokenizer. Nothing of it is known by the model's name:
+everything here is read off what the template writes for conversations of known texts.
+"""
+
+from constrained.chat.answer_turn import AnswerTurn, answer_turn
+from constrained.chat.ends import End, ends_of, template_end
+from constrained.chat.template import (
+    check_arguments,
+    has_template,
+    render_chat,
+    template_variables,
+)
+
+__all__ = [
+    "AnswerTurn",
+    "End",
+    "answer_turn",
+    "check_arguments",
+    "ends_of",
+    "has_template",
+    "render_chat",
+    "template_end",
+    "template_variables",
+]
