@@ -4,7 +4,8 @@ A template is a program that comes with a tokenizer. Nothing of it is known by t
 everything here is read off what the template writes for conversations of known texts.
 """
 
-from constrained.chat.answer_turn import AnswerTurn, answer_turn
+from constrained.chat.answer_turn import PROBE, AnswerTurn, answer_turn
+from constrained.chat.before_answer import PromptIds, before_answer
 from constrained.chat.ends import End, ends_of, template_end
 from constrained.chat.template import (
     check_arguments,
@@ -14,9 +15,12 @@ from constrained.chat.template import (
 )
 
 __all__ = [
+    "PROBE",
     "AnswerTurn",
     "End",
+    "PromptIds",
     "answer_turn",
+    "before_answer",
     "check_arguments",
     "ends_of",
     "has_template",

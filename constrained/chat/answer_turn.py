@@ -51,14 +51,14 @@ def answer_turn(
     *,
     answer: str = PROBE,
 ) -> AnswerTurn:
-    """Where the tokenizer's template puts an answer to `messages` (None: to a question of ours).
+    r"""Where the tokenizer's template puts an answer to `messages` (None: to a question of ours).
 
     Some templates want a message's text in a list of parts, some a system message or a list of
     tools; without `messages`, shapes are tried until one is taken. Raises `GenerationError` when
     the template takes none, or does not write the answer once.
 
     >>> answer_turn(tokenizer).after  # doctest: +SKIP
-    '<|im_end|>\\n'
+    '<|im_end|>\n'
     """
     problem: GenerationError | None = None
     for asked, listed, more in _shapes(messages):

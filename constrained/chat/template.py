@@ -73,7 +73,7 @@ def template_variables(text: str) -> frozenset[str] | None:
     jinja2 = _jinja2()
     from jinja2 import meta
 
-    environment = jinja2.Environment(extensions=["jinja2.ext.loopcontrols"])  # noqa: S701 - no HTML
+    environment = jinja2.Environment(extensions=["jinja2.ext.loopcontrols"])
     try:
         return frozenset(meta.find_undeclared_variables(environment.parse(MARKS.sub("", text))))
     except (jinja2.TemplateError, RecursionError):
@@ -111,9 +111,11 @@ def check_arguments(tokenizer: Any, arguments: Any) -> dict[str, Any]:
         )
     text = template_text(tokenizer, found)
     read = None if text is None else template_variables(text)
-    for name in [] if read is None else sorted(found.keys() - NOT_READ - read):
+    if read is None:
+        return found
+    for name in sorted(found.keys() - NOT_READ - read):
         near = get_close_matches(name, read, n=1)
-        guess = f"did you mean {near[0]!r}?" if near else f"it reads {_listed(read)}"
+        guess = f"did you mean {near[0]!r}?" if near else _listed(read)
         raise GenerationError(
             f"the chat template does not read the argument {name!r}, so it would change nothing; "
             f"{guess}"
@@ -130,14 +132,14 @@ def render_chat(
     open_end: bool = False,
     what: str = "this conversation",
 ) -> str:
-    """What the template writes for messages.
+    r"""What the template writes for messages.
 
     `prompt` ends it where the model is to answer, `open_end` in the middle of the last message.
     `what` is what errors call the messages. Raises `GenerationError` when the template does not
     take them, `MissingPackage` without jinja2.
 
     >>> render_chat(tokenizer, [{"role": "user", "content": "Hello"}])  # doctest: +SKIP
-    '<|im_start|>user\\nHello<|im_end|>\\n<|im_start|>assistant\\n'
+    '<|im_start|>user\nHello<|im_end|>\n<|im_start|>assistant\n'
     """
     _jinja2()
     try:
@@ -168,4 +170,4 @@ def _jinja2() -> Any:
 
 def _listed(names: frozenset[str]) -> str:
     shown = sorted(names - {"messages", "add_generation_prompt", "raise_exception"})
-    return ", ".join(shown[:12]) or "none"
+    return f"it reads {', '.join(shown[:12])}" if shown else "it reads none at all"

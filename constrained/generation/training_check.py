@@ -13,6 +13,7 @@ from itertools import zip_longest
 from typing import Any
 
 from constrained.arguments import whole_number
+from constrained.chat import PromptIds
 from constrained.errors import GenerationError, TextRejected
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import Guide
@@ -311,7 +312,7 @@ def _prompt_findings(tokenizer: Any, prompt: Prompt, place: int) -> Iterator[Fin
     if isinstance(prompt, str):
         ids = list(tokenizer(prompt)["input_ids"])
     else:
-        ids = prompt_ids(tokenizer, prompt, place=place)
+        ids = list(prompt_ids(tokenizer, prompt, place=place).ids)
     if bos is not None and ids[:2] == [bos, bos]:
         yield Finding(
             "double bos",
@@ -347,6 +348,8 @@ def _nested(tokenizer: Any, prompt: Prompt) -> bool:
     """Whether a user turn begins inside another turn."""
     opening, closing = _turn(tokenizer)
     if not opening:
+        return False
+    if isinstance(prompt, PromptIds):
         return False
     if not isinstance(prompt, str):
         contents = [str(m.get("content", "")) for m in prompt if isinstance(m, Mapping)]
