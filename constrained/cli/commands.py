@@ -136,6 +136,7 @@ def generate(
     schema: o.Schema = None,
     grammar: o.Grammar = None,
     chat: o.Chat = None,
+    chat_template_arg: o.ChatTemplateArg = None,
     samples: Annotated[int, typer.Option(min=1, help="How many answers.")] = 1,
     temperature: Annotated[
         float, typer.Option(min=0.0, help="0 takes the likeliest token; 1 draws as the model does.")
@@ -173,7 +174,9 @@ def generate(
         grammar=grammar,
     )
     text = read_prompt(prompt, prompt_file)
-    generator, asked = prepare(text, chat, model, adapter, device, dtype, trust_remote_code)
+    generator, asked = prepare(
+        text, chat, chat_template_arg, model, adapter, device, dtype, trust_remote_code
+    )
     start = time.perf_counter()
     with screen.spinner("Generating"):
         results = generator(
@@ -218,6 +221,7 @@ def distribution(
     schema: o.Schema = None,
     grammar: o.Grammar = None,
     chat: o.Chat = None,
+    chat_template_arg: o.ChatTemplateArg = None,
     temperature: Annotated[
         float, typer.Option(min=0.0, help="Of the draws that are described.")
     ] = 1.0,
@@ -251,7 +255,9 @@ def distribution(
         grammar=grammar,
     )
     text = read_prompt(prompt, prompt_file)
-    generator, asked = prepare(text, chat, model, adapter, device, dtype, trust_remote_code)
+    generator, asked = prepare(
+        text, chat, chat_template_arg, model, adapter, device, dtype, trust_remote_code
+    )
     with screen.spinner("Computing the probability of every answer"):
         found = generator.distribution(asked, form, temperature=temperature)
     from constrained.cli.views import distribution_json, distribution_page

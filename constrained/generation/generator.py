@@ -107,6 +107,11 @@ class Generator:
         """The ids at which an answer ends, and where each of them was found."""
         return self._runtime.ends
 
+    @property
+    def for_chat(self) -> bool:
+        """The model is plainly one for chat: it ends its answers as its chat template does."""
+        return self._runtime.for_chat
+
     def remember(
         self, prompts: Any, *, chat_template_kwargs: Mapping[str, Any] | None = None
     ) -> int:

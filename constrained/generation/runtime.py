@@ -104,6 +104,11 @@ class Runtime:
             self._plain.notice(found.ids)
         return found
 
+    @property
+    def for_chat(self) -> bool:
+        """See `Generator.for_chat`."""
+        return self._plain.for_chat
+
     def arguments_for(
         self, batch: Sequence[Prompt], given: Mapping[str, Any] | None
     ) -> dict[str, Any]:
