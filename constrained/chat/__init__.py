@@ -11,6 +11,7 @@ from constrained.chat.template import (
     check_arguments,
     has_template,
     render_chat,
+    template_text,
     template_variables,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "has_template",
     "render_chat",
     "template_end",
+    "template_text",
     "template_variables",
 ]

@@ -16,7 +16,13 @@ from typing import Any
 
 from constrained.errors import GenerationError, MissingPackage
 
-__all__ = ["check_arguments", "has_template", "render_chat", "template_variables"]
+__all__ = [
+    "check_arguments",
+    "has_template",
+    "render_chat",
+    "template_text",
+    "template_variables",
+]
 
 OURS = {
     "add_generation_prompt",

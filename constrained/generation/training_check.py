@@ -24,7 +24,7 @@ from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
 from constrained.vocabulary import Vocabulary
 
-__all__ = ["Difference", "Finding", "TrainingCheck", "training_check"]
+__all__ = ["Difference", "Finding", "TrainingCheck", "generated_ids", "training_check"]
 
 PROBE = "\u2063probe\u2063"
 """A text that no chat template contains."""
@@ -167,7 +167,7 @@ def training_check(
             found.append(problem)
             continue
         matching += 1
-        ours = _generated(guide, vocabulary, ids)
+        ours = generated_ids(guide, vocabulary, ids)
         if ours == ids:
             same += border is None
             continue
@@ -252,7 +252,7 @@ def _mismatch(
     return Finding("no match", reason, "change the spec to what the model has learnt", place)
 
 
-def _generated(guide: Guide, vocabulary: Vocabulary, training: list[int]) -> list[int]:
+def generated_ids(guide: Guide, vocabulary: Vocabulary, training: list[int]) -> list[int]:
     """The ids that generation writes when its choices are the target's."""
     data = vocabulary.spell(training)
     starts, at = {}, 0

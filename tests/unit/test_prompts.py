@@ -174,7 +174,7 @@ def test_a_template_that_is_missing_or_refuses_is_an_error() -> None:
     with pytest.raises(GenerationError) as caught:
         made.render("Grade this.", "Be fair.", words(TEMPLATE))
     assert str(caught.value) == (
-        "the tokenizer's chat template refuses this conversation: no system role"
+        "the tokenizer's chat template does not take this conversation: no system role"
     )
     with pytest.raises(GenerationError, match="begins with '<s>'"):
         made.render("<s>[user] Grade this.", tokenizer=words(TEMPLATE))

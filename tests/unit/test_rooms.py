@@ -25,6 +25,7 @@ ROOMS = [
     {"testing"},
     {"models", "generation"},
     {"prompts"},
+    {"model_check"},
     {"consistency"},
     {"adapters"},
     {"demo"},
