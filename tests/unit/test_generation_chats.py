@@ -6,6 +6,7 @@ import copy
 import warnings
 from typing import Any
 
+import peft
 import pytest
 
 from constrained import choice, template, text
@@ -188,8 +189,8 @@ def test_a_model_that_ends_elsewhere_is_not_plainly_one_for_chat() -> None:
     assert not generator(tiny.byte_level()).for_chat
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of peft's, about transformers
 def test_an_adapted_model_may_have_learnt_any_format() -> None:
-    peft = pytest.importorskip("peft")
     tokenizer = chats.with_template(chats.ENDING["the end of sequence"][0])
     base = copy.deepcopy(tiny.model("llama", len(tokenizer)))
     model = peft.get_peft_model(base, peft.LoraConfig(r=1, target_modules=["q_proj"]))
