@@ -385,7 +385,7 @@ def plainly_chatty(tmp_path_factory) -> str:
     """A model for chat: it ends an answer where its template does."""
     path = tmp_path_factory.mktemp("plainly_chatty")
     tokenizer = chats.with_template(
-        "{% for m in messages %}{{ m['role'] + mood }}: {{ m['content'] }}{{ eos_token }}"
+        "{% for m in messages %}{{ m['role'] }}{{ mood }}: {{ m['content'] }}{{ eos_token }}"
         "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
     )
     tokenizer.save_pretrained(path)

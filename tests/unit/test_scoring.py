@@ -23,7 +23,7 @@ from constrained.errors import InvalidSpec, ModelError
 from constrained.models import load_model
 from constrained.models.loading import quiet_libraries
 from constrained.spec import as_spec, integer, template
-from tests import tiny
+from tests import chats, tiny
 from tests.scripted import scripted_generator, scripted_scorer
 
 END = 256
@@ -53,6 +53,31 @@ def seven_or_ten(ids: Sequence[int]) -> Mapping[int, float]:
     after = text.rpartition(b"\n")[2]
     follows = b"Score: "[len(after) : len(after) + 1]
     return {follows[0]: 1.0} if follows and b"Score: ".startswith(after) else {END: 1.0}
+
+
+def test_cells_of_a_template_are_spelled_and_switched_as_it_says() -> None:
+    """The answer comes behind the template's space, and each variant's arguments reach it."""
+    tokenizer = chats.llama()
+    tokenizer.chat_template = chats.LLAMA.replace("[INST] ", "[INST] {{ mood }} ").replace(
+        "'[INST] {{ mood }} '", "'[INST] ' ~ (mood or '') ~ ' '"
+    )
+    generator = Generator(tiny.model("llama", len(tokenizer)), tokenizer)
+    plan = plan_of(
+        formats=["template"],
+        variants=[
+            {"name": "as it is"},
+            {"name": "sad", "chat_template_kwargs": {"mood": "sad"}},
+        ],
+    )
+    records = scored(plan, ModelScorer(plan, generator))
+    spec = plan.spec_of()
+    for cell, record in zip(plan.cells(), records, strict=True):
+        chat = [{"role": "user", "content": cell.text}]
+        exact = generator.distribution(
+            chat, spec, chat_template_kwargs=cell.variant.chat_template_kwargs
+        )
+        assert record.local == pytest.approx(tuple(exact.by_text.values()), abs=1e-6)
+    assert records[0].local != pytest.approx(records[4].local, abs=1e-6)
 
 
 # --- exact
