@@ -98,7 +98,7 @@ def template_end(tokenizer: Any, arguments: Mapping[str, Any] | None = None) -> 
 def first_marker(tokenizer: Any, text: str) -> int | None:
     """The special or added token that `text` begins with, white space aside; None for another."""
     text = text.lstrip()[:LOOKED_AT]
-    if not text:
+    if not text or not hasattr(tokenizer, "decode"):
         return None
     marked = {*getattr(tokenizer, "all_special_ids", ())}
     marked |= {*getattr(tokenizer, "added_tokens_decoder", {})}

@@ -53,7 +53,7 @@ class PlainPrompts:
     @cached_property
     def _markers(self) -> frozenset[int]:
         """The special and added tokens that a text does not get by itself."""
-        found = {*self._tokenizer.all_special_ids}
+        found = {*getattr(self._tokenizer, "all_special_ids", ())}
         found |= {*getattr(self._tokenizer, "added_tokens_decoder", {})}
         return frozenset(found - {*self._tokenizer("a")["input_ids"]})
 

@@ -255,7 +255,7 @@ def test_arguments_of_a_chat_template_decide_the_values_of_its_cells_only() -> N
         "and no prompt goes through one (write formats: [template], or leave them out)"
     )
     with pytest.raises(InvalidSpec, match="cannot be written as JSON"):
-        Variant(name="model", chat_template_kwargs={"when": {1, 2}})
+        plan(variants=[{"name": "model", "chat_template_kwargs": {"when": {1, 2}}}])
 
 
 def test_stores_from_before_there_were_arguments_are_found_again() -> None:

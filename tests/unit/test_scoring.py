@@ -76,7 +76,8 @@ def test_cells_of_a_template_are_spelled_and_switched_as_it_says() -> None:
         exact = generator.distribution(
             chat, spec, chat_template_kwargs=cell.variant.chat_template_kwargs
         )
-        assert record.local == pytest.approx(tuple(exact.by_text.values()), abs=1e-6)
+        wanted = tuple(exact.by_text[f"Score: {score}"] for score in range(11))
+        assert record.local == pytest.approx(wanted, abs=1e-6)
     assert records[0].local != pytest.approx(records[4].local, abs=1e-6)
 
 
