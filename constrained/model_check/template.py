@@ -156,6 +156,9 @@ def _opening(turn: AnswerTurn) -> str:
             (i for i, (a, b) in enumerate(zip(turn.prompt, turn.before, strict=False)) if a != b),
             min(len(turn.prompt), len(turn.before)),
         )
+        marker = turn.prompt.rfind("<", 0, start)
+        if marker >= 0 and ">" not in turn.prompt[marker:start]:
+            start = marker  # shown whole
         asked, wrote = turn.prompt[start:][:60], turn.before[start:][:60]
         return f"a prompt has {asked!r} where a conversation with an answer has {wrote!r}"
     if turn.lead.strip():

@@ -19,7 +19,7 @@ from constrained.consistency.run import LocalExecutor
 from constrained.consistency.scoring import LoadedModels, ModelScorer, tasks_of
 from constrained.consistency.scoring.split import split_at_score
 from constrained.consistency.statistics import draw_index_share
-from constrained.errors import InvalidSpec, ModelError
+from constrained.errors import GenerationError, InvalidSpec, ModelError
 from constrained.models import load_model
 from constrained.models.loading import quiet_libraries
 from constrained.spec import as_spec, integer, template
@@ -501,6 +501,16 @@ def test_adapters_of_one_base_are_switched_without_loading_it_again(folders: dic
         expected = [r.local for r in scored(alone, ModelScorer(alone, generator))]
         for one, two in zip(by_variant[name], expected, strict=True):
             assert one == pytest.approx(two, abs=1e-5)
+
+
+def test_an_argument_that_no_template_reads_ends_the_run_before_it_scores(folders: dict[str, str]):
+    variant = {"name": "m", "model": folders["base"], "chat_template_kwargs": {"mood": "sad"}}
+    plan = plan_of(formats=["template"], variants=[variant])
+    with (
+        pytest.raises(GenerationError, match="there is no chat template to take the argument"),
+        LoadedModels(plan)(plan.variants[0]),
+    ):
+        pass
 
 
 def test_a_variant_behind_a_server_is_refused_with_the_remedy():
