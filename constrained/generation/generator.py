@@ -207,7 +207,8 @@ class Generator:
         free text, or a list with one of them per prompt. `temperature` 0 is greedy; above it,
         every row draws from a generator of its own, seeded by `seed` and its prompt, so a row
         does not depend on the batch around it; a list has a seed per prompt. `samples` asks for
-        that many answers per prompt.
+        that many answers per prompt. `chat_template_kwargs` are arguments of the chat template for
+        the chats of this call, over those of the generator.
 
         `progress` is called with a `Progress` after every pass of the model. `cancel`, a
         `threading.Event` or a function, is asked then too; when it says so, answers that have not

@@ -79,14 +79,16 @@ def prompt_ids(
     naming its `place` in the batch, and for a chat that the tokenizer's template does not take, or
     when it has none.
     """
+    lead = ""
     if isinstance(prompt, PromptIds):
-        return PromptIds(prompt_ids(tokenizer, prompt.ids, place=place).ids, prompt.lead)
-    if is_chat(prompt):
-        return _chat(tokenizer, prompt, place, arguments or {})
+        prompt, lead = prompt.ids, prompt.lead
     if isinstance(prompt, str):
         ids = _text_ids(tokenizer, prompt, place, encoder=encoder) if prompt else []
     elif not isinstance(prompt, Sequence) or isinstance(prompt, bytes):
         raise _no_prompt(f"{type(prompt).__name__}: prompt {place} is {prompt!r:.60}")
+    elif is_chat(prompt):
+        asked = _chat(tokenizer, prompt, place, arguments or {})
+        ids, lead = list(asked.ids), asked.lead
     else:
         ids = [
             whole_number(token, f"token {i} of prompt {place}", GenerationError)
@@ -97,7 +99,7 @@ def prompt_ids(
             f"prompt {place} is empty, so there is nothing to continue; write a prompt, or pass "
             "token ids such as [tokenizer.bos_token_id]"
         )
-    return PromptIds(tuple(ids))
+    return PromptIds(tuple(ids), lead)
 
 
 def _text_ids(tokenizer: Any, text: str, place: int, *, encoder: bool) -> list[int]:

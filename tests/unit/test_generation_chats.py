@@ -105,6 +105,11 @@ def test_the_lead_is_the_prompts_and_not_the_generators() -> None:
     assert made([prompt, CHAT], GRADE) == made([CHAT, CHAT], GRADE)
 
 
+def test_a_chat_that_its_template_writes_nothing_for_is_empty() -> None:
+    with pytest.raises(GenerationError, match="prompt 0 is empty"):
+        generator(chats.with_template("{{ '' }}"))(CHAT, GRADE)
+
+
 def test_an_answer_that_was_begun_goes_on_where_it_is() -> None:
     made = generator(chats.llama())
     result = made([*CHAT, {"role": "assistant", "content": "My answer:"}], choice(["a", "b"]))
