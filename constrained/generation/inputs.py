@@ -81,7 +81,8 @@ def prompt_ids(
     """
     lead = ""
     if isinstance(prompt, PromptIds):
-        prompt, lead = prompt.ids, prompt.lead
+        lead = prompt.lead
+        prompt = prompt.ids
     if isinstance(prompt, str):
         ids = _text_ids(tokenizer, prompt, place, encoder=encoder) if prompt else []
     elif not isinstance(prompt, Sequence) or isinstance(prompt, bytes):
