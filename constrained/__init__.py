@@ -9,8 +9,9 @@ True
 
 ``ct.Generator(model, tokenizer)(prompt, grade)`` generates under a spec,
 ``.distribution(prompt, grade)`` gives the exact distribution of its outputs, and
-``ct.LogitsMask(grade, tokenizer)`` is the same mask for ``model.generate``. These load torch and
-transformers when first used; everything else needs numpy only (and pydantic for its types).
+``ct.LogitsMask(grade, tokenizer)`` is the same mask for ``model.generate``, and
+``ct.check_model(name)`` says what to know of a model beforehand. These load torch and transformers
+when first used; everything else needs numpy only (and pydantic for its types).
 
 Beside these stand rooms of their own: `constrained.models` (`load_model`, `load_variants`),
 `constrained.prompts` (`prompt_format`), `constrained.generation` (`training_check`),
@@ -66,6 +67,7 @@ from constrained.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from constrained.generation import Distribution, Generator, LogitsMask, Result
+    from constrained.model_check import ModelCheck, check_model
 
 __version__ = "0.1.0"
 
@@ -82,6 +84,7 @@ __all__ = [
     "Limits",
     "LogitsMask",
     "MissingPackage",
+    "ModelCheck",
     "ModelError",
     "ReactStep",
     "RecordError",
@@ -100,6 +103,7 @@ __all__ = [
     "as_spec",
     "as_tool",
     "boolean",
+    "check_model",
     "choice",
     "grammar",
     "integer",
@@ -113,12 +117,19 @@ __all__ = [
     "tool_call",
 ]
 
-_WITH_TORCH = {"Distribution", "Generator", "LogitsMask", "Result"}
+_WITH_TORCH = {
+    "Distribution": "generation",
+    "Generator": "generation",
+    "LogitsMask": "generation",
+    "ModelCheck": "model_check",
+    "Result": "generation",
+    "check_model": "model_check",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _WITH_TORCH:
-        return getattr(import_module("constrained.generation"), name)
+        return getattr(import_module(f"constrained.{_WITH_TORCH[name]}"), name)
     raise AttributeError(f"module 'constrained' has no attribute {name!r}")
 
 

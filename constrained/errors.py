@@ -17,7 +17,7 @@
     ├─ ModelError                      a model or adapter cannot be got or loaded: name, hint
     └─ MissingPackage (also ImportError)   an optional package is not installed: package, install
 
-and, of what is no error, the warnings `SpellingWarning` and `PatternWarning`.
+and, of what is no error, the warnings `SpellingWarning`, `PatternWarning` and `ChatWarning`.
 
 A message says what is wrong, where, and what to do about it. The parts are attributes too, so a
 program never has to read the text.
@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import Any
 
 __all__ = [
+    "ChatWarning",
     "ConstrainedError",
     "GenerationError",
     "InvalidSpec",
@@ -124,6 +125,10 @@ class SpellingWarning(UserWarning):
 
 class PatternWarning(UserWarning):
     """A regular expression is well formed only by leniency, which may hide a typo."""
+
+
+class ChatWarning(UserWarning):
+    """A plain text was given to a model that has learnt to answer in its chat template only."""
 
 
 class TokenRejected(ConstrainedError):

@@ -11,6 +11,7 @@ from constrained._core import native
 from constrained._core.loaded import Loaded
 from constrained._core.tokens import STORE_BYTES, native_vocabulary
 from constrained.arguments import check_switch, whole_number
+from constrained.chat.ends import template_end
 from constrained.errors import VocabularyError
 from constrained.grammar.spelling import Characters, Spelling, spelling_of
 from constrained.marks import mark_ids
@@ -172,8 +173,9 @@ class Vocabulary:
 
         `width` is the width of the model's logits (``model.config.get_text_config().vocab_size``);
         without it, the tokenizer's own size. `end_ids` are added to the tokenizer's end of
-        sequence: chat models often have several, listed in their generation config. Built once per
-        tokenizer and kept as long as it lives.
+        sequence and to the token that its chat template writes after an answer
+        (`constrained.chat.ends_of` says where each was found). Built once per tokenizer and kept as
+        long as it lives.
 
         Tokens such as ``<tool_call>`` (`constrained.marks`) are left out of free text, and kept for
         formats that write their text; with `marks_in_text` they are text like any other.
@@ -193,6 +195,9 @@ class Vocabulary:
         eos = end_id(tokenizer)
         if eos is not None:
             ends.add(eos)
+        turn = template_end(tokenizer)
+        if turn is not None and (width is None or turn < _width(width)):
+            ends.add(turn)
         if not ends:
             raise VocabularyError(
                 f"tokenizer {tokenizer_name(tokenizer)} has no end-of-sequence token; pass "

@@ -1,4 +1,4 @@
-"""The command line: ``demo``, ``generate``, ``distribution``, ``explain``, ``consistency``.
+"""The command line: ``demo``, ``generate``, ``distribution``, ``explain``, ``check`` and more.
 
 >>> from constrained.cli import run
 >>> run(["explain", "integer:0..10", "--json"])  # doctest: +ELLIPSIS

@@ -13,6 +13,7 @@ import typer
 import constrained
 from constrained.cli import options as o
 from constrained.cli import screen
+from constrained.cli.chat_arguments import chat_arguments
 from constrained.cli.consistency.options import two_numbers
 from constrained.cli.formats import chosen_spec, read_spec
 from constrained.cli.loading import load, load_scorer, prepare, read_prompt
@@ -136,6 +137,7 @@ def generate(
     schema: o.Schema = None,
     grammar: o.Grammar = None,
     chat: o.Chat = None,
+    chat_template_arg: o.ChatTemplateArg = None,
     samples: Annotated[int, typer.Option(min=1, help="How many answers.")] = 1,
     temperature: Annotated[
         float, typer.Option(min=0.0, help="0 takes the likeliest token; 1 draws as the model does.")
@@ -173,7 +175,9 @@ def generate(
         grammar=grammar,
     )
     text = read_prompt(prompt, prompt_file)
-    generator, asked = prepare(text, chat, model, adapter, device, dtype, trust_remote_code)
+    generator, asked = prepare(
+        text, chat, chat_template_arg, model, adapter, device, dtype, trust_remote_code
+    )
     start = time.perf_counter()
     with screen.spinner("Generating"):
         results = generator(
@@ -218,6 +222,7 @@ def distribution(
     schema: o.Schema = None,
     grammar: o.Grammar = None,
     chat: o.Chat = None,
+    chat_template_arg: o.ChatTemplateArg = None,
     temperature: Annotated[
         float, typer.Option(min=0.0, help="Of the draws that are described.")
     ] = 1.0,
@@ -251,7 +256,9 @@ def distribution(
         grammar=grammar,
     )
     text = read_prompt(prompt, prompt_file)
-    generator, asked = prepare(text, chat, model, adapter, device, dtype, trust_remote_code)
+    generator, asked = prepare(
+        text, chat, chat_template_arg, model, adapter, device, dtype, trust_remote_code
+    )
     with screen.spinner("Computing the probability of every answer"):
         found = generator.distribution(asked, form, temperature=temperature)
     from constrained.cli.views import distribution_json, distribution_page
@@ -299,3 +306,48 @@ def explain(
         from constrained.cli.views import summary_page
 
         screen.show(summary_page(form, summary, drawn))
+
+
+@app.command(epilog=SPEC_HELP)
+def check(
+    model: Annotated[
+        str,
+        typer.Argument(help="A folder, a name on the model hub, or smollm2.", metavar="MODEL"),
+    ] = DEFAULT_MODEL,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option("--format", help="A SPEC to look at too; repeat the option.", metavar="SPEC"),
+    ] = None,
+    chat_template_arg: o.ChatTemplateArg = None,
+    trust_remote_code: o.Trust = False,
+    json: o.Json = False,
+) -> None:
+    """What to know of a model before its answers are trusted; its weights are not loaded.
+
+    Exit code 1 when something would be wrong without a word, with what to do about it.
+
+    **Examples**
+
+    ```sh
+    constrained check smollm2 --format "Essay score: {score:0..10} / 10"
+    constrained check ./my-model --chat-template-arg enable_thinking=false
+    constrained check ./my-model --json > check.json
+    ```
+    """
+    named = {text: read_spec(text) for text in formats or ()}
+    arguments = chat_arguments(chat_template_arg or ())
+    from constrained.model_check import check_model
+
+    with screen.spinner(f"Checking {model}"):
+        found = check_model(
+            model,
+            named,
+            chat_template_kwargs=arguments,
+            trust_remote_code=trust_remote_code,
+        )
+    if json:
+        screen.show_json(found.to_json())
+    else:
+        typer.echo(str(found))
+    if not found:
+        raise typer.Exit(1)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from constrained.chat import has_template
 from constrained.cli import screen
+from constrained.cli.chat_arguments import chat_arguments
 from constrained.cli.formats import read_text
-from constrained.errors import GenerationError
+from constrained.errors import GenerationError, InvalidSpec
 from constrained.models import DEFAULT_MODEL, Variants, load_model, load_variants
 
 if TYPE_CHECKING:
@@ -72,6 +75,7 @@ def load_scorer(device: str, dtype: str, trust: bool) -> Variants:
 def prepare(
     text: str,
     chat: bool | None,
+    arguments: Sequence[str] | None,
     model: str,
     adapter: str | None,
     device: str,
@@ -79,13 +83,31 @@ def prepare(
     trust: bool,
 ) -> tuple[Generator, Any]:
     """The generator, and the prompt as the user wants it asked."""
+    given = chat_arguments(arguments or ())
+    if given and not chat:
+        raise InvalidSpec(
+            "an argument of the chat template changes nothing where the prompt is not put into it",
+            where="--chat-template-arg",
+            hint="add --chat",
+        )
     loaded, tokenizer = load(model, adapter, device, dtype, trust)
     from constrained.generation.generator import Generator
+    from constrained.generation.inputs import prompt_ids
 
-    if chat is None and getattr(tokenizer, "chat_template", None):
+    generator = Generator(loaded, tokenizer, chat_template_kwargs=given)
+    if chat:
+        return generator, [{"role": "user", "content": text}]
+    if chat is None and generator.for_chat:
+        screen.log(
+            "warning: this model is for chat and the prompt is used without its chat template, "
+            "outside of which it may give no probability to any answer; --chat puts it in, --plain "
+            "keeps it out and says nothing"
+        )
+    elif chat is None and has_template(tokenizer):
         screen.remark(
             "note: this model has a chat template and the prompt is used without it; --chat puts "
             "it in, --plain keeps it out and says nothing"
         )
-    asked = [{"role": "user", "content": text}] if chat else text
-    return Generator(loaded, tokenizer), asked
+    # Ids are not remarked on again.
+    encoder = bool(getattr(loaded.config, "is_encoder_decoder", False))
+    return generator, prompt_ids(tokenizer, text, encoder=encoder)

@@ -10,6 +10,7 @@ import typer
 __all__ = [
     "Adapter",
     "Chat",
+    "ChatTemplateArg",
     "Choice",
     "DType",
     "Device",
@@ -84,6 +85,15 @@ Chat = Annotated[
         "--chat/--plain",
         help="Put the prompt into the model's chat template, or use it as it is (the default).",
         show_default=False,
+    ),
+]
+ChatTemplateArg = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--chat-template-arg",
+        help="An argument of the chat template: enable_thinking=false, or a JSON object of several;"
+        " repeat the option.",
+        metavar="NAME=VALUE",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a page.")]

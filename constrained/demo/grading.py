@@ -145,7 +145,7 @@ def batches(
 def free_answers(model: Any, tokenizer: Any, prompts: Sequence[Prompt], tokens: int) -> list[str]:
     """What the model says when nothing holds it to the format (greedy, `model.generate`)."""
     encoder = bool(model.config.is_encoder_decoder)
-    ids = [prompt_ids(tokenizer, prompt, encoder=encoder) for prompt in prompts]
+    ids = [list(prompt_ids(tokenizer, prompt, encoder=encoder).ids) for prompt in prompts]
     width = max(map(len, ids))
     pad = next((i for i in (tokenizer.pad_token_id, tokenizer.eos_token_id) if i is not None), 0)
     padded = torch.tensor([[pad] * (width - len(row)) + row for row in ids], device=model.device)

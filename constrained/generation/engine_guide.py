@@ -28,13 +28,20 @@ class EngineGuide(Spelled):
 
     A node is a state of the engine and the forced tokens still to come. A token that could reach
     across the end of a forced run is never cut off: the run is shortened to the last border that
-    no token of the vocabulary can span.
+    no token of the vocabulary can span. `fresh`: `lead` is the tokenizer's own start of a text.
     """
 
     def __init__(
-        self, engine: Engine, vocabulary: Vocabulary, speller: Speller | None, *, lead: bytes = b""
+        self,
+        engine: Engine,
+        vocabulary: Vocabulary,
+        speller: Speller | None,
+        *,
+        lead: bytes = b"",
+        fresh: bool = False,
     ) -> None:
         super().__init__(vocabulary, lead)
+        self._fresh = fresh and bool(lead)
         self.engine = engine
         self._speller = speller
         lengths = [len(token or b"") for token in vocabulary.tokens[: vocabulary.width]]
@@ -169,7 +176,7 @@ class EngineGuide(Spelled):
         data = whole_characters(self.engine.forced(state))
         if not data:
             return ()
-        fresh = last is None and bool(self.lead)
+        fresh = last is None and self._fresh
         ids = speller.start(data) if fresh else speller.within(data, last)
         if not ids:
             return ()

@@ -18,12 +18,12 @@ weighted rejection sampling (Lipkin et al. 2025, arXiv 2504.05410) for proper we
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from constrained.chat import PromptIds
 from constrained.generation.answer import result_of
 from constrained.generation.progress import run_rows
 from constrained.generation.result import FinishReason
@@ -146,7 +146,7 @@ class FaithfulRow(Row):
 
 def sample_faithfully(
     runtime: Runtime,
-    prompt: Sequence[int],
+    prompt: PromptIds,
     spec: Spec[object],
     sampling: Sampling,
     *,
@@ -158,17 +158,17 @@ def sample_faithfully(
 ) -> SampledDistribution:
     """Weighted draws from P(text | the text is in the spec, within the budget)."""
     guide = runtime.guide(spec, prompt)
-    budget = runtime.budget(guide, len(prompt), max_new_tokens, 0)
+    budget = runtime.budget(guide, len(prompt.ids), max_new_tokens, 0)
     root, drawn = Beginning(), []
     step = min(ROUND, at_once or ROUND)
     for first in range(0, samples, step):
         rows = [
             FaithfulRow(
-                prompt,
+                prompt.ids,
                 guide,
                 runtime.vocabulary,
                 sampling,
-                row_generator(seed, prompt, copy),
+                row_generator(seed, prompt.ids, copy),
                 budget,
                 at=root,
                 guesses=bool(copy % 2),

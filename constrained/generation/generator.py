@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar, overload
 
 from constrained.arguments import check_switch, whole_number
+from constrained.chat import End, PromptIds
 from constrained.errors import GenerationError
 from constrained.generation.answer import chunks_of, result_of
 from constrained.generation.distribution import Distribution
@@ -36,9 +37,17 @@ class Generator:
     `spellings` says which token sequences count as a text: ``"canonical"`` (as the tokenizer
     splits it; finite specs), ``"all"``, or ``"auto"`` (canonical for finite specs of up to 4,096
     outputs). `batch_size` is the most rows of one batch (None: all). `end_ids` are added to the
-    ids at which the tokenizer and the model's settings end an answer. Tokens such as
+    ids at which the tokenizer, its chat template and the model's settings end an answer (`ends`
+    says which those are, and where each was found). Tokens such as
     ``<tool_call>`` are no part of free text, only of formats that write their text, unless
     `marks_in_text` says so.
+
+    `chat_template_kwargs` go to the tokenizer's chat template with every chat: ``enable_thinking``,
+    ``documents``, ``tools``, ``date_string``, whatever the template reads; a call can set others.
+    An argument that the template does not read is refused. A plain text is never put into the
+    template; where the model is plainly one for chat, the first one is answered with a
+    `ChatWarning`. White space that the template writes before an answer is written by the model
+    before every answer to a chat, spelled as in training, and is no part of the answer's text.
 
     Rows of a batch draw the same tokens as alone, but their logits can differ from those of the
     row alone in the last bits, as any batched matrix product does; two tokens that are that close
@@ -70,6 +79,7 @@ class Generator:
         head_bytes: int = HEAD_BYTES,
         end_ids: Sequence[int] = (),
         marks_in_text: bool = False,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         if batch_size is not None:
@@ -86,6 +96,7 @@ class Generator:
             limits=limits,
             device_masks=device_masks,
             head_bytes=head_bytes,
+            chat_template_kwargs=chat_template_kwargs,
         )
         self._batch_size = batch_size
         self._apart = batch_invariant
@@ -101,7 +112,19 @@ class Generator:
         """What each id appends to the text, and which ids end it."""
         return self._runtime.vocabulary
 
-    def remember(self, prompts: Any) -> int:
+    @property
+    def ends(self) -> tuple[End, ...]:
+        """The ids at which an answer ends, and where each of them was found."""
+        return self._runtime.ends
+
+    @property
+    def for_chat(self) -> bool:
+        """The model is plainly one for chat: it ends its answers as its chat template does."""
+        return self._runtime.for_chat
+
+    def remember(
+        self, prompts: Any, *, chat_template_kwargs: Mapping[str, Any] | None = None
+    ) -> int:
         """Keep the pass over the beginning that these prompts share, for later calls.
 
         `prompts` are as for a call: one stands for itself, of several the common beginning counts,
@@ -118,11 +141,14 @@ class Generator:
         412
         """
         batch, single = as_batch(prompts)
-        ids = [self._runtime.prompt(prompt, place) for place, prompt in enumerate(batch)]
+        arguments = self._runtime.arguments_for(batch, chat_template_kwargs)
+        ids = [
+            self._runtime.prompt(prompt, place, arguments).ids for place, prompt in enumerate(batch)
+        ]
         head = ids[0] if single else ids[0][: common_head(ids)]
         if not self._runtime.model.keeps_heads or len(head) < KEEP_FROM:
             return 0
-        self._runtime.model.heads.remember(head)
+        self._runtime.model.heads.remember(list(head))
         return len(head)
 
     def forget(self) -> None:
@@ -145,6 +171,7 @@ class Generator:
         samples: None = ...,
         seed: int | Sequence[int] | None = ...,
         partial: bool = ...,
+        chat_template_kwargs: Mapping[str, Any] | None = ...,
         progress: Callable[[Progress], None] | None = ...,
         cancel: Cancel | None = ...,
     ) -> Result[T]: ...
@@ -162,6 +189,7 @@ class Generator:
         samples: int | None = ...,
         seed: int | Sequence[int] | None = ...,
         partial: bool = ...,
+        chat_template_kwargs: Mapping[str, Any] | None = ...,
         progress: Callable[[Progress], None] | None = ...,
         cancel: Cancel | None = ...,
     ) -> Any: ...
@@ -178,6 +206,7 @@ class Generator:
         samples: int | None = None,
         seed: int | Sequence[int] | None = None,
         partial: bool = False,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         progress: Callable[[Progress], None] | None = None,
         cancel: Cancel | None = None,
     ) -> Any:
@@ -188,7 +217,8 @@ class Generator:
         free text, or a list with one of them per prompt. `temperature` 0 is greedy; above it,
         every row draws from a generator of its own, seeded by `seed` and its prompt, so a row
         does not depend on the batch around it; a list has a seed per prompt. `samples` asks for
-        that many answers per prompt.
+        that many answers per prompt. `chat_template_kwargs` are arguments of the chat template for
+        the chats of this call, over those of the generator.
 
         `progress` is called with a `Progress` after every pass of the model. `cancel`, a
         `threading.Event` or a function, is asked then too; when it says so, answers that have not
@@ -212,6 +242,7 @@ class Generator:
             samples=1 if samples is None else samples,
             seed=seed,
             partial=partial,
+            arguments=self._runtime.arguments_for(batch, chat_template_kwargs),
         )
         run_rows(
             self._runtime.model,
@@ -239,6 +270,7 @@ class Generator:
         top_p: float | None = None,
         seed: int | None = None,
         partial: bool = False,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
         cancel: Cancel | None = None,
     ) -> Iterator[Chunk[Any]]:
         """Generate one answer piece by piece; the last chunk carries the `Result`.
@@ -259,6 +291,7 @@ class Generator:
             sampling=Sampling(temperature, top_k, top_p),
             seed=seed,
             partial=partial,
+            arguments=self._runtime.arguments_for(batch, chat_template_kwargs),
         )
         return chunks_of(self._runtime.model, row, specs[0], cancel=cancel)
 
@@ -273,6 +306,7 @@ class Generator:
         top_p: float | None = ...,
         tails: bool = ...,
         samples: None = ...,
+        chat_template_kwargs: Mapping[str, Any] | None = ...,
     ) -> Distribution[T]: ...
 
     @overload
@@ -285,6 +319,7 @@ class Generator:
         samples: int,
         seed: int | None = ...,
         max_new_tokens: int = ...,
+        chat_template_kwargs: Mapping[str, Any] | None = ...,
     ) -> SampledDistribution: ...
 
     @overload
@@ -300,6 +335,7 @@ class Generator:
         samples: int | None = ...,
         seed: int | None = ...,
         max_new_tokens: int = ...,
+        chat_template_kwargs: Mapping[str, Any] | None = ...,
     ) -> Any: ...
 
     def distribution(
@@ -314,6 +350,7 @@ class Generator:
         samples: int | None = None,
         seed: int | None = None,
         max_new_tokens: int = 256,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """The exact distribution over all outputs of a finite spec; see `Distribution`.
 
@@ -339,6 +376,7 @@ class Generator:
         samplings = [Sampling(one, top_k, top_p) for one in grid]
         batch, single = as_batch(prompts)
         specs = per_prompt(spec, len(batch))
+        arguments = self._runtime.arguments_for(batch, chat_template_kwargs)
         if samples is not None:
             if len(grid) != 1 or grid[0] == 0 or top_k is not None or top_p is not None:
                 raise GenerationError(
@@ -346,7 +384,14 @@ class Generator:
                     "would cut texts off that the weights have to count"
                 )
             drawn = [
-                self._sampled(prompt, place, one, samplings[0], samples, seed, max_new_tokens)
+                self._sampled(
+                    self._runtime.prompt(prompt, place, arguments),
+                    one,
+                    samplings[0],
+                    samples,
+                    seed,
+                    max_new_tokens,
+                )
                 for place, (prompt, one) in enumerate(zip(batch, specs, strict=True))
             ]
             return drawn[0] if single else drawn
@@ -354,8 +399,8 @@ class Generator:
         for place, (prompt, one) in enumerate(zip(batch, specs, strict=True)):
             if one is None:
                 raise GenerationError("a distribution needs a spec: free text has no finite one")
-            ids = self._runtime.prompt(prompt, place)
-            requests.append(Request(tuple(ids), self._runtime.paths(one, ids), tails=tails))
+            asked = self._runtime.prompt(prompt, place, arguments)
+            requests.append(Request(asked.ids, self._runtime.paths(one, asked), tails=tails))
         scored = score(
             self._runtime.model, requests, grid, apart=self._apart, at_once=self._batch_size
         )
@@ -365,8 +410,7 @@ class Generator:
 
     def _sampled(
         self,
-        prompt: Prompt,
-        place: int,
+        prompt: PromptIds,
         spec: Spec[Any] | None,
         sampling: Sampling,
         samples: int,
@@ -380,7 +424,7 @@ class Generator:
             whole_number(seed, "seed", GenerationError)
         return sample_faithfully(
             self._runtime,
-            self._runtime.prompt(prompt, place),
+            prompt,
             spec,
             sampling,
             samples=samples,
@@ -402,6 +446,7 @@ class Generator:
         top_p: float | None = None,
         seed: int | None = None,
         max_new_tokens: int = 256,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> NestedDistribution:
         """The distribution of one field of a longer format: what comes before it is sampled.
 
@@ -424,7 +469,9 @@ class Generator:
             raise GenerationError("a distribution needs a spec: free text has no fields")
         return nested_distribution(
             self._runtime,
-            self._runtime.prompt(batch[0], 0),
+            self._runtime.prompt(
+                batch[0], 0, self._runtime.arguments_for(batch, chat_template_kwargs)
+            ),
             one,
             field,
             Sampling(temperature, top_k, top_p),

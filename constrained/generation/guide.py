@@ -84,7 +84,10 @@ class Guide(Protocol):
 
 
 class Spelled:
-    """Turns ids into output text; `lead` is what the tokenizer puts before the first text."""
+    """Turns ids into output text, without the `lead` that every output begins with.
+
+    It is what the tokenizer puts before the first text, or a chat template before an answer.
+    """
 
     def __init__(self, vocabulary: Vocabulary, lead: bytes) -> None:
         self.vocabulary = vocabulary
@@ -94,4 +97,4 @@ class Spelled:
     def text(self, ids: Sequence[int]) -> str:
         """The output that ids spell."""
         data = self.vocabulary.spell(ids)
-        return data.removeprefix(self.lead).decode("utf-8", errors="replace")
+        return data[len(self.lead) :].decode("utf-8", errors="replace")

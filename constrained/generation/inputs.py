@@ -12,15 +12,22 @@ from numbers import Integral
 from typing import Any
 
 from constrained.arguments import whole_number
+from constrained.chat import (
+    PromptIds,
+    answer_turn,
+    before_answer,
+    has_template,
+    render_chat,
+)
 from constrained.errors import GenerationError
 from constrained.mistral import chat_ids, encodes_chats
 
-__all__ = ["Message", "Prompt", "as_batch", "prompt_ids"]
+__all__ = ["Message", "Prompt", "as_batch", "is_chat", "prompt_ids"]
 
 Message = Mapping[str, Any]
 """One turn of a chat: ``{"role": "user", "content": "..."}``."""
 
-Prompt = str | Sequence[Message] | Sequence[int]
+Prompt = str | Sequence[Message] | Sequence[int] | PromptIds
 """A text, a chat (messages), or token ids that are used as they are."""
 
 
@@ -29,7 +36,7 @@ def as_batch(prompts: Any) -> tuple[list[Prompt], bool]:
 
     Raises `GenerationError` for an empty list, and for what is no prompt at all.
     """
-    if isinstance(prompts, str):
+    if isinstance(prompts, (str, PromptIds)):
         return [prompts], True
     if hasattr(prompts, "tolist"):
         prompts = prompts.tolist()
@@ -49,20 +56,41 @@ def _no_prompt(what: str) -> GenerationError:
     )
 
 
+def is_chat(prompt: Any) -> bool:
+    """Whether a prompt goes through a chat template.
+
+    >>> is_chat([{"role": "user", "content": "Hello"}]), is_chat("Hello"), is_chat([1, 2])
+    (True, False, False)
+    """
+    listed = isinstance(prompt, Sequence) and not isinstance(prompt, (str, bytes))
+    return listed and bool(prompt) and isinstance(prompt[0], Mapping)
+
+
 def prompt_ids(
-    tokenizer: Any, prompt: Prompt, *, place: int = 0, encoder: bool = False
-) -> list[int]:
+    tokenizer: Any,
+    prompt: Prompt,
+    *,
+    place: int = 0,
+    encoder: bool = False,
+    arguments: Mapping[str, Any] | None = None,
+) -> PromptIds:
     """The ids of one prompt. `encoder` keeps the end token that encoders want after it.
 
-    Raises `GenerationError` for what is empty or no prompt, naming its `place` in the batch, and
-    for a chat that the tokenizer's template does not take, or when it has none.
+    `arguments` are of the chat template. Raises `GenerationError` for what is empty or no prompt,
+    naming its `place` in the batch, and for a chat that the tokenizer's template does not take, or
+    when it has none.
     """
+    lead = ""
+    if isinstance(prompt, PromptIds):
+        lead = prompt.lead
+        prompt = prompt.ids
     if isinstance(prompt, str):
         ids = _text_ids(tokenizer, prompt, place, encoder=encoder) if prompt else []
     elif not isinstance(prompt, Sequence) or isinstance(prompt, bytes):
         raise _no_prompt(f"{type(prompt).__name__}: prompt {place} is {prompt!r:.60}")
-    elif prompt and isinstance(prompt[0], Mapping):
-        ids = _chat_ids(tokenizer, prompt, place)
+    elif is_chat(prompt):
+        asked = _chat(tokenizer, prompt, place, arguments or {})
+        ids, lead = list(asked.ids), asked.lead
     else:
         ids = [
             whole_number(token, f"token {i} of prompt {place}", GenerationError)
@@ -73,7 +101,7 @@ def prompt_ids(
             f"prompt {place} is empty, so there is nothing to continue; write a prompt, or pass "
             "token ids such as [tokenizer.bos_token_id]"
         )
-    return ids
+    return PromptIds(tuple(ids), lead)
 
 
 def _text_ids(tokenizer: Any, text: str, place: int, *, encoder: bool) -> list[int]:
@@ -94,9 +122,11 @@ def _text_ids(tokenizer: Any, text: str, place: int, *, encoder: bool) -> list[i
     return ids
 
 
-def _chat_ids(tokenizer: Any, messages: Sequence[Any], place: int) -> list[int]:
+def _chat(
+    tokenizer: Any, messages: Sequence[Any], place: int, arguments: Mapping[str, Any]
+) -> PromptIds:
     encoded = encodes_chats(tokenizer)
-    if not (encoded or getattr(tokenizer, "chat_template", None)):
+    if not (encoded or has_template(tokenizer)):
         raise GenerationError(
             "a chat needs a chat template, and this tokenizer has none; pass the prompt as one "
             "string in the format that the model was trained on"
@@ -107,18 +137,21 @@ def _chat_ids(tokenizer: Any, messages: Sequence[Any], place: int) -> list[int]:
                 f"message {number} of prompt {place} has no role: {message!r:.60}; a message is a "
                 'dict such as {"role": "user", "content": "..."}'
             )
-    ours = messages[-1]["role"] == "assistant"
-    try:
-        if encoded:
-            return chat_ids(tokenizer, messages)
-        text = tokenizer.apply_chat_template(
-            list(messages),
-            tokenize=False,
-            add_generation_prompt=not ours,
-            continue_final_message=ours,
+    if encoded:
+        try:
+            return PromptIds(tuple(chat_ids(tokenizer, messages)))
+        except Exception as error:  # validators of its own
+            raise GenerationError(
+                f"the tokenizer's chat template does not take prompt {place}: {error}"
+            ) from error
+    if messages[-1]["role"] == "assistant":
+        text = render_chat(
+            tokenizer, messages, arguments, prompt=False, open_end=True, what=f"prompt {place}"
         )
-    except Exception as error:  # templates are programs and raise what they like
-        raise GenerationError(
-            f"the tokenizer's chat template does not take prompt {place}: {error}"
-        ) from error
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        return PromptIds(tuple(tokenizer(text, add_special_tokens=False)["input_ids"]))
+    try:
+        turn = answer_turn(tokenizer, arguments, messages)
+    except GenerationError:  # no answer fits behind these messages: there is nothing to read off
+        text = render_chat(tokenizer, messages, arguments, what=f"prompt {place}")
+        return PromptIds(tuple(tokenizer(text, add_special_tokens=False)["input_ids"]))
+    return before_answer(tokenizer, turn.prompt, turn.lead or "")

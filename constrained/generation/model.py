@@ -101,6 +101,11 @@ class LanguageModel:
         return _ids(_setting(self.model, "eos_token_id"))
 
     @property
+    def adapted(self) -> bool:
+        """There is an adapter of PEFT on it."""
+        return bool(getattr(self.model, "peft_config", None))
+
+    @property
     def encoder_decoder(self) -> bool:
         """The prompt goes to an encoder, the output comes from a decoder."""
         return bool(getattr(self.model.config, "is_encoder_decoder", False))

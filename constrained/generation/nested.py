@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from constrained.chat import PromptIds
 from constrained.errors import GenerationError, UnsupportedSpec
 from constrained.generation.distribution import Distribution, Pmf
 from constrained.generation.focus import Focus, focus_of
@@ -102,7 +103,7 @@ class NestedDistribution:
 
 def nested_distribution(
     runtime: Runtime,
-    prompt: list[int],
+    prompt: PromptIds,
     spec: Spec[Any],
     field: str | int,
     sampling: Sampling,
@@ -134,7 +135,7 @@ def nested_distribution(
         if prefix not in grown:
             grown[prefix] = _continuations(runtime, guide, focus, prefix)
         prefixes.append(prefix)
-    requests = [Request(tuple(prompt), grown[prefix], prefix) for prefix in prefixes]
+    requests = [Request(prompt.ids, grown[prefix], prefix) for prefix in prefixes]
     scored = score(runtime.model, requests, [sampling.temperature], apart=apart, at_once=at_once)
     exact = {id(one): distribution_of(one, sampling) for one in scored}
     return NestedDistribution(

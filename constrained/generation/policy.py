@@ -42,21 +42,30 @@ def guide_of(
     *,
     spellings: Spellings = "auto",
     fresh: bool = False,
+    lead: str = "",
     limits: Limits = DEFAULT_LIMITS,
 ) -> Guide:
     """The guide of a spec for a vocabulary.
 
     `fresh` says that the output is the first text that the model sees in this sequence (the
-    decoder of T5), where many tokenizers put a space in front. ``"auto"`` is canonical for a spec
+    decoder of T5), where many tokenizers put a space in front. `lead` is the white space that a
+    chat template writes before an answer; a format that begins with white space of its own is
+    taken to have it already. ``"auto"`` is canonical for a spec
     of at most 4,096 outputs that the tokenizer gives back unchanged, else every spelling.
 
     Raises `UnsupportedSpec` when ``"canonical"`` is asked of a spec that is not finite, and
     `VocabularyError` when the tokenizer cannot spell it.
     """
-    lead = speller.prefix if speller is not None and fresh else b""
+    written = _lead(spec, speller, lead, fresh=fresh)
     if spellings != "all" and speller is not None:
         trie = _canonical(
-            spec, vocabulary, speller, lead, strict=spellings == "canonical", limits=limits
+            spec,
+            vocabulary,
+            speller,
+            written,
+            fresh=fresh,
+            strict=spellings == "canonical",
+            limits=limits,
         )
         if trie is not None:
             return trie
@@ -65,9 +74,19 @@ def guide_of(
             "canonical spellings need the tokenizer: pass it instead of a bare Vocabulary"
         )
     grammar = spec.grammar
-    if lead:
-        grammar = Grammar(cat(literal(lead), grammar.start), grammar.rules)
-    return EngineGuide(Engine(grammar, vocabulary, limits), vocabulary, speller, lead=lead)
+    if written:
+        grammar = Grammar(cat(literal(written), grammar.start), grammar.rules)
+    engine = Engine(grammar, vocabulary, limits)
+    return EngineGuide(engine, vocabulary, speller, lead=written, fresh=fresh)
+
+
+def _lead(spec: Spec[Any], speller: Speller | None, lead: str, *, fresh: bool) -> bytes:
+    """What is written before the text of the output."""
+    if fresh:
+        return b"" if speller is None else speller.prefix
+    if lead and spec.engine.forced(spec.engine.start)[:1].isspace():
+        return b""
+    return lead.encode("utf-8")
 
 
 def _canonical(
@@ -76,6 +95,7 @@ def _canonical(
     speller: Speller,
     lead: bytes,
     *,
+    fresh: bool,
     strict: bool,
     limits: Limits,
 ) -> TrieGuide | None:
@@ -95,7 +115,7 @@ def _canonical(
     for output in outputs:
         _check_characters(output, vocabulary)
         data = lead + output.encode("utf-8")
-        path = speller.start(data) if lead else speller.within(data)
+        path = speller.start(data) if lead and fresh else speller.within(data)
         if path is None:
             if strict:
                 raise VocabularyError(

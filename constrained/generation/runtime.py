@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter, OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import Any
 
 from constrained.arguments import check_switch, whole_number
+from constrained.chat import PromptIds, check_arguments, ends_of
 from constrained.errors import GenerationError, Truncated
 from constrained.generation.canonical import Speller
 from constrained.generation.device_scores import DeviceDraws
 from constrained.generation.guide import Guide
 from constrained.generation.heads import HEAD_BYTES, Heads
-from constrained.generation.inputs import Prompt, prompt_ids
+from constrained.generation.inputs import Prompt, is_chat, prompt_ids
 from constrained.generation.model import LanguageModel
 from constrained.generation.paths import Paths, check_listable, grow
+from constrained.generation.plain_prompt import PlainPrompts
 from constrained.generation.policy import Spellings, check_spellings, guide_of
 from constrained.generation.row import Row
 from constrained.generation.sampling import Sampling, row_generator
@@ -53,6 +55,7 @@ class Runtime:
         limits: Limits,
         device_masks: bool | None = None,
         head_bytes: int = HEAD_BYTES,
+        chat_template_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
         check_switch(device_masks, "device_masks", GenerationError, known=(None, True, False))
         check_spellings(spellings)
@@ -60,12 +63,22 @@ class Runtime:
             raise GenerationError(f"limits must be a Limits object, got {limits!r}")
         self.tokenizer = tokenizer
         self.model = LanguageModel(model, Heads(head_bytes))
+        self.chat_arguments = check_arguments(tokenizer, chat_template_kwargs)
+        found = ends_of(
+            tokenizer,
+            model=self.model.end_ids,
+            given=id_set(end_ids),
+            arguments=self.chat_arguments,
+        )
+        known = [end for end in found if end.sources != ("template",) or end.id < self.model.width]
         self.vocabulary = Vocabulary.from_tokenizer(
             tokenizer,
             width=self.model.width,
-            end_ids=id_set(end_ids).union(self.model.end_ids),
+            end_ids=[end.id for end in known],
             marks_in_text=marks_in_text,
         )
+        self.ends = tuple(known)
+        self._plain = PlainPrompts(tokenizer, self.ends, adapted=self.model.adapted)
         self.limits = limits
         self._draws = (
             None
@@ -74,26 +87,53 @@ class Runtime:
         )
         self._speller = Speller(tokenizer, self.vocabulary)
         self._spellings: Spellings = spellings
-        self._guides: OrderedDict[tuple[Spec[Any], bool], Guide] = OrderedDict()
+        self._guides: OrderedDict[tuple[Spec[Any], bool, str], Guide] = OrderedDict()
         self._paths: dict[Guide, Paths] = {}
         self._lock = Lock()
 
-    def prompt(self, prompt: Prompt, place: int) -> list[int]:
-        """The ids of one prompt; `place` in the batch is for errors."""
+    def prompt(
+        self, prompt: Prompt, place: int, arguments: Mapping[str, Any] | None = None
+    ) -> PromptIds:
+        """One prompt; `place` in the batch is for errors, `arguments` are of the chat template."""
         encoder = self.model.encoder_decoder
-        ids = prompt_ids(self.tokenizer, prompt, place=place, encoder=encoder)
-        beyond = [i for i in ids if not 0 <= i < self.vocabulary.width]
+        asked = self.chat_arguments if arguments is None else arguments
+        found = prompt_ids(self.tokenizer, prompt, place=place, encoder=encoder, arguments=asked)
+        beyond = [i for i in found.ids if not 0 <= i < self.vocabulary.width]
         if beyond and not encoder:
             raise GenerationError(
                 f"prompt {place} holds ids {beyond[:5]}, which the model does not have (it knows "
                 f"{self.vocabulary.width:,})"
             )
-        return ids
+        if isinstance(prompt, str):
+            self._plain.notice(found.ids)
+        return found
 
-    def guide(self, spec: Spec[Any], prompt: Sequence[int]) -> Guide:
+    @property
+    def for_chat(self) -> bool:
+        """See `Generator.for_chat`."""
+        return self._plain.for_chat
+
+    def arguments_for(
+        self, batch: Sequence[Prompt], given: Mapping[str, Any] | None
+    ) -> dict[str, Any]:
+        """The arguments of the chat template for one call: its own over those of all calls."""
+        if not given:
+            check_arguments(self.tokenizer, given)
+            return self.chat_arguments
+        for place, prompt in enumerate(batch):
+            if not is_chat(prompt):
+                raise GenerationError(
+                    f"chat_template_kwargs are for chats, and prompt {place} is none; pass a list "
+                    'of messages such as {"role": "user", "content": "..."}'
+                )
+        check_arguments(self.tokenizer, given)
+        return {**self.chat_arguments, **given}
+
+    def guide(self, spec: Spec[Any], prompt: PromptIds) -> Guide:
         """The guide of a spec after a prompt, kept for the next call."""
-        first = self.model.encoder_decoder or not self.vocabulary.spell(prompt)
-        key = (spec, first and bool(self._speller.prefix))
+        first = self.model.encoder_decoder or not self.vocabulary.spell(prompt.ids)
+        fresh = first and bool(self._speller.prefix)
+        key = (spec, fresh, "" if self.model.encoder_decoder else prompt.lead)
         with self._lock:
             guide = self._guides.get(key)
             if guide is None:
@@ -102,7 +142,8 @@ class Runtime:
                     self.vocabulary,
                     self._speller,
                     spellings=self._spellings,
-                    fresh=key[1],
+                    fresh=fresh,
+                    lead=key[2],
                     limits=self.limits,
                 )
                 self._guides[key] = guide
@@ -112,7 +153,7 @@ class Runtime:
             self._guides.move_to_end(key)
         return guide
 
-    def paths(self, spec: Spec[Any], prompt: Sequence[int]) -> Paths:
+    def paths(self, spec: Spec[Any], prompt: PromptIds) -> Paths:
         """All token paths of a finite spec after a prompt, kept for the next call."""
         guide = self.guide(spec, prompt)
         paths = self._paths.get(guide)
@@ -133,6 +174,7 @@ class Runtime:
         samples: int = 1,
         seed: Seed = None,
         partial: bool = False,
+        arguments: Mapping[str, Any] | None = None,
     ) -> list[Row]:
         """`samples` rows for each prompt, in order."""
         whole_number(samples, "samples", GenerationError, least=1)
@@ -142,8 +184,9 @@ class Runtime:
         for place, (prompt, spec, own) in enumerate(
             zip(batch, specs, _seeds(seed, len(batch)), strict=True)
         ):
-            ids = self.prompt(prompt, place)
-            guide = None if spec is None else self.guide(spec, ids)
+            asked = self.prompt(prompt, place, arguments)
+            ids = asked.ids
+            guide = None if spec is None else self.guide(spec, asked)
             budget = self.budget(guide, len(ids), max_new_tokens, place, partial=partial)
             strict = guide is not None and guide.cost(guide.start) <= budget
             key = (own, *ids)

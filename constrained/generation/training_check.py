@@ -13,6 +13,7 @@ from itertools import zip_longest
 from typing import Any
 
 from constrained.arguments import whole_number
+from constrained.chat import PromptIds
 from constrained.errors import GenerationError, TextRejected
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import Guide
@@ -23,7 +24,7 @@ from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
 from constrained.vocabulary import Vocabulary
 
-__all__ = ["Difference", "Finding", "TrainingCheck", "training_check"]
+__all__ = ["Difference", "Finding", "TrainingCheck", "generated_ids", "training_check"]
 
 PROBE = "\u2063probe\u2063"
 """A text that no chat template contains."""
@@ -166,7 +167,7 @@ def training_check(
             found.append(problem)
             continue
         matching += 1
-        ours = _generated(guide, vocabulary, ids)
+        ours = generated_ids(guide, vocabulary, ids)
         if ours == ids:
             same += border is None
             continue
@@ -251,7 +252,7 @@ def _mismatch(
     return Finding("no match", reason, "change the spec to what the model has learnt", place)
 
 
-def _generated(guide: Guide, vocabulary: Vocabulary, training: list[int]) -> list[int]:
+def generated_ids(guide: Guide, vocabulary: Vocabulary, training: list[int]) -> list[int]:
     """The ids that generation writes when its choices are the target's."""
     data = vocabulary.spell(training)
     starts, at = {}, 0
@@ -311,7 +312,7 @@ def _prompt_findings(tokenizer: Any, prompt: Prompt, place: int) -> Iterator[Fin
     if isinstance(prompt, str):
         ids = list(tokenizer(prompt)["input_ids"])
     else:
-        ids = prompt_ids(tokenizer, prompt, place=place)
+        ids = list(prompt_ids(tokenizer, prompt, place=place).ids)
     if bos is not None and ids[:2] == [bos, bos]:
         yield Finding(
             "double bos",
@@ -347,6 +348,8 @@ def _nested(tokenizer: Any, prompt: Prompt) -> bool:
     """Whether a user turn begins inside another turn."""
     opening, closing = _turn(tokenizer)
     if not opening:
+        return False
+    if isinstance(prompt, PromptIds):
         return False
     if not isinstance(prompt, str):
         contents = [str(m.get("content", "")) for m in prompt if isinstance(m, Mapping)]

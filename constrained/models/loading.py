@@ -28,7 +28,10 @@ __all__ = [
     "load_model",
     "load_tokenizer",
     "merge_adapter",
+    "model_folder",
+    "model_name",
     "quiet_libraries",
+    "read_tokenizer",
     "require",
     "silence",
 ]

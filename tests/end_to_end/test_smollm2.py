@@ -138,7 +138,8 @@ def test_the_loop_and_the_processor_choose_the_same(smollm2, chats):
 
 def test_a_model_that_keeps_the_format_by_itself_says_what_it_would_have_said(smollm2):
     model, tokenizer = smollm2
-    prompt = "Essay 1\nEssay score: 8 / 10\n\nEssay 2\nEssay score: 7 / 10\n\nEssay 3\n"
+    text = "Essay 1\nEssay score: 8 / 10\n\nEssay 2\nEssay score: 7 / 10\n\nEssay 3\n"
+    prompt = tokenizer(text)["input_ids"]  # of a text, a model for chat is told
     answer = ct.Generator(model, tokenizer)
     free = answer(prompt, None, max_new_tokens=16).text.splitlines()[0]
     assert SPEC.matches(free)

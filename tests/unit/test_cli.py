@@ -16,7 +16,7 @@ import constrained
 from constrained.cli import run
 from constrained.cli.formats import read_spec
 from constrained.errors import InvalidSpec
-from tests import tiny
+from tests import chats, tiny
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = "Essay score: {score:0..10} / 10"
@@ -72,7 +72,7 @@ def test_version_is_the_packages_own(command):
     assert command("--version") == (0, f"constrained {constrained.__version__}\n", "")
 
 
-@pytest.mark.parametrize("name", ["demo", "generate", "distribution", "explain"])
+@pytest.mark.parametrize("name", ["demo", "generate", "distribution", "explain", "check"])
 def test_every_command_explains_itself_with_examples(command, name):
     code, out, _ = command(name, "--help")
     assert code == 0
@@ -378,3 +378,60 @@ def test_a_missing_file_for_the_prompt_is_named(command):
     code, out, err = command("generate", "-f", missing, "--regex", "a")
     assert (code, out) == (2, "")
     assert err == f"error: at {missing}: cannot read the prompt file: No such file or directory\n"
+
+
+@pytest.fixture(scope="module")
+def plainly_chatty(tmp_path_factory) -> str:
+    """A model for chat: it ends an answer where its template does."""
+    path = tmp_path_factory.mktemp("plainly_chatty")
+    tokenizer = chats.with_template(
+        "{% for m in messages %}{{ m['role'] }}{{ mood }}: {{ m['content'] }}{{ eos_token }}"
+        "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+    )
+    tokenizer.save_pretrained(path)
+    tiny.model("llama", len(tokenizer)).save_pretrained(path)
+    return str(path)
+
+
+def test_arguments_reach_the_chat_template(command, plainly_chatty):
+    arguments = ("--integer", "0..99999", "--model", plainly_chatty, "--json", "--chat")
+
+    def answer(*extra: str) -> object:
+        _, out, _ = command("distribution", "Hi", *arguments, *extra)
+        return json.loads(out)["outputs"]
+
+    sad = answer("--chat-template-arg", "mood=sad")
+    assert sad == answer("--chat-template-arg", '{"mood": "sad"}')
+    assert sad != answer()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--chat-template-arg", "mood=sad"), "add --chat"),
+        (("--chat", "--chat-template-arg", "mod=sad"), "did you mean 'mood'?"),
+        (("--chat", "--chat-template-arg", "mood"), "write name=value"),
+        (("--chat", "--chat-template-arg", "mood=False"), "write false"),
+        (("--chat", "--chat-template-arg", "{mood"), "is no JSON"),
+        (("--chat", "--chat-template-arg", "mood=" + "[" * 100_000), "is no JSON"),
+    ],
+)
+def test_arguments_that_would_change_nothing_are_bad_input(
+    command, plainly_chatty, arguments, message
+):
+    asked = ("generate", "Hi", "--integer", "0..9", "--model", plainly_chatty)
+    code, _, err = command(*asked, *arguments)
+    assert code == 2
+    assert message in err
+    assert len(err) < 500
+
+
+def test_a_plain_text_for_a_chat_model_is_remarked_on(command, plainly_chatty, chatty):
+    def said(model: str, *extra: str) -> str:
+        code, _, err = command("generate", "Hi", "--integer", "0..9", "--model", model, *extra)
+        assert code == 0
+        return err
+
+    assert said(plainly_chatty).startswith("warning: this model is for chat and the prompt is used")
+    assert said(plainly_chatty, "--plain") == said(plainly_chatty, "--chat") == ""
+    assert said(chatty) == ""

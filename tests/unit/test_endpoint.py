@@ -341,6 +341,16 @@ def test_the_chat_route_gets_messages_and_the_completions_route_a_text():
         assert [draw.score for draw in record.draws] == [7.0] * 3
 
 
+def test_arguments_of_the_servers_template_go_with_the_messages():
+    arguments = {"chat_template_kwargs": {"enable_thinking": False}}
+    with Server(lambda _: said("x", "x")) as server:
+        plan = plan_of(server.base + "#server=vllm", spec=SCORE)
+        (variant,) = plan.variants
+        scored(plan.with_options(variants=[{**variant.model_dump(), **arguments}]))
+        assert server.bodies[0]["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "chat_template_kwargs" not in body_of(SCORE)
+
+
 def test_what_a_server_would_cut_off_is_switched_off():
     assert body_of(SCORE, "#server=vllm")["top_k"] == -1
     sent = body_of(SCORE, "#server=llama.cpp")

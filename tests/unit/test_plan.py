@@ -238,6 +238,38 @@ def test_what_only_the_report_needs_changes_neither(change: dict[str, Any]) -> N
     assert plan().digest == plan(**change).digest
 
 
+def test_arguments_of_a_chat_template_decide_the_values_of_its_cells_only() -> None:
+    def switched(**more: Any) -> Plan:
+        variant = Variant(name="model", chat_template_kwargs={"enable_thinking": False})
+        return plan(variants=[variant], **more)
+
+    both = {"formats": ("plain", "template")}
+    old, new = keys(plan(**both)), keys(switched(**both))
+    assert sum(a == b for a, b in zip(old, new, strict=True)) == len(old) / 2
+    assert plan(**both).digest != switched(**both).digest
+    assert Plan.from_json(switched(**both).to_json()) == switched(**both)
+    with pytest.raises(InvalidSpec) as caught:
+        switched()
+    assert str(caught.value) == (
+        "at variants[0].chat_template_kwargs: variant 'model' has arguments for a chat template, "
+        "and no prompt goes through one (write formats: [template], or leave them out)"
+    )
+    with pytest.raises(InvalidSpec, match="cannot be written as JSON"):
+        plan(variants=[{"name": "model", "chat_template_kwargs": {"when": {1, 2}}}])
+
+
+def test_stores_from_before_there_were_arguments_are_found_again() -> None:
+    formats = ["plain", "alpaca", "chatml", "chatglm"]
+    old = Plan(name="d", spec="{s:0..1}", items=[{"id": "a"}], prompts=["Grade."], formats=formats)
+    assert old.digest.startswith("20fad450a1524e1a")
+    assert [key[:16] for key in keys(old)] == [
+        "862dfba83d49aa72",
+        "5e07e70d082bfd0b",
+        "e20ac981ae98844f",
+        "e4861d0cba966049",
+    ]
+
+
 def test_the_seed_counts_where_texts_are_drawn() -> None:
     drawn = {"scoring": {"kind": "sampled", "draws": 3}}
     assert keys(plan(seed=1)) == keys(plan(seed=2))

@@ -10,6 +10,7 @@ import pytest
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
+from constrained.chat import PromptIds
 from constrained.errors import GenerationError, InvalidSpec
 from constrained.models import load_tokenizer
 from constrained.prompts import FORMATS, format_names, prompt_format
@@ -128,6 +129,44 @@ def test_a_text_in_the_format_already_is_not_wrapped_again(name: str) -> None:
     assert prompt_format("plain").render(once) == once
 
 
+@pytest.mark.parametrize("name", ["vicuna", "guanaco", "llava"])
+def test_an_answer_is_spelled_as_behind_the_published_space(name: str) -> None:
+    tokenizer = tiny.sentencepiece()
+    made = prompt_format(name)
+    prompt = made.prompt_ids("Grade this.", tokenizer)
+    assert (prompt.ids[0], prompt.lead) == (tokenizer.bos_token_id, " ")
+    assert list(prompt.ids) == made.encode("Grade this.", tokenizer)
+    whole = tokenizer(made.render("Grade this.") + " Essay")["input_ids"]
+    assert tuple(whole[: len(prompt.ids)]) == prompt.ids
+
+
+@pytest.mark.parametrize("name", ["plain", "alpaca", "chatml", "chatglm"])
+def test_other_formats_put_nothing_before_an_answer(name: str) -> None:
+    tokenizer = tiny.sentencepiece()
+    made = prompt_format(name)
+    prompt = made.prompt_ids("Grade this.", tokenizer)
+    assert prompt == PromptIds(tuple(made.encode("Grade this.", tokenizer)))
+
+
+def test_arguments_go_to_the_tokenizers_template_and_nowhere_else() -> None:
+    tokenizer = words("{{ mood }}{{ messages[-1]['content'] }}")
+    made = prompt_format("template")
+    happy: dict[str, Any] = {"chat_template_kwargs": {"mood": "Hi "}}
+    assert made.render("Grade this.", tokenizer=tokenizer, **happy) == "Hi Grade this."
+    assert made.encode("Grade", tokenizer, **happy) == tokenizer("Hi Grade")["input_ids"][1:]
+    assert made.prompt_ids("Grade", tokenizer, **happy).ids == tuple(
+        made.encode("Grade", tokenizer, **happy)
+    )
+    with pytest.raises(GenerationError, match="does not read the argument 'mod'"):
+        made.render("Grade.", tokenizer=tokenizer, chat_template_kwargs={"mod": 1})
+    with pytest.raises(GenerationError) as caught:
+        prompt_format("alpaca").render("Grade this.", **happy)
+    assert str(caught.value) == (
+        "the format 'alpaca' has no template to take the argument 'mood'; leave "
+        "chat_template_kwargs out, or use the format 'template'"
+    )
+
+
 def test_what_a_format_has_no_place_for_is_refused() -> None:
     with pytest.raises(GenerationError) as caught:
         prompt_format("plain").render("Grade this.", system="Be fair.")
@@ -174,7 +213,7 @@ def test_a_template_that_is_missing_or_refuses_is_an_error() -> None:
     with pytest.raises(GenerationError) as caught:
         made.render("Grade this.", "Be fair.", words(TEMPLATE))
     assert str(caught.value) == (
-        "the tokenizer's chat template refuses this conversation: no system role"
+        "the tokenizer's chat template does not take this conversation: no system role"
     )
     with pytest.raises(GenerationError, match="begins with '<s>'"):
         made.render("<s>[user] Grade this.", tokenizer=words(TEMPLATE))

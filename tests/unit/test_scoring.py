@@ -19,11 +19,11 @@ from constrained.consistency.run import LocalExecutor
 from constrained.consistency.scoring import LoadedModels, ModelScorer, tasks_of
 from constrained.consistency.scoring.split import split_at_score
 from constrained.consistency.statistics import draw_index_share
-from constrained.errors import InvalidSpec, ModelError
+from constrained.errors import GenerationError, InvalidSpec, ModelError
 from constrained.models import load_model
 from constrained.models.loading import quiet_libraries
 from constrained.spec import as_spec, integer, template
-from tests import tiny
+from tests import chats, tiny
 from tests.scripted import scripted_generator, scripted_scorer
 
 END = 256
@@ -53,6 +53,32 @@ def seven_or_ten(ids: Sequence[int]) -> Mapping[int, float]:
     after = text.rpartition(b"\n")[2]
     follows = b"Score: "[len(after) : len(after) + 1]
     return {follows[0]: 1.0} if follows and b"Score: ".startswith(after) else {END: 1.0}
+
+
+def test_cells_of_a_template_are_spelled_and_switched_as_it_says() -> None:
+    """The answer comes behind the template's space, and each variant's arguments reach it."""
+    tokenizer = chats.llama()
+    tokenizer.chat_template = chats.LLAMA.replace("[INST] ", "[INST] {{ mood }} ").replace(
+        "'[INST] {{ mood }} '", "'[INST] ' ~ (mood or '') ~ ' '"
+    )
+    generator = Generator(tiny.model("llama", len(tokenizer)), tokenizer)
+    plan = plan_of(
+        formats=["template"],
+        variants=[
+            {"name": "as it is"},
+            {"name": "sad", "chat_template_kwargs": {"mood": "sad"}},
+        ],
+    )
+    records = scored(plan, ModelScorer(plan, generator))
+    spec = plan.spec_of()
+    for cell, record in zip(plan.cells(), records, strict=True):
+        chat = [{"role": "user", "content": cell.text}]
+        exact = generator.distribution(
+            chat, spec, chat_template_kwargs=cell.variant.chat_template_kwargs
+        )
+        wanted = tuple(exact.by_text[f"Score: {score}"] for score in range(11))
+        assert record.local == pytest.approx(wanted, abs=1e-6)
+    assert records[0].local != pytest.approx(records[4].local, abs=1e-6)
 
 
 # --- exact
@@ -475,6 +501,16 @@ def test_adapters_of_one_base_are_switched_without_loading_it_again(folders: dic
         expected = [r.local for r in scored(alone, ModelScorer(alone, generator))]
         for one, two in zip(by_variant[name], expected, strict=True):
             assert one == pytest.approx(two, abs=1e-5)
+
+
+def test_an_argument_that_no_template_reads_ends_the_run_before_it_scores(folders: dict[str, str]):
+    variant = {"name": "m", "model": folders["base"], "chat_template_kwargs": {"mood": "sad"}}
+    plan = plan_of(formats=["template"], variants=[variant])
+    with (
+        pytest.raises(GenerationError, match="there is no chat template to take the argument"),
+        LoadedModels(plan)(plan.variants[0]),
+    ):
+        pass
 
 
 def test_a_variant_behind_a_server_is_refused_with_the_remedy():

@@ -121,6 +121,12 @@ class EndpointScorer:
                 where="formats",
                 hint="use plain, or an address that ends in /completions",
             )
+        if self._variant.chat_template_kwargs and self.endpoint.route == "completions":
+            raise InvalidSpec(
+                "the completions route puts nothing into a chat template",
+                where="chat_template_kwargs",
+                hint="use the chat route (an address that ends in /v1), or leave them out",
+            )
         if "template" in self.plan.formats and self.endpoint.route == "completions":
             raise InvalidSpec(
                 "the tokenizer with its template is at the server",
@@ -163,7 +169,12 @@ class EndpointScorer:
         system = cell.system
         messages = [] if not system else [{"role": "system", "content": system}]
         messages.append({"role": "user", "content": text})
-        return {"model": self._variant.model, "messages": messages}
+        arguments = self._variant.chat_template_kwargs
+        return {
+            "model": self._variant.model,
+            "messages": messages,
+            **({"chat_template_kwargs": arguments} if arguments else {}),
+        }
 
     def _drawn(
         self, cell: Cell, prompt: Mapping[str, Any]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from constrained.chat import PromptIds
 from constrained.consistency.plan.parts import Item, Variant, Wording
 from constrained.consistency.records import Address
 from constrained.prompts import PromptFormat
@@ -58,14 +59,33 @@ class Cell:
 
         Raises `GenerationError` as `PromptFormat.render` does.
         """
-        return self.format.render(self.text, self.system, tokenizer)
+        return self.format.render(
+            self.text, self.system, tokenizer, chat_template_kwargs=self.chat_template_kwargs
+        )
+
+    @property
+    def chat_template_kwargs(self) -> dict[str, Any] | None:
+        """The variant's arguments of the chat template, where this cell's format is one."""
+        chat = not self.format.last
+        return (self.variant.chat_template_kwargs or None) if chat else None
 
     def encode(self, tokenizer: Any) -> list[int]:
-        """The prompt's token ids, special tokens exactly once; give these to a `Generator`."""
-        return self.format.encode(self.text, tokenizer, self.system)
+        """The prompt's token ids, special tokens exactly once."""
+        return list(self.prompt_ids(tokenizer).ids)
+
+    def prompt_ids(self, tokenizer: Any) -> PromptIds:
+        """The prompt for a `Generator`: ids, and the white space before an answer."""
+        return self.format.prompt_ids(
+            self.text,
+            tokenizer,
+            self.system,
+            chat_template_kwargs=self.chat_template_kwargs,
+        )
 
     def head(self, tokenizer: Any) -> list[int]:
         """The ids of the prompt with empty fields: it begins as the prompts of all items do."""
         empty: Mapping[str, Any] = defaultdict(str)
         text, system = self.prompt.fill(empty), self.prompt.fill_system(empty)
-        return self.format.encode(text, tokenizer, system)
+        return self.format.encode(
+            text, tokenizer, system, chat_template_kwargs=self.chat_template_kwargs
+        )

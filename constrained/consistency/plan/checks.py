@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from constrained.consistency.plan.parts import Item, Scoring, Selection, Wording
+from constrained.consistency.plan.parts import Item, Scoring, Selection, Variant, Wording
 from constrained.consistency.scores import score_of
 from constrained.errors import InvalidSpec, RecordError
 from constrained.prompts import prompt_format
@@ -15,6 +15,7 @@ from constrained.spec.spec import Spec
 
 __all__ = [
     "LISTED_SCORES",
+    "check_arguments",
     "check_asking",
     "check_fields",
     "check_judges",
@@ -98,6 +99,19 @@ def check_asking(formats: Iterable[str], temperatures: Sequence[float], kind: st
                 f"temperature {value:g} is not above 0",
                 where="temperatures",
                 hint="for what temperature 0 would say, write scoring: mode",
+            )
+
+
+def check_arguments(variants: Sequence[Variant], formats: Iterable[str]) -> None:
+    """Raise `InvalidSpec` for arguments of a chat template where no prompt goes through one."""
+    templated = "template" in formats
+    for place, variant in enumerate(variants):
+        if variant.chat_template_kwargs and not (templated or variant.endpoint):
+            raise InvalidSpec(
+                f"variant {variant.name!r} has arguments for a chat template, and no prompt goes "
+                "through one",
+                where=f"variants[{place}].chat_template_kwargs",
+                hint="write formats: [template], or leave them out",
             )
 
 

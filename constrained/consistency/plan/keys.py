@@ -41,12 +41,17 @@ def content_hashes(plan: Plan) -> dict[str, str]:
 def cell_key(plan: Plan, cell: Cell, hashes: Mapping[str, str]) -> str:
     """The key of a cell: 64 hexadecimal digits that are equal only where values are.
 
-    It covers the address, the filled-in texts, the strings of the prompt format, the output format
-    and its score, content of model and adapter (`hashes`, from `content_hashes`), dtype and
-    quantisation, scoring, temperature, and the run's seed where texts are drawn. Devices are left
-    out: a cell scored elsewhere is the same cell, up to the numerics floor.
+    It covers the address, the filled-in texts, the strings of the prompt format and the arguments
+    of a chat template, the output format and its score, content of model and adapter (`hashes`,
+    from `content_hashes`), dtype and quantisation, scoring, temperature, and the run's seed where
+    texts are drawn. Devices are left out: a cell scored elsewhere is the same cell, up to the
+    numerics floor.
     """
     variant = cell.variant
+    chat = not cell.format.last or variant.endpoint is not None
+    arguments = variant.chat_template_kwargs if chat else {}
+    # Cells of other formats keep the keys that they had before answers had a lead.
+    spaced = not cell.format.last or bool(cell.format.lead)
     drawn = plan.scoring.kind in ("sampled", "reasoned")
     return digest_of(
         {
@@ -63,6 +68,8 @@ def cell_key(plan: Plan, cell: Cell, hashes: Mapping[str, str]) -> str:
             "endpoint": variant.endpoint,
             **({"asked": ASKED} if variant.endpoint else {}),
             "seed": plan.seed if drawn else None,
+            **({"chat_template_kwargs": arguments} if arguments else {}),
+            **({"lead": True} if spaced else {}),
         }
     )
 

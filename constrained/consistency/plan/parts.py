@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from constrained.consistency.bounds import check_bound
-from constrained.consistency.plan.part import Part, plain_value, written
+from constrained.consistency.plan.part import Part, json_value, plain_value, written
 from constrained.errors import InvalidSpec
 
 __all__ = [
@@ -119,6 +119,8 @@ class Variant(Part):
 
     `model` is what `constrained.models.load_model` takes, or with an `endpoint` (the base URL of
     an OpenAI-compatible server) the server's name for it. `quantisation` is ``8bit`` or ``4bit``.
+    `chat_template_kwargs` are arguments of the chat template, such as ``enable_thinking: false``:
+    for the prompt format ``template``, and for a server that puts chats into its model's own.
 
     >>> Variant(name="tuned", model="smollm2", adapter="./lora").dtype
     'auto'
@@ -132,6 +134,12 @@ class Variant(Part):
     quantisation: Literal["8bit", "4bit"] | None = None
     endpoint: str | None = None
     trust_remote_code: bool = False
+    chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("chat_template_kwargs")
+    @classmethod
+    def _storable(cls, said: dict[str, Any]) -> Any:
+        return json_value(said)
 
     @model_validator(mode="after")
     def _either_here_or_there(self) -> Variant:

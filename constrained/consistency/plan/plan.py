@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from constrained.consistency.plan.cell import Cell
 from constrained.consistency.plan.checks import (
     LISTED_SCORES,
+    check_arguments,
     check_asking,
     check_fields,
     check_judges,
@@ -143,6 +144,7 @@ class Plan(Part):
                 f"there is no shard {self.part[0]} of {self.part[1]}", hint="write 1/4 to 4/4"
             )
         check_asking(self.formats, self.temperatures, self.scoring.kind)
+        check_arguments(self.variants, self.formats)
         check_judges((gate.judge for gate in self.gates), self.levels["variant"])
         self._check_scores()
         if self.part is None and next(self.cells(), None) is None:
@@ -203,6 +205,8 @@ class Plan(Part):
             del item["gold"]
         for variant in said["variants"]:
             del variant["device"]
+            if not variant["chat_template_kwargs"]:  # so that plans without any keep their digest
+                del variant["chat_template_kwargs"]
         return digest_of(said)
 
     @cached_property

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
+from constrained.chat import PromptIds
 from constrained.consistency.plan import Cell, Plan, Wording, cell_seed
 from constrained.consistency.records import CellRecord, Draw, Score
 from constrained.consistency.scores import read_score
@@ -48,7 +49,7 @@ class ModelScorer:
         self.spec = plan.spec_of()
         self._scores: dict[str, Score] = {}
         self._floor = _numerics_floor(generator.model)
-        self._room: tuple[Wording, PromptFormat] | None = None
+        self._room: tuple[Wording, PromptFormat, dict[str, Any] | None] | None = None
         self._reasoned: ReasonedScores | None = None
         if plan.scoring.kind == "reasoned":
             self._reasoned = ReasonedScores(self.spec, plan.score, plan.support, generator)
@@ -75,13 +76,14 @@ class ModelScorer:
     def _records(self, tasks: Sequence[Task]) -> list[CellRecord]:
         """The records of tasks that have one prompt."""
         cell = tasks[0].cell
-        text, ids, problem = "", [], ""
+        text, length, problem = "", 0, ""
         try:
             with _enough_memory(cell):
                 text = cell.render(self.generator.tokenizer)
-                ids = cell.encode(self.generator.tokenizer)
+                prompt = cell.prompt_ids(self.generator.tokenizer)
+                length = len(prompt.ids)
                 self._remember(cell)
-                parts = self._parts([task.cell for task in tasks], ids)
+                parts = self._parts([task.cell for task in tasks], prompt)
         except GenerationError as error:
             problem = str(error)
             parts = [{"draws": self._failed(task.cell, problem)} for task in tasks]
@@ -93,7 +95,7 @@ class ModelScorer:
                 **{"support": self.plan.support or (), **found},
                 numerics_floor=self._floor,
                 prompt_text=text,
-                prompt_tokens=len(ids),
+                prompt_tokens=length,
                 notes=(problem,) if problem else (),
             )
             for task, found in zip(tasks, parts, strict=True)
@@ -104,23 +106,23 @@ class ModelScorer:
 
         With other beginnings beside it, what a cell shares could depend on the rest of the run.
         """
-        room = (cell.prompt, cell.format)
+        room = (cell.prompt, cell.format, cell.chat_template_kwargs)
         if room != self._room:
             self._room = room
             self.generator.forget()
             if head := cell.head(self.generator.tokenizer):
                 self.generator.remember(head)
 
-    def _parts(self, cells: Sequence[Cell], ids: list[int]) -> list[dict[str, Any]]:
+    def _parts(self, cells: Sequence[Cell], prompt: PromptIds) -> list[dict[str, Any]]:
         if self.plan.scoring.kind == "exact":
-            return self._exact(ids, [cell.temperature for cell in cells])
+            return self._exact(prompt, [cell.temperature for cell in cells])
         if self.plan.scoring.kind == "mode":
-            return [self._mode(ids) for _ in cells]
-        return [self._drawn(cell, ids) for cell in cells]
+            return [self._mode(prompt) for _ in cells]
+        return [self._drawn(cell, prompt) for cell in cells]
 
-    def _exact(self, ids: list[int], temperatures: list[float]) -> list[dict[str, Any]]:
+    def _exact(self, prompt: PromptIds, temperatures: list[float]) -> list[dict[str, Any]]:
         distributions = self.generator.distribution(
-            ids, self.spec, temperature=temperatures, tails=self.plan.scoring.free, **self._cuts
+            prompt, self.spec, temperature=temperatures, tails=self.plan.scoring.free, **self._cuts
         )
         parts = []
         for distribution in distributions:
@@ -128,16 +130,16 @@ class ModelScorer:
             parts.append({name: getattr(found, name) for name in type(found).__slots__})
         return parts
 
-    def _mode(self, ids: list[int]) -> dict[str, Any]:
+    def _mode(self, prompt: PromptIds) -> dict[str, Any]:
         budget = self.plan.scoring.max_new_tokens
-        result = self.generator(ids, self.spec, temperature=0.0, max_new_tokens=budget)
+        result = self.generator(prompt, self.spec, temperature=0.0, max_new_tokens=budget)
         return {"draws": (self._draw(0, None, result.text),)}
 
-    def _drawn(self, cell: Cell, ids: list[int]) -> dict[str, Any]:
+    def _drawn(self, cell: Cell, prompt: PromptIds) -> dict[str, Any]:
         scoring = self.plan.scoring
         seeds = self._seeds(cell)
         results = self.generator(
-            [ids] * len(seeds),
+            [prompt] * len(seeds),
             self.spec,
             max_new_tokens=scoring.max_new_tokens,
             temperature=cell.temperature,
@@ -151,7 +153,7 @@ class ModelScorer:
         if self._reasoned is None:
             return {"draws": draws}
         return self._reasoned.parts(
-            ids, draws, results, cell.temperature, tails=scoring.free, **self._cuts
+            prompt.ids, draws, results, cell.temperature, tails=scoring.free, **self._cuts
         )
 
     @property

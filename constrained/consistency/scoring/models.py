@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from constrained.chat import check_arguments
 from constrained.consistency.plan import Plan, Variant
 from constrained.consistency.scoring.model_scorer import ModelScorer
 from constrained.consistency.scoring.task import Scorer
@@ -45,7 +46,10 @@ class LoadedModels:
 
     @contextmanager
     def __call__(self, variant: Variant) -> Iterator[Scorer]:
-        """The scorer of a variant; raises what `load_model` raises."""
+        """The scorer of a variant; raises what `load_model` raises.
+
+        `GenerationError` for an argument that the model's chat template does not read.
+        """
         if variant.endpoint is not None:
             raise ModelError(
                 variant.model,
@@ -56,6 +60,7 @@ class LoadedModels:
             self._load(variant)
         if self._scorer is None:
             raise ModelError(variant.model, "the model is not loaded", hint="load it again")
+        check_arguments(self._scorer.generator.tokenizer, variant.chat_template_kwargs)
         if self._variants is None:
             yield self._scorer
             return

@@ -85,8 +85,9 @@ class ReasonedScores:
             raise GenerationError(
                 f"{result.text[:80]!r} cannot be divided at the score", text=result.text
             )
-        wanted = before.encode("utf-8")
         spell = self._generator.vocabulary.spell
+        lead = spell(result.token_ids).removesuffix(result.text.encode("utf-8"))
+        wanted = lead + before.encode("utf-8")
         kept = length = spelled = 0
         for place, token in enumerate(result.token_ids, start=1):
             length += len(spell([token]))
