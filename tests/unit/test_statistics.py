@@ -630,8 +630,8 @@ def test_sampled_flip_rate_within_a_prompt_is_unbiased() -> None:
     rng = np.random.default_rng(0)
     draws = (rng.random((4000, 2, 3)) < 0.3).astype(float)
     share, n = sampled_pass_probability(draws, 1.0)
-    assert flip_within_prompt(share, n, replicates=0).value == pytest.approx(0.42, abs=0.015)
-    assert flip_within_prompt(share, replicates=0).value < 0.35  # what no correction would give
+    assert flip_within_prompt(share, n).value == pytest.approx(0.42, abs=0.015)
+    assert flip_within_prompt(share).value < 0.35  # what no correction would give
 
 
 def test_any_flip_grows_with_draws_and_the_flip_rate_does_not() -> None:
@@ -866,6 +866,6 @@ def test_a_million_cells_take_seconds() -> None:
     item_spread(y)
     alpha(np.round(y), replicates=0)
     poisson_binomial(rng.random(100_000))
-    flip_between_prompts(np.clip(np.abs(y), 0, 1), replicates=200)
+    flip_between_prompts(np.clip(np.abs(y), 0, 1))
     assert time.process_time() - start < 20
     assert table["item"].raw == pytest.approx(1.0, abs=0.15)

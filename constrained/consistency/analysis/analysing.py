@@ -13,13 +13,10 @@ from constrained.consistency.analysis.gates import GateLike, GateReport, as_gate
 from constrained.consistency.analysis.grid import AXES, Grid, grid_of_draws, grid_of_exact
 from constrained.consistency.analysis.judges import Settings, components_over, judge_of
 from constrained.consistency.analysis.results import Analysis, Methods
-from constrained.consistency.statistics.estimate import Array
+from constrained.consistency.statistics.estimate import Array, as_scores
 from constrained.errors import RecordError
 
 __all__ = ["NOTES", "analyse_arrays", "analyse_draws", "analyse_grid"]
-
-LARGEST = 1e60
-"""The fourth power of a score is a double."""
 
 NOTES = (
     "Rooms are compared by the distributions of their cells; exact cells add no sampling error.",
@@ -102,12 +99,7 @@ def analyse_grid(
         raise RecordError(
             f"gold scores of shape {truth.shape} do not fit {len(items)} items (NaN: no gold score)"
         )
-    largest = max(map(abs, grid.scale))
-    if largest > LARGEST:
-        raise RecordError(
-            f"a score of {largest:g} is too large to calculate with (at most {LARGEST:g}; is it "
-            "one? a scale on import leaves others out)"
-        )
+    as_scores(grid.scale)  # refuses what is too large
     wanted = as_gates(gates)
     parts = list(grid.judges())
     several = len({temperature for _, temperature, _ in parts}) > 1
@@ -119,6 +111,7 @@ def analyse_grid(
             truth,
             f"{variant}, T={temperature}" if several else variant,
             chosen,
+            alone=len(parts) == 1,
         )
         for variant, temperature, part in parts
     )

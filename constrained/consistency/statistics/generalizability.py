@@ -193,12 +193,14 @@ def dependability_estimates(
     level: float = 0.95,
     draws: int = DRAWS,
     seed: int = 0,
+    scale: tuple[float, float] | None = None,
 ) -> DependabilityEstimates:
     """`dependability` with generalized confidence intervals, for levels like these.
 
     The same arguments; `draws` and `seed` are those of the simulation behind the intervals (see
     `draw_components`). Fixed facets stay as they are in the interval's universe. Proved by
-    coverage; close to the F interval of oracle G and N.
+    coverage; close to the F interval of oracle G and N. With the lowest and highest score there can
+    be as `scale`, the SEM is kept to half their distance, the most that scores can be off.
     """
     fixed = tuple(fixed)
     point = dependability(components, sizes, item=item, fixed=fixed)
@@ -209,7 +211,11 @@ def dependability_estimates(
     drawn = draw_components(components, draws=draws, seed=seed)
     if not drawn:
         reason = "no interval: components without degrees of freedom"
-        found = (Estimate(v, reason=reason) for v in (point.phi, point.generalizability, point.sem))
+        values = (point.phi, point.generalizability, point.sem)
+        found = (
+            unknown(point.reason or reason) if math.isnan(v) else Estimate(v, reason=reason)
+            for v in values
+        )
         return DependabilityEstimates(*found)
     signal, relative, absolute = (
         sum((weight * drawn[effect] for effect, weight in part.items()), np.zeros(draws))
@@ -233,10 +239,11 @@ def dependability_estimates(
         return ratio
 
     sem_reason = point.reason if point.absolute_error < 0 else ""
+    sem = estimate(point.sem, np.sqrt(np.maximum(absolute, 0.0)), sem_reason)
     return DependabilityEstimates(
         estimate(point.phi, share(absolute), point.reason),
         estimate(point.generalizability, share(relative), point.reason),
-        estimate(point.sem, np.sqrt(np.maximum(absolute, 0.0)), sem_reason),
+        sem if scale is None else sem.truncated(0.0, (scale[1] - scale[0]) / 2.0),
     )
 
 

@@ -1,0 +1,73 @@
+"""The sentence at the top of a report: what another room does, and what the draw alone does."""
+
+from __future__ import annotations
+
+from constrained.consistency.analysis.results import Summary
+from constrained.consistency.statistics import Estimate
+
+__all__ = ["headline"]
+
+
+def headline(
+    summary: Summary,
+    *,
+    items: int,
+    scores: int,
+    pass_mark: float | None,
+    noun: str,
+    judge: str = "",
+) -> str:
+    """One judge's summary in a sentence; of too little data it says only that.
+
+    `items` is how many were scored in two rooms, `scores` how many different ones there are, `judge`
+    the name to begin with, "" for none.
+    """
+    missing = _missing(summary, items, scores, noun)
+    if missing:
+        text = f"Too little data to say what another room would do: {missing}"
+    else:
+        points, unit = _points(summary.move.value)
+        text = f"A teacher in another room would move a typical {noun} by {points} {unit}"
+        text += _draw_alone(summary.move, summary.move_again)
+        if summary.flip.known and pass_mark is not None:
+            share = _percent(summary.flip.value)
+            text += f"; {share} of {noun}s cross the pass mark of {pass_mark:g}"
+    return f"{judge}: {text[0].lower()}{text[1:]}." if judge else f"{text}."
+
+
+def _missing(summary: Summary, items: int, scores: int, noun: str) -> str:
+    """Why nothing can be said of a typical item; "" when something can."""
+    if not summary.move.known:
+        return summary.move.reason
+    if items < 2:
+        return f"only 1 {noun} was scored in two rooms"
+    if scores < 2:
+        return "only one score occurs, and the scale is not known (give it)"
+    return ""
+
+
+def _draw_alone(move: Estimate, again: Estimate) -> str:
+    """How much of the move two draws in one room show as well."""
+    if not again.known:
+        return f" (how much of that is the draw alone is not known: {again.reason})"
+    if move.value == 0.0:
+        return ""
+    if again.value == 0.0:
+        return ", none of it by the draw alone"
+    whole, _ = _points(move.value)
+    part, _ = _points(again.value)
+    if again.value >= move.value:
+        return ", all of it by the draw alone"
+    if part == whole:
+        return ", nearly all of it by the draw alone"
+    return f", of which {part} by the draw alone"
+
+
+def _points(value: float) -> tuple[str, str]:
+    """One digit after the point, or the first one that says something; and the unit."""
+    text = f"{value:.1f}" if value >= 0.095 or value == 0.0 else f"{value:.1g}"
+    return text, "point" if text == "1" else "points"
+
+
+def _percent(rate: float) -> str:
+    return f"{100 * rate:.0f} %" if rate >= 0.0095 or rate == 0 else f"{100 * rate:.1g} %"
