@@ -74,8 +74,8 @@ class Pmf(Generic[T]):
         total = sum(weight for _, _, weight in entries)
         if math.isnan(total):
             raise GenerationError(
-                "the probabilities are not known: the model's scores of some tokens that the format "
-                "does not allow are NaN"
+                "the probabilities are not known: the model's scores of some tokens that the "
+                "format does not allow are NaN"
             )
         if not total > 0:
             raise GenerationError(

@@ -571,9 +571,13 @@ def test_the_sentence_speaks_of_the_noun_and_rounds_for_people() -> None:
         found: Analysis = analyse_arrays(judged(0), range(11), **options)  # type: ignore[arg-type]
         return found.judges[0].summary.sentence
 
-    assert sentence() == "A teacher in another room would move a typical item by 1.2 points."
+    assert sentence() == (
+        "A teacher in another room would move a typical item by 1.2 points, of which 0.9 by the "
+        "draw alone."
+    )
     assert sentence(pass_mark=10, noun="essay").startswith(
-        "A teacher in another room would move a typical essay by 1.2 points; "
+        "A teacher in another room would move a typical essay by 1.2 points, of which 0.9 by the "
+        "draw alone; "
     )
 
 

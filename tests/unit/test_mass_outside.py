@@ -39,5 +39,3 @@ def test_an_answer_says_that_the_removed_mass_is_not_known(broken: Any, temperat
     result = broken("Score: ", ct.integer(0, 9), temperature=temperature, seed=1)
     assert 0 <= result.value <= 9
     assert math.isnan(result.removed_mass[0])
-
-

@@ -13,7 +13,7 @@ from constrained.consistency.analysis.gates import GateLike, GateReport, as_gate
 from constrained.consistency.analysis.grid import AXES, Grid, grid_of_draws, grid_of_exact
 from constrained.consistency.analysis.judges import Settings, components_over, judge_of
 from constrained.consistency.analysis.results import Analysis, Methods
-from constrained.consistency.statistics.estimate import Array, as_scores
+from constrained.consistency.statistics.estimate import SMALLEST, Array, as_scores
 from constrained.errors import RecordError
 
 __all__ = ["NOTES", "analyse_arrays", "analyse_draws", "analyse_grid"]
@@ -94,14 +94,21 @@ def analyse_grid(
     """
     chosen = settings or Settings()
     items = grid.levels["item"]
-    truth = np.full(len(items), np.nan) if gold is None else np.asarray(gold, dtype=np.float64)
+    truth = np.full(len(items), np.nan) if gold is None else as_scores(gold)
     if truth.shape != (len(items),):
         raise RecordError(
             f"gold scores of shape {truth.shape} do not fit {len(items)} items (NaN: no gold score)"
         )
-    as_scores(grid.scale)  # refuses what is too large
+    gaps = np.diff(as_scores(grid.scale))  # what is too large is refused
+    if gaps.size and gaps.min() < SMALLEST:
+        raise RecordError(
+            f"scores {gaps.min():g} apart are too close to calculate with (at least {SMALLEST:g}; "
+            "give them in a larger unit)"
+        )
     wanted = as_gates(gates)
     parts = list(grid.judges())
+    if not parts:
+        raise RecordError("there is no cell to analyse (give at least one item and one prompt)")
     several = len({temperature for _, temperature, _ in parts}) > 1
     judges = tuple(
         judge_of(

@@ -249,21 +249,30 @@ def _judge_difference(
     before, after = (np.where(both, side.cells.mean, np.nan) for side in (x, y))
     replicates = min(replicates, max(100, BUDGET // max(both.size, 1)))
 
-    def resampled(statistic: Any) -> Estimate:
+    longest = max(*a.scale, *b.scale) - min(*a.scale, *b.scale)
+
+    def in_points(was: Array, now: Array) -> Estimate:
+        return paired_difference(was, now, level=level).truncated(-longest, longest)
+
+    def resampled(statistic: Any, most: float) -> Estimate:
         if min(both.any(axis=1).sum(), both.any(axis=0).sum()) < 2:
             return unknown("fewer than 2 items or 2 rooms in both runs")
-        return component_difference(
+        found = component_difference(
             x.cells, y.cells, statistic, replicates=replicates, seed=seed, level=level
         )
+        return found.truncated(-most, most)
 
     flip, chance = unknown("no pass mark"), 1.0
     verdicts: tuple[ChangedVerdict, ...] = ()
     if mark is not None:
         flips = (item_flips(side.passing(mark)) for side in (x, y))
-        flip = paired_difference(*flips, level=level)
+        flip = paired_difference(*flips, level=level).truncated(-1.0, 1.0)
         changed = changed_verdicts(before, after, mark)
         sides = np.sort(np.concatenate([changed.now_pass, changed.now_fail]))
-        verdicts, chance = _verdicts(items, sides, item_means(before), item_means(after)), changed.chance
+        verdicts, chance = (
+            _verdicts(items, sides, item_means(before), item_means(after)),
+            changed.chance,
+        )
     effects = ("item", "prompt", "interaction", "draw")
     names = ("item", "room", "item x room", "draw")
     return JudgeDifference(
@@ -271,18 +280,20 @@ def _judge_difference(
         second.name,
         int(both.any(axis=1).sum()),
         rooms,
-        paired_difference(before, after, level=level),
-        paired_difference(x.moves(), y.moves(), level=level),
+        in_points(before, after),
+        in_points(x.moves(), y.moves()),
         flip,
-        _gold_error(a, b, items, item_means(before), item_means(after), level),
+        _gold_error(a, b, items, item_means(before), item_means(after), level).truncated(
+            -longest, longest
+        ),
         tuple(
-            (name, resampled(lambda c, effect=effect: getattr(c, effect)))
+            (name, resampled(lambda c, effect=effect: getattr(c, effect), longest**2 / 4.0))
             for name, effect in zip(names, effects, strict=True)
         ),
-        resampled(lambda c: c.phi(1, 1)),
-        resampled(_sem),
+        resampled(lambda c: c.phi(1, 1), 1.0),
+        resampled(_sem, longest / 2.0),
         tuple(
-            (room, paired_difference(before[:, i], after[:, i], level=level))
+            (room, in_points(before[:, i], after[:, i]))
             for i, room in enumerate(rooms)
         ),
         verdicts,

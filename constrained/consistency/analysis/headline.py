@@ -19,19 +19,21 @@ def headline(
 ) -> str:
     """One judge's summary in a sentence; of too little data it says only that.
 
-    `items` is how many were scored in two rooms, `scores` how many different ones there are, `judge`
-    the name to begin with, "" for none.
+    `items` is how many were scored in two rooms, `scores` how many scores the scale has, and
+    `judge` the name to begin with, "" for none.
     """
     missing = _missing(summary, items, scores, noun)
     if missing:
         text = f"Too little data to say what another room would do: {missing}"
     else:
-        points, unit = _points(summary.move.value)
+        move, flip = summary.move, summary.flip
+        points, unit = _points(move.value)
         text = f"A teacher in another room would move a typical {noun} by {points} {unit}"
-        text += _draw_alone(summary.move, summary.move_again)
-        if summary.flip.known and pass_mark is not None:
-            share = _percent(summary.flip.value)
+        text += _at_most(move, _points(move.high)[0]) or _draw_alone(move, summary.move_again)
+        if flip.known and pass_mark is not None:
+            share = _percent(flip.value)
             text += f"; {share} of {noun}s cross the pass mark of {pass_mark:g}"
+            text += _at_most(flip, _percent(flip.high))
     return f"{judge}: {text[0].lower()}{text[1:]}." if judge else f"{text}."
 
 
@@ -42,8 +44,13 @@ def _missing(summary: Summary, items: int, scores: int, noun: str) -> str:
     if items < 2:
         return f"only 1 {noun} was scored in two rooms"
     if scores < 2:
-        return "only one score occurs, and the scale is not known (give it)"
+        return "only one score occurs (give the whole scale)"
     return ""
+
+
+def _at_most(found: Estimate, most: str) -> str:
+    """Beside a 0, what it may be as well: few data show 0 easily."""
+    return f" (at most {most})" if found.value == 0.0 and found.high > 0.0 else ""
 
 
 def _draw_alone(move: Estimate, again: Estimate) -> str:

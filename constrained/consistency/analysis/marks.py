@@ -42,6 +42,7 @@ NO_DRAWS = "no cell has two draws"
 
 GATE_RATES = np.linspace(0.0, 1.0, 101)
 
+
 def marks_shown(scale: Array, pass_mark: float | None) -> npt.NDArray[np.intp]:
     """The places of the scale's scores that are shown as marks, ascending.
 

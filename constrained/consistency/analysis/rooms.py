@@ -110,8 +110,8 @@ def flakiest_items(
 ) -> tuple[FlakyItem, ...]:
     """The items that another room moves most, most first; arrays (items, rooms), `gold` (items,).
 
-    `between` is that of `statistics.Moves`, `flips` the flips at the pass mark (all NaN without one).
-    Items with fewer than two rooms are left out.
+    `between` is that of `statistics.Moves`, `flips` the flips at the pass mark (all NaN without
+    one). Items with fewer than two rooms are left out.
     """
     seen = ~np.isnan(between)
     per_item = item_means(between)

@@ -15,6 +15,8 @@ from constrained.consistency.statistics.variance import crossed_mean
 
 __all__ = ["over_cells", "over_move", "over_pairs"]
 
+NO_SCALE = "no interval: all of them are 0, and the scale is not known"
+
 
 def over_pairs(
     values: Array,
@@ -27,12 +29,12 @@ def over_pairs(
     """The mean over items and pairs of prompts of what `pair_flips` and the like give.
 
     `values` (items, prompts) hold, for every prompt, the mean against the item's other prompts, in
-    the quantity's own unit. For items and prompts like these: ``SE^2 = s2_items / n_i + 4 s2_prompts
-    / n_p ((n_p - 1) / (n_p - 2))^2``, where s2_items is the variance of item means and s2_prompts
-    that of prompt means, each against all others (a mean over pairs counts every prompt twice; this
+    the quantity's own unit. For items and prompts like these: ``SE^2 = s2_items / n_i + 4 / n_p
+    s2_prompts ((n_p - 1) / (n_p - 2))^2``, where s2_items is the variance of item means and
+    s2_prompts that of prompt means, each against all others (a mean over pairs counts every prompt twice; this
     is its jackknife), t with Satterthwaite's degrees. It needs three prompts; with two, or with
-    `these_prompts`, the interval is for these. Kept inside [0, `most`]; `lacking` is the reason when
-    no value is known. Source: Hoeffding 1948; Arvesen 1969.
+    `these_prompts`, the interval is for these. Kept inside [0, `most`]; `lacking` is the reason
+    when no value is known. Source: Hoeffding 1948; Arvesen 1969.
     """
     seen = ~np.isnan(values)
     if not seen.any():
@@ -95,8 +97,8 @@ def over_cells(
     """The mean over items of each item's mean over its cells, as `over_pairs` counts items too.
 
     `values` (items, prompts), NaN where unknown. The interval is `crossed_mean`'s for items and
-    prompts like these, or `item_mean`'s where that is not known or with `these_prompts`. Kept inside
-    [0, `most`]; `lacking` is the reason when no value is known.
+    prompts like these, or `item_mean`'s where that is not known or with `these_prompts`. Kept
+    inside [0, `most`]; `lacking` is the reason when no value is known.
     """
     if not bool((~np.isnan(values)).any()):
         return unknown(lacking)
@@ -115,8 +117,12 @@ def _inside(found: Estimate, values: Array, most: float) -> Estimate:
     ``most (1 - tail^(1/n))``: the exact binomial bound of how many items are otherwise.
     """
     kept = found.truncated(0.0, most)
-    if not kept.bounded or math.isinf(most) or kept.value not in (0.0, most):
+    if not kept.bounded or kept.value not in (0.0, most):
         return kept
+    if not 0.0 < most < math.inf:
+        if kept.low < kept.high:
+            return kept
+        return replace(kept, low=math.nan, high=math.nan, reason=NO_SCALE)
     items = int((~np.isnan(item_means(values))).sum())
     slack = most * (1.0 - ((1.0 - kept.level) / 2.0) ** (1.0 / items))
     if kept.value == 0.0:

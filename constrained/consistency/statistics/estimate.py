@@ -16,6 +16,7 @@ __all__ = [
     "ITEMS",
     "LARGEST",
     "ROUNDING",
+    "SMALLEST",
     "THESE",
     "Array",
     "Estimate",
@@ -100,6 +101,9 @@ def unknown(reason: str) -> Estimate:
 LARGEST = 1e60
 """The largest score: its fourth power is a double."""
 
+SMALLEST = 1e-60
+"""Scores that are nearer to each other than this count as equal."""
+
 ROUNDING = 16.0 * float(np.finfo(np.float64).eps)
 """Differences below this part of the largest number are rounding, and count as none."""
 
@@ -126,12 +130,14 @@ def as_scores(values: npt.ArrayLike) -> Array:
 
 
 def rounding(values: Array) -> float:
-    """The size below which differences between `values` are rounding; 0 without values.
+    """The size below which differences between `values` are rounding.
+
+    At least `SMALLEST`, below which squares and their products are no doubles any more.
 
     >>> 0.1 + 0.2 - 0.3 < rounding(np.array([0.3]))
     True
     """
-    return ROUNDING * float(np.fmax.reduce(np.abs(values), axis=None, initial=0.0))
+    return max(ROUNDING * float(np.fmax.reduce(np.abs(values), axis=None, initial=0.0)), SMALLEST)
 
 
 def item_means(values: Array) -> Array:

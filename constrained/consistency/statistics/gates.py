@@ -124,7 +124,7 @@ def gate_risks(passing: npt.ArrayLike, gates: npt.ArrayLike) -> Array:
     """The exact probability that one more run under each prompt passes less often than each gate.
 
     `passing` (items, prompts), NaN where missing; `gates` (gates,) are pass rates, 0 to 1; the
-    result is (prompts, gates), NaN for a prompt without items. Every risk of a gate comes from here.
+    result is (prompts, gates), NaN for a prompt without items. Every gate's risk comes from here.
 
     >>> gate_risks([[0.5, 1.0], [0.5, 1.0]], [0.5, 1.0]).tolist()
     [[0.25, 0.75], [0.0, 0.0]]

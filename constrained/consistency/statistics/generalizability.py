@@ -11,7 +11,12 @@ import numpy as np
 from constrained.consistency.statistics.bootstrap import percentile
 from constrained.consistency.statistics.estimate import Array, Estimate, unknown
 from constrained.consistency.statistics.generalized import DRAWS, draw_components
-from constrained.consistency.statistics.variance import DRAW, VarianceComponents, plural
+from constrained.consistency.statistics.variance import (
+    DRAW,
+    ONE_SCORE,
+    VarianceComponents,
+    plural,
+)
 from constrained.errors import RecordError
 
 __all__ = [
@@ -240,6 +245,8 @@ def dependability_estimates(
 
     sem_reason = point.reason if point.absolute_error < 0 else ""
     sem = estimate(point.sem, np.sqrt(np.maximum(absolute, 0.0)), sem_reason)
+    if scale is not None and scale[0] == scale[1]:
+        sem = Estimate(sem.value, reason=ONE_SCORE)
     return DependabilityEstimates(
         estimate(point.phi, share(absolute), point.reason),
         estimate(point.generalizability, share(relative), point.reason),

@@ -67,7 +67,9 @@ def item_spread(scores: npt.ArrayLike) -> ItemSpread:
     ranked = np.where(rank < m[:, None], np.sort(y, axis=1), 0.0)  # NaN sorts last
     # sum over p < q of y_(q) - y_(p) = sum over ranks of (2 r - m + 1) y_(r)
     weight = np.where(rank < m[:, None], 2.0 * rank - m[:, None] + 1.0, 0.0)
-    ranked = np.where(rank < m[:, None], ranked - ranked[:, :1], 0.0)  # far from 0 they would cancel
+    ranked = np.where(
+        rank < m[:, None], ranked - ranked[:, :1], 0.0
+    )  # far from 0 they would cancel
     last = np.maximum(m - 1, 0).astype(np.intp)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = item_means(y)
@@ -129,6 +131,7 @@ def severity(scores: npt.ArrayLike, *, level: float = 0.95) -> tuple[Estimate, .
     rest = np.where(seen, filled - row[:, None] - column, 0.0)
     rest -= np.where(seen, rest.sum(axis=0) / np.maximum(in_column, 1), 0.0)
     squares = (rest**2).sum(axis=0)
+    spare = int(seen.sum()) - int((in_row > 0).sum()) - int(used.sum()) + 1
     results = []
     for prompt in range(y.shape[1]):
         n, value = int(in_column[prompt]), float(column[prompt])
@@ -136,6 +139,8 @@ def severity(scores: npt.ArrayLike, *, level: float = 0.95) -> tuple[Estimate, .
             results.append(unknown("this prompt has no scores"))
         elif apart:
             results.append(unknown("some prompts share no item, even through others"))
+        elif spare < 1 and n > 1 and used.sum() > 1:
+            results.append(Estimate(value, reason="no interval: no more cells than effects"))
         elif n < 2 or used.sum() < 2:
             few = "1 item" if n < 2 else "1 prompt"
             results.append(Estimate(value, reason=f"no interval: only {few}"))

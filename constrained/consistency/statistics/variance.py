@@ -37,6 +37,8 @@ DRAW = "draw"
 Method: TypeAlias = Literal["I", "III"]
 """Henderson's methods for grids with holes: analogous analysis of variance, fitting constants."""
 
+ONE_SCORE = "no interval: only one score occurs"
+
 FEW = 5
 """Below this many levels, a facet's interval spans a factor of 20 or more, and a note says so."""
 
@@ -211,6 +213,8 @@ def variance_components(
 def _possible(component: Component, scale: tuple[float, float]) -> Component:
     """The component with what is shown of it kept to what scores on this scale can vary."""
     shown, most = component.estimate, (scale[1] - scale[0]) ** 2 / 4.0
+    if most == 0.0 and shown.known:
+        return replace(component, estimate=Estimate(shown.value, reason=ONE_SCORE))
     kept = shown.truncated(0.0, most)
     if shown.value > most:
         note = (
