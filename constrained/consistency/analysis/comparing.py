@@ -292,10 +292,7 @@ def _judge_difference(
         ),
         resampled(lambda c: c.phi(1, 1), 1.0),
         resampled(_sem, longest / 2.0),
-        tuple(
-            (room, in_points(before[:, i], after[:, i]))
-            for i, room in enumerate(rooms)
-        ),
+        tuple((room, in_points(before[:, i], after[:, i])) for i, room in enumerate(rooms)),
         verdicts,
         chance,
     )

@@ -31,9 +31,9 @@ def over_pairs(
     `values` (items, prompts) hold, for every prompt, the mean against the item's other prompts, in
     the quantity's own unit. For items and prompts like these: ``SE^2 = s2_items / n_i + 4 / n_p
     s2_prompts ((n_p - 1) / (n_p - 2))^2``, where s2_items is the variance of item means and
-    s2_prompts that of prompt means, each against all others (a mean over pairs counts every prompt twice; this
-    is its jackknife), t with Satterthwaite's degrees. It needs three prompts; with two, or with
-    `these_prompts`, the interval is for these. Kept inside [0, `most`]; `lacking` is the reason
+    s2_prompts that of prompt means, each against all others (a mean over pairs counts every prompt
+    twice; this is its jackknife), t with Satterthwaite's degrees. It needs three prompts; with two,
+    or with `these_prompts`, the interval is for these. Kept inside [0, `most`]; `lacking` is the reason
     when no value is known. Source: Hoeffding 1948; Arvesen 1969.
     """
     seen = ~np.isnan(values)
