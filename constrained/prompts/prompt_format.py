@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from constrained.arguments import text_argument
 from constrained.errors import GenerationError, MissingPackage
+from constrained.packages import remedy
 
 __all__ = ["PromptFormat", "Round"]
 
@@ -171,7 +172,7 @@ class PromptFormat:
             from jinja2 import TemplateError
         except ImportError:
             raise MissingPackage(
-                "jinja2", "a tokenizer's chat template", install="pip install jinja2"
+                "jinja2", "a tokenizer's chat template", install=remedy("consistency")
             ) from None
 
         try:

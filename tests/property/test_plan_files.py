@@ -49,8 +49,8 @@ OTHERS = (
 )
 JUNK: list[Any] = [
     None, True, -1, 0, 7.5, float("inf"), float("nan"), 10**400, "", "x", "\0", "é\ud800", "{",
-    "}}", "{a!r}", "0..", "9" * 500 + "..", "a:b", "\x1b[31m", [], [None], [[]], {}, {"a": 1}, {"": {}},
-    {"file": "no.txt"}, {"file": "/"}, {"file": "\0"}, {"kind": "x"}, {"kind": 1, "value": None},
+    "}}", "{a!r}", "0..", "9" * 500 + "..", "a:b", "\x1b[31m", [], [None], [[]], {}, {"a": 1},
+    {"": {}}, {"file": "no.txt"}, {"file": "/"}, {"file": "\0"}, {"kind": "x"}, {"kind": 1, "value": None},
 ]  # fmt: skip
 LONGEST_MESSAGE = 4_000
 

@@ -80,6 +80,7 @@ from constrained.consistency.statistics import (
 )
 from constrained.consistency.statistics.bootstrap import percentile
 from constrained.errors import MissingPackage, RecordError
+from constrained.packages import remedy
 from tests.oracle_data.statistics import E_SCORES, G_SCORES, N_SCORES
 
 NAN = math.nan
@@ -843,7 +844,7 @@ def test_without_scipy_an_interval_names_the_package_and_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "scipy", None)
-    message = "an interval needs the package scipy (run: pip install 'constrained-lm[consistency]')"
+    message = f"an interval needs the package scipy (run: {remedy('consistency')})"
     with pytest.raises(MissingPackage, match=f"^{re.escape(message)}$"):
         item_mean([1.0, 2.0])
 

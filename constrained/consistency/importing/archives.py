@@ -9,6 +9,7 @@ from pathlib import Path
 
 from constrained.errors import RecordError
 from constrained.models.loading import require
+from constrained.packages import remedy
 
 __all__ = ["read_members"]
 
@@ -43,7 +44,7 @@ def _unpacked(path: str | Path, archive: zipfile.ZipFile, member: zipfile.ZipInf
         raise RecordError(f"{path}: {member.filename} unpacks to {member.file_size:,} bytes")
     if member.compress_type != ZSTANDARD:
         return archive.read(member)
-    require("pyarrow", "reading a Zstandard log", install="pip install constrained-lm[parquet]")
+    require("pyarrow", "reading a Zstandard log", install=remedy("parquet"))
     import pyarrow  # type: ignore[import-untyped]
 
     with Path(path).open("rb") as file:

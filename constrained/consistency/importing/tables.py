@@ -21,6 +21,7 @@ from constrained.consistency.records import Address, Score
 from constrained.consistency.scores import number_of, read_score, score_of
 from constrained.errors import RecordError
 from constrained.models.loading import require
+from constrained.packages import remedy
 from constrained.spec.spec import Spec
 
 __all__ = ["FIELDS", "read_csv", "read_jsonl", "read_parquet"]
@@ -137,7 +138,7 @@ def _csv_rows(path: str | Path, delimiter: str) -> Iterator[Row]:
 
 
 def _parquet_rows(path: str | Path) -> Iterator[Row]:
-    require("pyarrow", "reading Parquet", install="pip install constrained-lm[parquet]")
+    require("pyarrow", "reading Parquet", install=remedy("parquet"))
     import pyarrow  # type: ignore[import-untyped]
     from pyarrow import parquet
 

@@ -19,6 +19,7 @@ from constrained.consistency.plan.files import file_text
 from constrained.consistency.plan.parts import Gold, Item
 from constrained.consistency.plan.problems import first_problem, written_place
 from constrained.errors import MissingPackage, RecordError
+from constrained.packages import remedy
 
 __all__ = ["read_items"]
 
@@ -26,7 +27,7 @@ Row: TypeAlias = tuple[str, dict[str, Any]]
 """Where a row stands (file and line), and what it holds."""
 
 ID, GOLD = "id", "gold"
-INSTALL = "pip install constrained-lm[parquet]"
+INSTALL = remedy("parquet")
 
 
 def read_items(

@@ -13,6 +13,7 @@ from typing import Any
 
 from constrained.consistency.plan.files import MOST_IN_A_PLAN
 from constrained.errors import InvalidSpec, MissingPackage
+from constrained.packages import remedy
 
 __all__ = ["YamlText"]
 
@@ -38,7 +39,7 @@ MOST_REPEATED = 100_000
 LONGEST_NUMBER = 400
 """Digits of a whole number: more than any double has."""
 
-INSTALL = "pip install constrained-lm[consistency]"
+INSTALL = remedy("consistency")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from constrained.consistency.report.html_pages import map_name, page_of
 from constrained.consistency.report.palette import DARK, LIGHT, style_rules
 from constrained.consistency.statistics import Component, Estimate, VarianceComponents
 from constrained.errors import MissingPackage
+from constrained.packages import remedy
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -165,7 +166,7 @@ def _environment() -> Environment:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError as error:
-        install = "pip install 'constrained-lm[consistency]'"
+        install = remedy("consistency")
         raise MissingPackage("jinja2", "an HTML report", install=install) from error
     from markupsafe import Markup
 

@@ -33,8 +33,8 @@ def over_pairs(
     s2_prompts ((n_p - 1) / (n_p - 2))^2``, where s2_items is the variance of item means and
     s2_prompts that of prompt means, each against all others (a mean over pairs counts every prompt
     twice; this is its jackknife), t with Satterthwaite's degrees. It needs three prompts; with two,
-    or with `these_prompts`, the interval is for these. Kept inside [0, `most`]; `lacking` is the reason
-    when no value is known. Source: Hoeffding 1948; Arvesen 1969.
+    or with `these_prompts`, the interval is for these. Kept inside [0, `most`]; `lacking` is the
+    reason when no value is known. Source: Hoeffding 1948; Arvesen 1969.
     """
     seen = ~np.isnan(values)
     if not seen.any():
