@@ -16,6 +16,7 @@ from constrained.consistency.report import changes, html_data, terms
 from constrained.consistency.report import html_charts as charts
 from constrained.consistency.report.html_pages import map_name, page_of
 from constrained.consistency.report.palette import DARK, LIGHT, style_rules
+from constrained.consistency.report.visible import visible
 from constrained.consistency.statistics import Component, Estimate, VarianceComponents
 from constrained.errors import MissingPackage
 from constrained.packages import remedy
@@ -64,7 +65,7 @@ def to_html(analysis: Analysis, comparison: Comparison | None = None) -> str:
     script = _template("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     safe = environment.filters["safe"]
-    return environment.get_template("report.html").render(
+    page = environment.get_template("report.html").render(
         analysis=analysis,
         comparison=comparison,
         pages=[page_of(analysis, judge, rows, safe) for judge in analysis.judges],
@@ -88,6 +89,7 @@ def to_html(analysis: Analysis, comparison: Comparison | None = None) -> str:
         data=safe(html_data.page_data(analysis, rows)),
         texts=safe(html_data.packed_texts(analysis, rows)),
     )
+    return visible(page)  # whatever a name brings along, wherever it stands
 
 
 def write_html(path: str | Path, analysis: Analysis, comparison: Comparison | None = None) -> Path:
