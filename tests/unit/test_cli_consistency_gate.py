@@ -128,12 +128,12 @@ def test_gates_in_json_and_junit(command, store, tmp_path):
 
 def test_gates_for_a_judge_that_is_not_there_are_refused(command, store):
     assert command("gate", store, "--max-sem", 9, "--judge", "modle") == (
-        2,
+        3,
         "",
         "error: at --judge: there is no judge 'modle' in this run (there are: model)\n",
     )
     assert command("gate", store, "--judge", "model") == (
-        2,
+        3,
         "",
         "error: at --judge: a judge is named, but no gate to hold it against (add one, for "
         "example --max-sem 0.5)\n",

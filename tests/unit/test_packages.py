@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
 from importlib import util
 from pathlib import Path
 

@@ -45,8 +45,9 @@ def analyse_arrays(
 
     >>> found = analyse_arrays([[[1, 0], [0.5, 0.5]], [[0, 1], [0, 1]], [[0, 1], [0, 1]]],
     ...                        [0, 1], pass_mark=1, noun="essay")
-    >>> print(found.judges[0].summary.sentence.replace("; ", ";\n"))
-    A teacher in another room would move a typical essay by 0.2 points;
+    >>> print(found.judges[0].summary.sentence.replace(", ", ",\n").replace("; ", ";\n"))
+    A teacher in another room would move a typical essay by 0.2 points,
+    of which 0.08 by the draw alone;
     17 % of essays cross the pass mark of 1.
     """
     grid = grid_of_exact(probabilities, scores, facets, levels=levels, removed_mass=removed_mass)
