@@ -174,9 +174,7 @@ def test_what_would_take_too_long_is_refused_at_once(text: str, message: str) ->
 def test_aliases_of_use_are_read() -> None:
     shared = f"system: &s {'Be strict. ' * 100}"
     prompts = "\n".join(f"  p{i}: {{text: '{{text}}', system: *s}}" for i in range(100))
-    text = (
-        "items: [{id: a, text: b}]\nspec: {range: 0..3}\nprompts:\n  p: {text: '{text}', "
-    )
+    text = "items: [{id: a, text: b}]\nspec: {range: 0..3}\nprompts:\n  p: {text: '{text}', "
     plan = parse_plan(f"{text}{shared}}}\n{prompts}\n")
     assert len({prompt.system for prompt in plan.prompts}) == 1
     assert len(plan.prompts) == 101
