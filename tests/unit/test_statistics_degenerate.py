@@ -322,12 +322,12 @@ def test_of_several_judges_the_headline_names_one() -> None:
     levels = {"variant": ["base", "tuned"]}
     found = analyse_arrays(p, range(4), ("item", "prompt", "variant"), levels=levels, pass_mark=2)
     sentences = [judge.summary.sentence for judge in found.judges]
-    assert [text.split(" a teacher")[0] for text in sentences] == ["base:", "tuned:"]
+    assert [text.split(" a teacher")[0] for text in sentences] == ["Judge base:", "Judge tuned:"]
     (alone,) = analyse_arrays(p[..., 0, :], range(4), pass_mark=2).judges
-    assert sentences[0] == f"base: a{alone.summary.sentence[1:]}"
+    assert sentences[0] == f"Judge base: a{alone.summary.sentence[1:]}"
     few = analyse_arrays(p[:1], range(4), ("item", "prompt", "variant"), levels=levels)
     assert (
-        few.judges[1].summary.sentence == f"tuned: t{FEW[1:]}only 1 item was scored in two rooms."
+        few.judges[1].summary.sentence == f"Judge tuned: t{FEW[1:]}only 1 item was scored in two rooms."
     )
 
 

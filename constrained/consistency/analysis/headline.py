@@ -34,7 +34,7 @@ def headline(
             share = _percent(flip.value)
             text += f"; {share} of {noun}s cross the pass mark of {pass_mark:g}"
             text += _at_most(flip, _percent(flip.high))
-    return f"{judge}: {text[0].lower()}{text[1:]}." if judge else f"{text}."
+    return f"Judge {judge}: {text[0].lower()}{text[1:]}." if judge else f"{text}."
 
 
 def _missing(summary: Summary, items: int, scores: int, noun: str) -> str:
