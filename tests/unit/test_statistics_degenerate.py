@@ -261,6 +261,7 @@ def test_no_interval_leaves_the_scale(kind: str, seed: int) -> None:
     assert all(within(e, 0, 10) for e in (s.move, s.move_again, s.move_expected))
     assert all(within(e, 0, 1) for e in (s.flip, s.flip_again, a.phi, a.phi_expected))
     assert all(within(e, 0, 5) for e in (a.sem, a.sem_expected))
+    assert all(math.isnan(point.sem) or 0 <= point.sem <= 5 for point in judge.study.points)
     for row in judge.prompts:
         assert within(row.mean, 0, 10)
         assert within(row.distance, 0, 10)
@@ -326,9 +327,8 @@ def test_of_several_judges_the_headline_names_one() -> None:
     (alone,) = analyse_arrays(p[..., 0, :], range(4), pass_mark=2).judges
     assert sentences[0] == f"Judge base: a{alone.summary.sentence[1:]}"
     few = analyse_arrays(p[:1], range(4), ("item", "prompt", "variant"), levels=levels)
-    assert (
-        few.judges[1].summary.sentence == f"Judge tuned: t{FEW[1:]}only 1 item was scored in two rooms."
-    )
+    said = few.judges[1].summary.sentence
+    assert said == f"Judge tuned: t{FEW[1:]}only 1 item was scored in two rooms."
 
 
 @pytest.mark.parametrize("again", [0.0, 3.8, 4.0, 3.96, 4.2])

@@ -183,6 +183,7 @@ def judge_of(
             target=settings.target,
             seconds=_mean(grid.seconds),
             level=level,
+            most=float(scale[-1] - scale[0]) / 2.0,
         ),
         gold=gold_agreement(
             cells.mean,

@@ -12,13 +12,12 @@ from constrained.consistency.analysis.results import PassMark
 from constrained.consistency.statistics import (
     BOTH,
     Estimate,
+    GateCurves,
     at_marks,
     cell_flips,
-    gate_risks,
     over_cells,
     over_pairs,
     pair_flips,
-    safe_gate,
     straddle_rate,
 )
 from constrained.consistency.statistics.estimate import Array
@@ -110,7 +109,8 @@ def _certain(mark: PassMark) -> PassMark:
 def _at_mark(
     mark: float, passing: Array, draws: Array, level: float, fixed_rooms: bool
 ) -> PassMark:
-    risks = gate_risks(passing, GATE_RATES)
+    curves = GateCurves.of(passing)
+    risks = curves.risks(GATE_RATES)
     risks = risks[~np.isnan(risks[:, 0])]
     if not risks.size:
         risks = np.full((1, GATE_RATES.size), np.nan)
@@ -124,7 +124,7 @@ def _at_mark(
         risks.mean(axis=0),
         risks.min(axis=0),
         risks.max(axis=0),
-        safe_gate(passing),
+        curves.safe(),
     )
 
 

@@ -50,6 +50,7 @@ from constrained.consistency.statistics.flips import (
     straddle_rate,
 )
 from constrained.consistency.statistics.gates import (
+    GateCurves,
     GateRisk,
     Verdict,
     gate_curve,
@@ -126,6 +127,7 @@ __all__ = [
     "DependabilityEstimates",
     "Estimate",
     "Flips",
+    "GateCurves",
     "GateRisk",
     "Intraclass",
     "ItemSpread",

@@ -14,6 +14,7 @@ from constrained.consistency.statistics.estimate import Array, Estimate, unknown
 from constrained.errors import RecordError
 
 __all__ = [
+    "GateCurves",
     "GateRisk",
     "Verdict",
     "gate_curve",
@@ -120,25 +121,64 @@ def gate_risk(passing: npt.ArrayLike, gate: float, *, level: float = 0.9) -> Gat
     return GateRisk(gate, p.size, risk, float(p.mean()), low, high, level)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class GateCurves:
+    """The distribution of the number of passes of one more run under each prompt.
+
+    `below` holds, for every prompt, P(fewer than k passes) for k = 0 to items + 1; None for a
+    prompt without items. Every risk of a gate comes from here.
+
+    >>> GateCurves.of([[0.5, 1.0], [0.5, 1.0]]).risks([0.5, 1.0]).tolist()
+    [[0.25, 0.75], [0.0, 0.0]]
+    """
+
+    below: tuple[Array | None, ...]
+
+    @classmethod
+    def of(cls, passing: npt.ArrayLike) -> GateCurves:
+        """From pass probabilities (items, prompts), NaN where missing."""
+        p = np.asarray(passing, dtype=np.float64)
+        if p.ndim != 2:
+            raise RecordError(f"pass probabilities of shape {p.shape} need the axes (item, prompt)")
+        columns = (column[~np.isnan(column)] for column in p.T)
+        return cls(tuple(_reached(known) if known.size else None for known in columns))
+
+    def risks(self, gates: npt.ArrayLike) -> Array:
+        """P(pass rate < gate) of every prompt and gate; (prompts, gates), NaN without items."""
+        rates = np.asarray(gates, dtype=np.float64)
+        none = np.full(rates.size, np.nan)
+        rows = [none if below is None else _missed(below, rates) for below in self.below]
+        return np.array(rows).reshape(len(rows), rates.size)
+
+    def safe(self, risk: float = 0.05) -> float:
+        """The highest gate that a run under a random prompt misses with probability `risk` at most.
+
+        NaN when there are no items.
+        """
+        curves = [below for below in self.below if below is not None]
+        best = math.nan
+        for curve in curves:  # the mean risk rises with the gate, in steps at k / n of each prompt
+            n = curve.size - 2
+            low, high = 0, n
+            while low < high:
+                middle = (low + high + 1) // 2
+                rate = np.array([middle / n])
+                red = float(np.mean([_missed(other, rate)[0] for other in curves]))
+                low, high = (middle, high) if red <= risk else (low, middle - 1)
+            best = low / n if math.isnan(best) else max(best, low / n)
+        return best
+
+
 def gate_risks(passing: npt.ArrayLike, gates: npt.ArrayLike) -> Array:
     """The exact probability that one more run under each prompt passes less often than each gate.
 
     `passing` (items, prompts), NaN where missing; `gates` (gates,) are pass rates, 0 to 1; the
-    result is (prompts, gates), NaN for a prompt without items. Every gate's risk comes from here.
+    result is (prompts, gates), NaN for a prompt without items.
 
     >>> gate_risks([[0.5, 1.0], [0.5, 1.0]], [0.5, 1.0]).tolist()
     [[0.25, 0.75], [0.0, 0.0]]
     """
-    p = np.asarray(passing, dtype=np.float64)
-    rates = np.asarray(gates, dtype=np.float64)
-    if p.ndim != 2:
-        raise RecordError(f"pass probabilities of shape {p.shape} need the axes (item, prompt)")
-    result = np.full((p.shape[1], rates.size), np.nan)
-    for prompt in range(p.shape[1]):
-        known = p[:, prompt][~np.isnan(p[:, prompt])]
-        if known.size:
-            result[prompt] = _missed(_reached(known), rates)
-    return result
+    return GateCurves.of(passing).risks(gates)
 
 
 def _reached(passing: Array) -> Array:
@@ -194,20 +234,7 @@ def safe_gate(passing: npt.ArrayLike, risk: float = 0.05) -> float:
     0.65
     """
     p = np.asarray(passing, dtype=np.float64)
-    p = p[:, None] if p.ndim == 1 else p
-    prompts = [c[~np.isnan(c)] for c in p.T]
-    curves = [_reached(known) for known in prompts if known.size]
-    best = math.nan
-    for curve in curves:  # the mean risk rises with the gate, in steps at k / n of every prompt
-        n = curve.size - 2
-        low, high = 0, n
-        while low < high:
-            middle = (low + high + 1) // 2
-            rate = np.array([middle / n])
-            red = float(np.mean([_missed(other, rate)[0] for other in curves]))
-            low, high = (middle, high) if red <= risk else (low, middle - 1)
-        best = low / n if math.isnan(best) else max(best, low / n)
-    return best
+    return GateCurves.of(p[:, None] if p.ndim == 1 else p).safe(risk)
 
 
 def verdict(
