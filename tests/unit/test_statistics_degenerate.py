@@ -359,3 +359,13 @@ def test_scores_too_near_to_each_other_and_no_cells_are_refused() -> None:
         analyse_draws(np.array([[[1e-200], [2e-200]]]))
     with pytest.raises(RecordError, match="there is no cell to analyse"):
         analyse_draws(np.zeros((0, 3, 1)))
+
+
+def test_advice_says_when_the_data_set_no_bound_to_it() -> None:
+    draws = np.random.default_rng(0).integers(0, 5, (6, 4, 3)).astype(float)
+    (judge,) = analyse_draws(draws, range(5)).judges
+    assert math.isinf(judge.study.needed.high)
+    assert judge.study.advice == (
+        "Averaging 219 prompts, one draw each, gives a dependability of 0.90 for 219 scorings per "
+        "item, but these data set no bound to how many it takes."
+    )

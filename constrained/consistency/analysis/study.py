@@ -47,7 +47,7 @@ def study(
     each = math.inf if exact and separate else 1.0
     needed = _needed(components, target, each if separate else None, level)
     best = _point(components, int(needed.value), each, most) if needed.known else None
-    return Study(points, target, needed, best, seconds, _advice(target, best, needed.reason))
+    return Study(points, target, needed, best, seconds, _advice(target, best, needed))
 
 
 def _point(components: VarianceComponents, prompts: int, draws: float, most: float) -> StudyPoint:
@@ -80,12 +80,15 @@ def _needed(
     return unknown(f"no number of prompts up to {MOST_PROMPTS} reaches {target:g}")
 
 
-def _advice(target: float, best: StudyPoint | None, reason: str) -> str:
+def _advice(target: float, best: StudyPoint | None, needed: Estimate) -> str:
     if best is None:
-        return f"No number of prompts is known to reach a dependability of {target:g}: {reason}."
+        why = needed.reason
+        return f"No number of prompts is known to reach a dependability of {target:g}: {why}."
     prompts = f"{best.prompts} prompt" + "s" * (best.prompts != 1)
+    endless = ", but these data set no bound to how many it takes"
     how = "one exact scoring each" if math.isinf(best.draws) else "one draw each"
     return (
         f"Averaging {prompts}, {how}, gives a dependability of {best.phi:.2f} "
-        f"for {best.cost:g} scoring{'s' * (best.cost != 1)} per item."
+        f"for {best.cost:g} scoring{'s' * (best.cost != 1)} per item"
+        f"{endless if math.isinf(needed.high) else ''}."
     )
