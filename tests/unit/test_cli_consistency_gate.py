@@ -188,7 +188,7 @@ def test_without_a_gate_nothing_passes(command, store):
         ["STORE", "--max-flip-rate", 5],
         ["STORE", "--max-sem", 1, "--judge", "nobody"],
         ["STORE", "--max-sem", 1, "--where", "planet=mars"],
-        ["STORE", "--max-sem", 9, "--junit", "no/such/folder/x.xml"],
+        ["STORE", "--max-sem", 9, "--junit", "/dev/null/x.xml"],
     ],
 )
 def test_what_keeps_a_gate_from_a_verdict_has_a_code_of_its_own(command, store, arguments):
@@ -202,7 +202,7 @@ def test_a_fault_of_a_gate_is_no_verdict_either(command, store, monkeypatch):
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a fault")
 
-    monkeypatch.setattr("constrained.cli.consistency.gating.held", broken)
+    monkeypatch.setattr(sys.modules[gate.__module__], "held", broken)
     code, _, err = command("gate", store, "--max-sem", 9)
     assert (code, "ZeroDivisionError: a fault" in err) == (NO_VERDICT, True)
 

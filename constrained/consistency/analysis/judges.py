@@ -38,6 +38,7 @@ from constrained.consistency.analysis.study import study
 from constrained.consistency.statistics import (
     DRAW,
     Cells,
+    DependabilityEstimates,
     Estimate,
     Moves,
     VarianceComponents,
@@ -51,12 +52,14 @@ from constrained.consistency.statistics import (
     over_move,
     pair_flips,
     pass_probability,
+    possible_sem,
     unknown,
     variance_components,
 )
 from constrained.consistency.statistics.estimate import Array
 from constrained.errors import RecordError
 
+Dependabilities: TypeAlias = tuple[DependabilityEstimates, DependabilityEstimates]
 Places: TypeAlias = npt.NDArray[np.intp]
 
 __all__ = ["Settings", "components_over", "judge_of"]
@@ -135,8 +138,9 @@ def judge_of(
     of_rooms = components
     if len(components.facets) > 2 and not components.balanced:
         of_rooms = variance_components(cells, level=level, scale=_ends(grid))
-    agreement = _agreement(of_rooms, probabilities, scale, settings)
-    summary = _summary(moved, cells, passing, draws, scale, agreement, settings)
+    dependabilities = _dependability(of_rooms, settings)
+    agreement = _agreement(dependabilities, probabilities, scale, settings)
+    summary = _summary(moved, cells, passing, draws, scale, dependabilities, settings)
     sentence = headline(
         summary,
         items=int((~np.isnan(moved.between)).any(axis=1).sum()),
@@ -241,13 +245,13 @@ def _summary(
     passing: Array,
     draws: Array,
     scale: Array,
-    agreement: Agreement,
+    found: Dependabilities,
     settings: Settings,
 ) -> Summary:
     level, fixed, mark = settings.level, settings.fixed_rooms, settings.pass_mark
     most = float(scale[-1] - scale[0])
-    sem = unknown("") if fixed else agreement.sem
-    sem_expected = unknown("") if fixed else agreement.sem_expected
+    # Before they are kept to the scale: a move ends elsewhere than they do.
+    sem, sem_expected = (unknown("") if fixed else one.sem for one in found)
     move = over_move(moved.between, sem, NO_PAIR, level=level, most=most)
     again = over_cells(moved.within, NO_DRAWS, level=level, most=most, these_prompts=fixed)
     apart = item_spread(cells.mean).move[:, None]
@@ -262,28 +266,32 @@ def _summary(
     return Summary("", move, again, expected, flip, flip_same)
 
 
-def _agreement(
-    components: VarianceComponents, probabilities: Array, scale: Array, settings: Settings
-) -> Agreement:
+def _dependability(components: VarianceComponents, settings: Settings) -> Dependabilities:
+    """Of one draw in one room, and of one room's expected score (endless draws)."""
     one = {name: 1.0 for name in components.facets if name != "item"}
     drawn, expected = (
         dependability_estimates(
-            components,
-            {**one, DRAW: draws},
-            level=settings.level,
-            seed=settings.seed,
-            scale=(float(scale[0]), float(scale[-1])),
+            components, {**one, DRAW: draws}, level=settings.level, seed=settings.seed
         )
         for draws in (1.0, math.inf)
     )
+    return drawn, expected
+
+
+def _agreement(
+    found: Dependabilities, probabilities: Array, scale: Array, settings: Settings
+) -> Agreement:
+    drawn, expected = found
+    ends = (float(scale[0]), float(scale[-1]))
     replicates = bounded_replicates(settings.replicates, probabilities.shape[0])
     agreed = exact_alpha(
         probabilities, scale, replicates=replicates, seed=settings.seed, level=settings.level
     )
     phi, ranking, phi_expected = (  # with a negative item variance they are below 0
-        found.truncated(0.0, 1.0) for found in (drawn.phi, drawn.generalizability, expected.phi)
+        one.truncated(0.0, 1.0) for one in (drawn.phi, drawn.generalizability, expected.phi)
     )
-    return Agreement(drawn.sem, phi, ranking, expected.sem, phi_expected, agreed)
+    sem, sem_expected = (possible_sem(one.sem, ends) for one in found)
+    return Agreement(sem, phi, ranking, sem_expected, phi_expected, agreed)
 
 
 def _heat_maps(grid: Grid, used: Places, mark: float | None) -> tuple[HeatMap, ...]:

@@ -68,6 +68,7 @@ from constrained.consistency.statistics.generalizability import (
     dependability,
     dependability_estimates,
     many_draws_ceiling,
+    possible_sem,
 )
 from constrained.consistency.statistics.generalized import draw_components
 from constrained.consistency.statistics.kappa import (
@@ -193,6 +194,7 @@ __all__ = [
     "pass_probability",
     "poisson_binomial",
     "pooled",
+    "possible_sem",
     "preferences",
     "prompt_spread",
     "prompts_needed",

@@ -26,6 +26,7 @@ __all__ = [
     "dependability",
     "dependability_estimates",
     "many_draws_ceiling",
+    "possible_sem",
 ]
 
 
@@ -198,14 +199,12 @@ def dependability_estimates(
     level: float = 0.95,
     draws: int = DRAWS,
     seed: int = 0,
-    scale: tuple[float, float] | None = None,
 ) -> DependabilityEstimates:
     """`dependability` with generalized confidence intervals, for levels like these.
 
     The same arguments; `draws` and `seed` are those of the simulation behind the intervals (see
     `draw_components`). Fixed facets stay as they are in the interval's universe. Proved by
-    coverage; close to the F interval of oracle G and N. With the lowest and highest score there can
-    be as `scale`, the SEM is kept to half their distance, the most that scores can be off.
+    coverage; close to the F interval of oracle G and N.
     """
     fixed = tuple(fixed)
     point = dependability(components, sizes, item=item, fixed=fixed)
@@ -244,14 +243,24 @@ def dependability_estimates(
         return ratio
 
     sem_reason = point.reason if point.absolute_error < 0 else ""
-    sem = estimate(point.sem, np.sqrt(np.maximum(absolute, 0.0)), sem_reason)
-    if scale is not None and scale[0] == scale[1]:
-        sem = Estimate(sem.value, reason=ONE_SCORE)
     return DependabilityEstimates(
         estimate(point.phi, share(absolute), point.reason),
         estimate(point.generalizability, share(relative), point.reason),
-        sem if scale is None else sem.truncated(0.0, (scale[1] - scale[0]) / 2.0),
+        estimate(point.sem, np.sqrt(np.maximum(absolute, 0.0)), sem_reason),
     )
+
+
+def possible_sem(sem: Estimate, scale: tuple[float, float]) -> Estimate:
+    """A standard error of measurement kept to what scores from ``scale[0]`` to ``scale[1]`` can be.
+
+    At most half the distance of the two; of a scale of one score there is no interval.
+
+    >>> possible_sem(Estimate(2.0, 1.0, 300.0), (0.0, 10.0)).high
+    5.0
+    """
+    if scale[0] == scale[1] and sem.known:
+        return Estimate(sem.value, reason=ONE_SCORE)
+    return sem.truncated(0.0, (scale[1] - scale[0]) / 2.0)
 
 
 def many_draws_ceiling(components: VarianceComponents, *, item: str = "item") -> float:
