@@ -50,7 +50,8 @@ OTHERS = (
 JUNK: list[Any] = [
     None, True, -1, 0, 7.5, float("inf"), float("nan"), 10**400, "", "x", "\0", "é\ud800", "{",
     "}}", "{a!r}", "0..", "9" * 500 + "..", "a:b", "\x1b[31m", [], [None], [[]], {}, {"a": 1},
-    {"": {}}, {"file": "no.txt"}, {"file": "/"}, {"file": "\0"}, {"kind": "x"}, {"kind": 1, "value": None},
+    {"": {}}, {"file": "no.txt"}, {"file": "/"}, {"file": "\0"}, {"kind": "x"},
+    {"kind": 1, "value": None},
 ]  # fmt: skip
 LONGEST_MESSAGE = 4_000
 
@@ -160,7 +161,11 @@ DEEP = "values are nested too deeply"
             "at plan.yaml:3:1 (spec): there is no output format 'rang' (did you mean 'range'?)",
         ),
         (REST + "spec: {kind: pydantic}", "at plan.yaml:3:1 (spec): the key 'value' is missing"),
-        ("\0", "at plan.yaml: this is not YAML: special characters are not allowed"),
+        (
+            "\0",
+            "at plan.yaml: this is not YAML: unacceptable character #x0000: special characters are "
+            "not allowed",
+        ),
     ],
 )
 def test_what_would_take_too_long_is_refused_at_once(text: str, message: str) -> None:

@@ -61,6 +61,7 @@ def parse_plan(text: str, *, name: str = "plan.yaml", folder: str | Path = ".") 
     ('plan', 4)
     """
     document = YamlText.read(text, name)
+    document.check_size()
     try:
         if not isinstance(document.value, dict):
             raise InvalidSpec("a plan is made of keys and values, such as items: essays.jsonl")

@@ -42,7 +42,7 @@ LONGEST_NUMBER = 400
 INSTALL = remedy("consistency")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class YamlText:
     r"""A YAML document that was read: its `value`, and where things stand in the file `name`.
 
@@ -54,6 +54,11 @@ class YamlText:
     name: str
     value: Any
     root: Any
+    written: int = 0
+    """Values that are written."""
+    values: int = 0
+    """Values there are with all aliases written out, and the characters of their texts."""
+    characters: int = 0
 
     @classmethod
     def read(cls, text: str, name: str) -> YamlText:
@@ -76,8 +81,16 @@ class YamlText:
             value = reader.value(root)
         except RecursionError as error:
             raise InvalidSpec(TOO_DEEP, where=name) from error
-        reader.check_size(root)
-        return cls(name, value, root)
+        return cls(name, value, root, len(reader.done), *reader.sizes[id(root)])
+
+    def check_size(self) -> None:
+        """Refuse what aliases repeat beyond all use: whoever looks at it walks through all of it.
+
+        Reading is cheap, as what aliases share is one value.
+        """
+        if self.values > self.written + MOST_REPEATED or self.characters > MOST_IN_A_PLAN:
+            problem = "written out, its aliases would be too much to read"
+            raise InvalidSpec(problem, where=self.where(()))
 
     def where(self, place: Sequence[str | int]) -> str:
         """File, line, column and keys of a place, or of what is nearest above it."""
@@ -132,12 +145,6 @@ class _Reader:
             values += inner[0]
             characters += inner[1] + (len(key.value) if key is not None else 0)
         return values, characters
-
-    def check_size(self, root: Any) -> None:
-        """Refuse what aliases repeat beyond all use: whoever reads it walks through all of it."""
-        values, characters = self.sizes[id(root)]
-        if values > len(self.done) + MOST_REPEATED or characters > MOST_IN_A_PLAN:
-            self.refuse(root, "written out, its aliases would be too much to read")
 
     def mapping(self, node: Any) -> dict[str, Any]:
         """A mapping with texts as keys."""
