@@ -7,9 +7,10 @@ import re
 import numpy as np
 import pytest
 
+from constrained.cli import run
 from constrained.consistency.analysis import Analysis, analyse_arrays, compare
 from constrained.consistency.report import comparison_to_markdown, to_html, to_markdown
-from constrained.consistency.report.visible import visible
+from constrained.visible import visible
 
 HIDDEN = "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 NASTY = ["\0", "\x1b[31m", "\u202e7", "\u2066x", "\u200f", "\x85", "\x7f", "\r", "half \ud800"]
@@ -55,3 +56,11 @@ def test_controls_in_names_are_marks_on_every_page(name: str) -> None:
 def test_other_scripts_stay_as_they_are() -> None:
     for text in ("naïve café", "日本語", "עברית", "العربية", "👍🏽", "a\tb\nc", "e\u0301", "ไทย"):
         assert visible(text) == text
+
+
+def test_controls_in_an_error_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["consistency", "run", "no\x1b[31m\u202eplan.yaml"]) == 2
+    assert capsys.readouterr().err == (
+        "error: at no\N{SYMBOL FOR ESCAPE}[31m[RLO]plan.yaml: cannot read the plan: No such file or "
+        "directory\n"
+    )

@@ -16,10 +16,10 @@ from constrained.consistency.report import changes, html_data, terms
 from constrained.consistency.report import html_charts as charts
 from constrained.consistency.report.html_pages import map_name, page_of
 from constrained.consistency.report.palette import DARK, LIGHT, style_rules
-from constrained.consistency.report.visible import visible
 from constrained.consistency.statistics import Component, Estimate, VarianceComponents
 from constrained.errors import MissingPackage
 from constrained.packages import remedy
+from constrained.visible import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment

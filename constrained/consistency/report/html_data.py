@@ -17,8 +17,8 @@ import numpy as np
 
 from constrained.consistency.analysis import Analysis, HeatMap, Judge, PassMark
 from constrained.consistency.report.terms import percent
-from constrained.consistency.report.visible import visible
 from constrained.consistency.statistics.estimate import Array
+from constrained.visible import visible
 
 __all__ = ["MOST_CELLS", "STRADDLE", "item_moves", "packed_texts", "page_data", "shown_rows"]
 

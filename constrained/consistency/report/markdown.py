@@ -21,7 +21,7 @@ from constrained.consistency.report.terms import (
     universes,
     verdict_glyph,
 )
-from constrained.consistency.report.visible import visible
+from constrained.visible import visible
 
 __all__ = ["comparison_to_markdown", "to_markdown"]
 
