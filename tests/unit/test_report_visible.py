@@ -61,6 +61,6 @@ def test_other_scripts_stay_as_they_are() -> None:
 def test_controls_in_an_error_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["consistency", "run", "no\x1b[31m\u202eplan.yaml"]) == 2
     assert capsys.readouterr().err == (
-        "error: at no\N{SYMBOL FOR ESCAPE}[31m[RLO]plan.yaml: cannot read the plan: No such file or "
-        "directory\n"
+        "error: at no\N{SYMBOL FOR ESCAPE}[31m[RLO]plan.yaml: cannot read the plan: No such file "
+        "or directory\n"
     )
