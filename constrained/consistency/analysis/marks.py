@@ -116,7 +116,7 @@ def _at_mark(
         risks = np.full((1, GATE_RATES.size), np.nan)
     return PassMark(
         mark,
-        over_cells(passing, level=level, most=1.0, these_prompts=fixed_rooms, cells_alike=True),
+        over_cells(passing, level=level, most=1.0, these_prompts=fixed_rooms),
         flip_rate(passing, level=level, fixed_rooms=fixed_rooms),
         flip_again(passing, draws, level=level, fixed_rooms=fixed_rooms),
         straddle_rate(passing),

@@ -93,11 +93,8 @@ def over_cells(
     level: float = 0.95,
     most: float = math.inf,
     these_prompts: bool = False,
-    cells_alike: bool = False,
 ) -> Estimate:
-    """The mean over items of each item's mean over its cells, as `over_pairs` counts items too.
-
-    With `cells_alike` it is the plain mean over cells, which differs where cells are missing.
+    """The mean over the cells, each counting alike.
 
     `values` (items, prompts), NaN where unknown. The interval is `crossed_mean`'s for items and
     prompts like these, or `item_mean`'s where that is not known or with `these_prompts`. Kept
@@ -107,7 +104,7 @@ def over_cells(
         return unknown(lacking)
     found = item_mean(values, level=level)
     crossed = crossed_mean(values, level=level) if not these_prompts else None
-    value = float(np.nanmean(values)) if cells_alike else found.value
+    value = float(np.nanmean(values))  # an item with missing cells counts less
     if crossed is not None and crossed.bounded:
         found = crossed
     half = (found.high - found.low) / 2.0  # NaN where there is no interval

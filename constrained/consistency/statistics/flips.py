@@ -143,7 +143,7 @@ def flip_within_prompt(
 ) -> Estimate:
     """The probability that two draws of one item under one prompt flip; 0 to 1.
 
-    The mean of `cell_flips` over items, with the interval of `averages.over_cells`. `passing` has
+    The mean of `cell_flips` over cells, with the interval of `averages.over_cells`. `passing` has
     shape (items, prompts), NaN where missing.
 
     >>> flip_within_prompt([[0.5, 1.0], [1.0, 0.75]]).value
