@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from constrained.engine import ByteEngine
 from constrained.errors import MissingPackage
+from constrained.packages import remedy
 from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
 from constrained.vocabulary import Vocabulary
@@ -107,9 +108,8 @@ def _strategies() -> Any:
     try:
         from hypothesis import strategies
     except ImportError:
-        raise MissingPackage(
-            "hypothesis", "drawing outputs of a spec", install="pip install hypothesis"
-        ) from None
+        install = remedy("testing")
+        raise MissingPackage("hypothesis", "drawing outputs of a spec", install=install) from None
     return strategies
 
 

@@ -21,11 +21,12 @@ from constrained.consistency.records import CellRecord
 from constrained.consistency.run import versions
 from constrained.consistency.scoring import Scorers, Task, shared_base
 from constrained.errors import ConstrainedError, InvalidSpec, MissingPackage, ModelError
+from constrained.packages import remedy
 
 __all__ = ["RayExecutor"]
 
 PACKAGE = "constrained-lm"
-INSTALL = f"pip install {PACKAGE}[ray]"
+INSTALL = remedy("ray")
 
 QUEUED = 2
 """Units that a worker has at a time: one that it scores, and the next, so that it never waits."""
@@ -195,7 +196,7 @@ class _Worker:
             raise MissingPackage(
                 f"{PACKAGE}=={self._version}",
                 f"a worker on {self._host}, which has version {_version()},",
-                install=f"pip install {PACKAGE}=={self._version}",
+                install=f"scripts/install in a clone of version {self._version}",
             )
         if variant.endpoint is not None:
             return

@@ -32,7 +32,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code.
 
     0: done. 1: the work failed (stdout closed, out of memory). 2: bad input, with one line on
-    stderr that says what and where. 130: interrupted from the keyboard.
+    stderr that says what and where. 130: interrupted from the keyboard. Those of ``consistency
+    gate`` are verdicts: 0 pass, 1 fail, 2 not enough data, 3 none.
     """
     try:
         app(list(arguments), prog_name="constrained")

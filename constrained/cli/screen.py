@@ -13,6 +13,8 @@ from rich.console import Console, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from constrained.visible import visible
+
 __all__ = [
     "complain",
     "json_text",
@@ -69,12 +71,12 @@ def remark(text: str) -> None:
 
 def log(text: str) -> None:
     """A line on stderr that a log should have too."""
-    messages().print(escape(text))
+    messages().print(escape(visible(text)))
 
 
 def complain(text: str) -> None:
     """An error as one line on stderr."""
-    messages().print(f"[red]error:[/red] {escape(' '.join(text.split()))}")
+    messages().print(f"[red]error:[/red] {escape(visible(' '.join(text.split())))}")
 
 
 @contextmanager

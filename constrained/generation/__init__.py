@@ -1,6 +1,6 @@
 """Generation with Hugging Face models: the processor, the loop, exact distributions.
 
-Needs torch and transformers (``pip install constrained-lm[hf]``).
+Needs torch and transformers (``scripts/install hf``).
 """
 
 from constrained.generation.distribution import Distribution, Outcome, Pmf

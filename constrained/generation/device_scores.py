@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from constrained.generation.kernels import Backend
 from constrained.generation.mask_table import MOST_BYTES, MaskTable
 from constrained.generation.masking import MaskKey, fill_masks, mask_words
+from constrained.generation.outside import outside_of_log
 from constrained.generation.sampling import Sampling, no_finite_logit
 from constrained.generation.scores import Choice, Drawn, Scores
 from constrained.generation.transfer import upload
@@ -159,7 +160,7 @@ class DeviceDraws:
                 continue
             if not np.isfinite(best):
                 raise no_finite_logit(best)
-            removed = max(0.0, -float(np.expm1(min(inside, 0.0))))
+            removed = outside_of_log(inside)
             scores.drawn[ask] = Drawn(int(token), logprob, removed, local)
 
     def _draw(self, logits: torch.Tensor, choices: Sequence[Choice]) -> torch.Tensor:

@@ -13,6 +13,7 @@ Their distance, `Distribution.divergence`, says how much masking bends the model
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from decimal import Decimal
@@ -25,6 +26,7 @@ import numpy as np
 
 from constrained.arguments import real_number
 from constrained.errors import GenerationError
+from constrained.generation.outside import outside
 
 __all__ = ["Distribution", "Outcome", "Pmf", "field_of"]
 
@@ -70,6 +72,11 @@ class Pmf(Generic[T]):
 
     def __init__(self, entries: Sequence[tuple[str, T, float]]) -> None:
         total = sum(weight for _, _, weight in entries)
+        if math.isnan(total):
+            raise GenerationError(
+                "the probabilities are not known: the model's scores of some tokens that the "
+                "format does not allow are NaN"
+            )
         if not total > 0:
             raise GenerationError(
                 "no output has any probability left: under this model and these settings all of "
@@ -191,8 +198,11 @@ class Distribution(Generic[T]):
 
     @property
     def removed_mass(self) -> float:
-        """Probability that the free model's text is none of the outputs, in [0, 1]."""
-        return max(0.0, 1.0 - sum(self._free(o) for o in self.outcomes))
+        """Probability that the free model's text is none of the outputs, in [0, 1].
+
+        NaN where the model's scores outside the format are NaN.
+        """
+        return outside(sum(self._free(o) for o in self.outcomes))
 
     @property
     def divergence(self) -> float:

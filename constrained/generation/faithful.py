@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from constrained.chat import PromptIds
 from constrained.generation.answer import result_of
+from constrained.generation.outside import outside_of_log
 from constrained.generation.progress import run_rows
 from constrained.generation.result import FinishReason
 from constrained.generation.row import Row
@@ -106,7 +107,7 @@ class FaithfulRow(Row):
         if token in self.vocabulary.end_ids:
             self.finish_reason = "stop"
         else:
-            removed = max(0.0, -float(np.expm1(min(inside, 0.0))))
+            removed = outside_of_log(inside)
             self._append(token, scores.logprob(token), removed)
 
     def _allowed(self, budget: int | None, width: int) -> NDArray[np.int32]:

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from constrained.generation.guide import Guide
+from constrained.generation.outside import outside_of_log
 from constrained.generation.sampling import Sampling
 
 __all__ = ["Choice", "Drawn", "HostScores", "Scores", "host_scores"]
@@ -86,7 +87,7 @@ class HostScores:
         at = sampling.draw(probabilities, choice.generator)
         best = logits.max()
         inside = best + float(np.log(np.exp(logits - best).sum()))
-        removed = max(0.0, -float(np.expm1(min(inside - self.total, 0.0))))
+        removed = outside_of_log(inside - self.total)
         greedy = sampling.temperature == 0
         local = float(logits[at]) - inside if greedy else float(np.log(probabilities[at]))
         token = int(allowed[at])

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from constrained.generation.distribution import Distribution, Outcome
 from constrained.generation.heads import SHARE_FROM
 from constrained.generation.model import LanguageModel
+from constrained.generation.outside import outside
 from constrained.generation.paths import Paths
 from constrained.generation.rows import ModelRows
 from constrained.generation.sampling import Sampling
@@ -244,16 +245,16 @@ def distribution_of(scores: Scores, sampling: Sampling) -> Distribution[Any]:
             if node.children:
                 end_free[place] = None
             continue
-        outside = np.exp(inside / (sampling.temperature or 1.0) - scores.totals[place][at])
+        shares = np.exp(inside / (sampling.temperature or 1.0) - scores.totals[place][at])
         drawn = sampling.probabilities(inside)
         ends = np.isin(node.allowed, ends_of)
-        removed[place] = max(0.0, 1.0 - float(outside.sum()))
-        for child, p, q in zip(node.children, drawn[~ends], outside[~ends], strict=True):
+        removed[place] = outside(float(shares.sum()))
+        for child, p, q in zip(node.children, drawn[~ends], shares[~ends], strict=True):
             local[child] = local[place] * float(p)
             free[child] = None if here is None else here * float(q)
         if node.ending and node.children:
             end_local[place] = float(drawn[ends].sum())
-            end_free[place] = float(outside[ends].sum())
+            end_free[place] = float(shares[ends].sum())
     outcomes = []
     for output in paths.outputs:
         said = [_product(free[end], end_free[end]) for end in output.ends]

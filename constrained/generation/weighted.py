@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from constrained.generation.distribution import Pmf, field_of
+from constrained.generation.outside import outside
 from constrained.generation.result import Result
 
 __all__ = ["SampledDistribution", "WeightedSample"]
@@ -73,7 +74,7 @@ class SampledDistribution:
 
         The mean of the weights, on which it stands, is unbiased.
         """
-        return max(0.0, 1.0 - float(np.exp(self.log_mass)))
+        return outside(float(np.exp(self.log_mass)))
 
     @cached_property
     def weighted(self) -> Pmf[Any]:

@@ -17,6 +17,7 @@ from constrained.arguments import text_argument
 from constrained.errors import MissingPackage, ModelError
 from constrained.models.quantization import quantization_config
 from constrained.models.smollm2 import NAME, Notify, smollm2_folder
+from constrained.packages import remedy
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ __all__ = [
 DEFAULT_MODEL = NAME
 UNLOADABLE = (OSError, ValueError, ImportError, KeyError, RuntimeError)
 """What transformers raises for models that it cannot read."""
-INSTALL = "pip install constrained-lm[hf]"
+INSTALL = remedy("hf")
 
 
 def silence(_message: str) -> None:
@@ -78,7 +79,7 @@ def load_model(
     require("transformers", "loading a model")
     name_or_path = model_name(name_or_path, "the model")
     if adapter is not None:
-        require("peft", "loading an adapter", install="pip install peft")
+        require("peft", "loading an adapter", install=remedy("adapters"))
         adapter = model_name(adapter, "adapter")
         adapter = existing_folder(adapter, "adapter_config.json", "an adapter folder")
     elif merge:

@@ -159,7 +159,7 @@ def test_the_slider_shows_what_the_statistics_compute(opened: Opener) -> None:
         passing = pass_probability(p, SCALE, mark)
         expected = {
             "pass": np.nanmean(passing),
-            "flip": flip_between_prompts(passing, replicates=2).value,
+            "flip": flip_between_prompts(passing).value,
             "again": np.nanmean(2 * passing * (1 - passing)),
             "straddle": straddle_rate(passing).value,
         }

@@ -264,7 +264,7 @@ def test_flip_rate_is_what_all_pairs_of_draws_do(p: np.ndarray, mark: int) -> No
             for y in range(size)
         ]
         rates.append(sum(flips) / math.comb(prompts, 2))
-    found = flip_between_prompts(passing, replicates=0).value
+    found = flip_between_prompts(passing).value
     assert found == pytest.approx(np.mean(rates), abs=1e-9)
 
 

@@ -22,10 +22,17 @@ from constrained.consistency.analysis import (
     grid_of_draws,
     grid_of_exact,
 )
-from constrained.consistency.analysis.marks import gate_risks, marks_shown
-from constrained.consistency.analysis.moves import over_move, over_room_pairs, room_pairs
+from constrained.consistency.analysis.marks import marks_shown
 from constrained.consistency.report.json import to_json
-from constrained.consistency.statistics import Estimate, exact_cells, unknown
+from constrained.consistency.statistics import (
+    Estimate,
+    exact_cells,
+    gate_risks,
+    over_move,
+    over_pairs,
+    pair_flips,
+    unknown,
+)
 from constrained.errors import RecordError
 from tests.oracle_data.statistics import A_SCORES, F_PROBABILITIES, G_SCORES, N_SCORES
 
@@ -201,7 +208,7 @@ def test_intervals_can_be_for_these_rooms_only() -> None:
 
 
 def test_with_two_rooms_the_interval_is_for_these_and_says_so() -> None:
-    found = over_room_pairs(np.array([[0.2, 0.2], [0.4, 0.4]]), level=0.95, most=1.0)
+    found = over_pairs(np.array([[0.2, 0.2], [0.4, 0.4]]), level=0.95, most=1.0)
     assert found.universe == "items like these, these prompts"
     assert found.reason == "only 2 rooms: the interval is for these"
 
@@ -564,19 +571,23 @@ def test_the_sentence_speaks_of_the_noun_and_rounds_for_people() -> None:
         found: Analysis = analyse_arrays(judged(0), range(11), **options)  # type: ignore[arg-type]
         return found.judges[0].summary.sentence
 
-    assert sentence() == "A teacher in another room would move a typical item by 1.2 points."
+    assert sentence() == (
+        "A teacher in another room would move a typical item by 1.2 points, of which 0.9 by the "
+        "draw alone."
+    )
     assert sentence(pass_mark=10, noun="essay").startswith(
-        "A teacher in another room would move a typical essay by 1.2 points; "
+        "A teacher in another room would move a typical essay by 1.2 points, of which 0.9 by the "
+        "draw alone; "
     )
 
 
 def test_room_pairs_average_to_the_flip_rate_of_the_item() -> None:
     passing = np.array([[0.1, 0.8, NAN], [0.5, NAN, NAN]])
-    found = room_pairs(passing)
+    found = pair_flips(passing)
     assert found[0, :2].tolist() == pytest.approx([0.1 * 0.2 + 0.9 * 0.8] * 2)
     assert np.isnan(found[0, 2])
     assert np.isnan(found[1]).all()
-    assert isinstance(over_room_pairs(found, level=0.95), Estimate)
+    assert isinstance(over_pairs(found, level=0.95), Estimate)
 
 
 def test_a_grid_of_draws_has_shares_where_there_are_draws() -> None:

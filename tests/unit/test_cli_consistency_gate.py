@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,6 +17,7 @@ import yaml
 
 from constrained.cli import run
 from constrained.cli.consistency.gating import gate
+from constrained.cli.consistency.verdict_command import NO_VERDICT
 from constrained.consistency.analysis import GATES, analyse, check
 from constrained.consistency.importing import import_scores, read_csv, read_inspect, read_lm_eval
 from constrained.consistency.plan import Plan
@@ -61,7 +64,7 @@ VERDICTS = [
     (["--max-sem", 4 * SEM, "--min-phi", 0.99], 1, "fail"),
     (["--max-sem", SEM, "--min-phi", 0.1], 2, "not enough data"),
     (["--max-sem", SEM, "--min-phi", 0.99], 1, "fail"),
-    (["--max-kappa-is-no-gate", 1], 2, None),
+    (["--max-kappa-is-no-gate", 1], 3, None),
     (["--min-kappa", 0.5], 2, "not enough data"),
     (["--max-gate-risk", 1, "--at", 0.0], 0, "pass"),
     (["--max-gate-risk", 0.1, "--at", 1.0], 1, "fail"),
@@ -125,12 +128,12 @@ def test_gates_in_json_and_junit(command, store, tmp_path):
 
 def test_gates_for_a_judge_that_is_not_there_are_refused(command, store):
     assert command("gate", store, "--max-sem", 9, "--judge", "modle") == (
-        2,
+        3,
         "",
         "error: at --judge: there is no judge 'modle' in this run (there are: model)\n",
     )
     assert command("gate", store, "--judge", "model") == (
-        2,
+        3,
         "",
         "error: at --judge: a judge is named, but no gate to hold it against (add one, for "
         "example --max-sem 0.5)\n",
@@ -155,24 +158,68 @@ def test_gates_given_here_replace_those_of_the_plan(command, tmp_path):
 
 def test_without_a_gate_nothing_passes(command, store):
     assert command("gate", store) == (
-        2,
+        3,
         "",
         "error: there is no gate to hold the run against (write gates: into the plan, or pass one, "
         "for example --max-sem 0.5)\n",
     )
     assert command("gate", store, "--max-sem", 9, "--at", 0.5) == (
-        2,
+        3,
         "",
         "error: at --at: a pass rate is given, but not how often it may be missed (add "
         "--max-gate-risk 0.05)\n",
     )
     code, _, err = command("gate", store, "--max-gate-risk", 0.1)
-    assert (code, "max_gate_risk needs a pass rate" in err) == (2, True)
+    assert (code, "max_gate_risk needs a pass rate" in err) == (3, True)
     assert command("gate", store, "--store", "x.db", "--max-sem", 9) == (
-        2,
+        3,
         "",
         "error: --store says where the run of a plan is (name one of them only)\n",
     )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["none.db", "--max-sem", 1],
+        ["none.db", "--no-such-option"],
+        ["STORE", "--max-sem", "much"],
+        ["STORE", "--max-flip-rate", 5],
+        ["STORE", "--max-sem", 1, "--judge", "nobody"],
+        ["STORE", "--max-sem", 1, "--where", "planet=mars"],
+        ["STORE", "--max-sem", 9, "--junit", "/dev/null/x.xml"],
+    ],
+)
+def test_what_keeps_a_gate_from_a_verdict_has_a_code_of_its_own(command, store, arguments):
+    said = [store if one == "STORE" else one for one in arguments]
+    code, out, err = command("gate", *said)
+    assert (code, out) == (NO_VERDICT, "")
+    assert err
+
+
+def test_a_fault_of_a_gate_is_no_verdict_either(command, store, monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a fault")
+
+    monkeypatch.setattr(sys.modules[gate.__module__], "held", broken)
+    code, _, err = command("gate", store, "--max-sem", 9)
+    assert (code, "ZeroDivisionError: a fault" in err) == (NO_VERDICT, True)
+
+
+def test_a_missing_package_is_no_verdict(command, store, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    code, _, err = command("gate", store, "--max-sem", 9)
+    assert (code, "needs the package scipy" in err) == (NO_VERDICT, True)
+
+
+def test_who_stops_reading_a_gate_page_does_not_change_the_verdict(store):
+    code = "from constrained.cli import main; main()"
+    call = [sys.executable, "-c", code, "consistency", "gate", str(store), "--max-sem", "9"]
+    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait() == 0
 
 
 def test_a_run_that_is_not_complete_cannot_pass(command, tmp_path):
@@ -205,11 +252,11 @@ def test_the_gates_of_a_plan_are_those_its_file_has_now(command, tmp_path):
     file.write_text(yaml.safe_dump(said))
     planted(tmp_path / "essays.db", gates={"max_sem": 0.1})
     assert command("gate", tmp_path / "essays.db")[0] == 1
-    assert command("gate", file)[0] == 2
+    assert command("gate", file)[0] == 3
     file.write_text(yaml.safe_dump({**said, "gates": {"max_sem": 9}}))
     assert command("gate", file)[0] == 0
     (tmp_path / "essays.db").rename(tmp_path / "moved.db")
-    assert command("gate", file)[0] == 2
+    assert command("gate", file)[0] == 3
     assert command("gate", file, "--store", tmp_path / "moved.db")[0] == 0
 
 

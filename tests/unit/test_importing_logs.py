@@ -88,7 +88,9 @@ def test_inspect_logs_packed_without_zstandard_are_read_too(tmp_path, monkeypatc
     expected = [r.key for r in read_inspect(INSPECT[0]).records]
     monkeypatch.setattr("constrained.models.loading.find_spec", lambda _: None)
     assert [r.key for r in read_inspect(copy).records] == expected
-    with pytest.raises(MissingPackage, match=r"pip install constrained-lm\[parquet\]"):
+    with pytest.raises(
+        MissingPackage, match="pip install pyarrow pandas; in a clone: scripts/install parquet"
+    ):
         read_inspect(INSPECT[0])
 
 

@@ -147,10 +147,11 @@ def test_a_missing_package_is_named_with_the_command_that_installs_it(monkeypatc
     with pytest.raises(MissingPackage) as caught:
         load_model("anything", adapter="lora")
     assert str(caught.value) == (
-        "loading an adapter needs the package peft (run: pip install peft)"
+        "loading an adapter needs the package peft (run: pip install peft; in a clone: "
+        "scripts/install adapters)"
     )
     monkeypatch.setattr(loading, "find_spec", lambda _name: None)
-    with pytest.raises(ImportError, match=r"needs the package torch \(run: pip install constr"):
+    with pytest.raises(ImportError, match=r"needs the package torch \(run: pip install torch tr"):
         load_model("anything")
 
 

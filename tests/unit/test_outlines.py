@@ -416,7 +416,7 @@ def test_without_outlines_the_message_says_what_to_install(monkeypatch: pytest.M
         from_outlines(int)
     assert str(error.value) == (
         "reading output types of Outlines needs the package outlines "
-        "(run: pip install constrained-lm[outlines])"
+        "(run: pip install 'outlines>=1.3,<1.4'; in a clone: scripts/install outlines)"
     )
 
 

@@ -358,8 +358,8 @@ def test_without_pyyaml_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(MissingPackage) as caught:
         parse_plan(GOOD)
     assert str(caught.value) == (
-        "reading a plan from YAML needs the package pyyaml (run: pip install "
-        "constrained-lm[consistency])"
+        "reading a plan from YAML needs the package pyyaml (run: pip install scipy pyyaml jinja2; "
+        "in a clone: scripts/install consistency)"
     )
 
 

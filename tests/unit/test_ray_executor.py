@@ -228,7 +228,7 @@ def test_a_worker_with_another_version_of_the_library_is_refused(
     monkeypatch.setattr("constrained.adapters.ray._version", lambda: "9.9")
     with pytest.raises(MissingPackage) as caught:
         run(plan, tmp_path / "many.db", executor=executor)
-    assert caught.value.install == "pip install constrained-lm==9.9"
+    assert caught.value.install == "scripts/install in a clone of version 9.9"
     assert str(caught.value).startswith(f"a worker on {platform.node()}, which has version ")
 
 
@@ -299,5 +299,6 @@ def test_without_ray_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(MissingPackage) as caught:
         RayExecutor(grid_plan(1, 1))
     assert str(caught.value) == (
-        "scoring on several machines needs the package ray (run: pip install constrained-lm[ray])"
+        "scoring on several machines needs the package ray (run: pip install ray; in a clone: "
+        "scripts/install ray)"
     )

@@ -295,7 +295,8 @@ def test_without_jinja2_the_error_says_what_to_install(monkeypatch: pytest.Monke
         to_html(sample())
     html_module._environment.cache_clear()
     assert str(caught.value) == (
-        "an HTML report needs the package jinja2 (run: pip install 'constrained-lm[consistency]')"
+        "an HTML report needs the package jinja2 (run: pip install scipy pyyaml jinja2; in a "
+        "clone: scripts/install consistency)"
     )
 
 

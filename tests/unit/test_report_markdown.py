@@ -38,7 +38,7 @@ START = """\
 | ? not enough data | max\\_flip\\_rate 0.01 | model | probability that another room crosses the pass \
 mark: 0.2222, between 0 and 1; the gate asks for at most 0.01 |
 
-**A teacher in another room would move a typical essay by 0.4 points; 22 % of essays cross the pass \
+**A teacher in another room would move a typical essay by 0.4 points, none of it by the draw alone; 22 % of essays cross the pass \
 mark of 1.**
 """  # noqa: E501
 

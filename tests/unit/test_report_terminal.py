@@ -56,8 +56,8 @@ def test_the_head_says_verdict_title_and_sentence() -> None:
         "· No gates were set  Three essays",
         "  3 items \N{MULTIPLICATION SIGN} 2 prompts",
         "",
-        "A teacher in another room would move a typical essay by 0.3 points; 17 % of",
-        "essays cross the pass mark of 1.",
+        "A teacher in another room would move a typical essay by 0.3 points, of which 0.2",
+        "by the draw alone; 17 % of essays cross the pass mark of 1.",
     ]
 
 

@@ -80,6 +80,7 @@ from constrained.consistency.statistics import (
 )
 from constrained.consistency.statistics.bootstrap import percentile
 from constrained.errors import MissingPackage, RecordError
+from constrained.packages import remedy
 from tests.oracle_data.statistics import E_SCORES, G_SCORES, N_SCORES
 
 NAN = math.nan
@@ -630,8 +631,8 @@ def test_sampled_flip_rate_within_a_prompt_is_unbiased() -> None:
     rng = np.random.default_rng(0)
     draws = (rng.random((4000, 2, 3)) < 0.3).astype(float)
     share, n = sampled_pass_probability(draws, 1.0)
-    assert flip_within_prompt(share, n, replicates=0).value == pytest.approx(0.42, abs=0.015)
-    assert flip_within_prompt(share, replicates=0).value < 0.35  # what no correction would give
+    assert flip_within_prompt(share, n).value == pytest.approx(0.42, abs=0.015)
+    assert flip_within_prompt(share).value < 0.35  # what no correction would give
 
 
 def test_any_flip_grows_with_draws_and_the_flip_rate_does_not() -> None:
@@ -843,7 +844,7 @@ def test_without_scipy_an_interval_names_the_package_and_how_to_get_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "scipy", None)
-    message = "an interval needs the package scipy (run: pip install 'constrained-lm[consistency]')"
+    message = f"an interval needs the package scipy (run: {remedy('consistency')})"
     with pytest.raises(MissingPackage, match=f"^{re.escape(message)}$"):
         item_mean([1.0, 2.0])
 
@@ -866,6 +867,6 @@ def test_a_million_cells_take_seconds() -> None:
     item_spread(y)
     alpha(np.round(y), replicates=0)
     poisson_binomial(rng.random(100_000))
-    flip_between_prompts(np.clip(np.abs(y), 0, 1), replicates=200)
+    flip_between_prompts(np.clip(np.abs(y), 0, 1))
     assert time.process_time() - start < 20
     assert table["item"].raw == pytest.approx(1.0, abs=0.15)

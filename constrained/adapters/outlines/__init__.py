@@ -18,11 +18,12 @@ from typing import Any
 
 from constrained.errors import MissingPackage
 from constrained.generation import LogitsMask
+from constrained.packages import remedy
 from constrained.spec import Spec
 
 __all__ = ["from_outlines", "outlines_processor"]
 
-INSTALL = "pip install constrained-lm[outlines]"
+INSTALL = remedy("outlines")
 
 
 def from_outlines(output_type: Any) -> Spec[Any]:

@@ -11,6 +11,7 @@ from constrained.cli.consistency.merging import merge
 from constrained.cli.consistency.reporting import report
 from constrained.cli.consistency.running import run
 from constrained.cli.consistency.starting import init
+from constrained.cli.consistency.verdict_command import VerdictCommand
 
 __all__ = ["app", "compare", "gate", "import_", "init", "merge", "report", "run"]
 
@@ -28,6 +29,6 @@ app.command("init")(init)
 app.command("run")(run)
 app.command("report")(report)
 app.command("compare")(compare)
-app.command("gate")(gate)
+app.command("gate", cls=VerdictCommand)(gate)
 app.command("import")(import_)
 app.command("merge")(merge)

@@ -13,6 +13,7 @@ from constrained.cli import screen
 from constrained.cli.consistency import options as o
 from constrained.cli.consistency.places import Run, command, find_run, save
 from constrained.cli.consistency.reporting import save_html
+from constrained.cli.consistency.verdict_command import show_page
 from constrained.errors import InvalidSpec
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def gate(
     constrained consistency gate essays.db --max-gate-risk 0.05 --at 0.8
     ```
 
-    Exit codes: 0 pass, 1 fail, 2 not enough data (also: bad input; stderr says which).
+    Exit codes: 0 pass, 1 fail, 2 not enough data, 3 no verdict: bad input, or a missing package.
     """
     given = {
         "max_sem": max_sem,
@@ -140,7 +141,7 @@ def gate(
     if json is None or str(json) != "-":
         from constrained.cli.consistency.pages import gate_page
 
-        screen.show(gate_page(report, analysis))
+        show_page(gate_page(report, analysis))
     raise typer.Exit(report.exit_code)
 
 

@@ -78,9 +78,12 @@ def run(
     constrained consistency run essays.yaml --shard 1/4
     ```
 
+    What the report will need has to be installed too: nothing is scored before that is known.
+
     Exit codes: 0 all cells are stored, 1 every cell failed, 2 bad input, 130 interrupted.
     """
     from constrained.consistency.plan import read_plan
+    from constrained.consistency.report.needs import check_needs
 
     if measure and not dry_run:
         raise InvalidSpec("--measure goes with --dry-run", hint="add --dry-run")
@@ -106,6 +109,7 @@ def run(
     more = [str(word) for pair in (("--reuse", one) for one in reuse or ()) for word in pair]
     more += ["--shard", shard] if shard is not None else []
     again = command("run", plan, *words, *more)
+    check_needs()  # before anything is paid for
     prepare_folder(place)
     summary = score(asked, place, part, executor, reuse or [], command("run", plan, *words), again)
     tell(summary, str(plan), part, again, json=json)

@@ -13,13 +13,10 @@ from constrained.consistency.analysis.gates import GateLike, GateReport, as_gate
 from constrained.consistency.analysis.grid import AXES, Grid, grid_of_draws, grid_of_exact
 from constrained.consistency.analysis.judges import Settings, components_over, judge_of
 from constrained.consistency.analysis.results import Analysis, Methods
-from constrained.consistency.statistics.estimate import Array
+from constrained.consistency.statistics.estimate import SMALLEST, Array, as_scores
 from constrained.errors import RecordError
 
 __all__ = ["NOTES", "analyse_arrays", "analyse_draws", "analyse_grid"]
-
-LARGEST = 1e60
-"""The fourth power of a score is a double."""
 
 NOTES = (
     "Rooms are compared by the distributions of their cells; exact cells add no sampling error.",
@@ -48,8 +45,9 @@ def analyse_arrays(
 
     >>> found = analyse_arrays([[[1, 0], [0.5, 0.5]], [[0, 1], [0, 1]], [[0, 1], [0, 1]]],
     ...                        [0, 1], pass_mark=1, noun="essay")
-    >>> print(found.judges[0].summary.sentence.replace("; ", ";\n"))
-    A teacher in another room would move a typical essay by 0.2 points;
+    >>> print(found.judges[0].summary.sentence.replace(", ", ",\n").replace("; ", ";\n"))
+    A teacher in another room would move a typical essay by 0.2 points,
+    of which 0.08 by the draw alone;
     17 % of essays cross the pass mark of 1.
     """
     grid = grid_of_exact(probabilities, scores, facets, levels=levels, removed_mass=removed_mass)
@@ -97,19 +95,21 @@ def analyse_grid(
     """
     chosen = settings or Settings()
     items = grid.levels["item"]
-    truth = np.full(len(items), np.nan) if gold is None else np.asarray(gold, dtype=np.float64)
+    truth = np.full(len(items), np.nan) if gold is None else as_scores(gold)
     if truth.shape != (len(items),):
         raise RecordError(
             f"gold scores of shape {truth.shape} do not fit {len(items)} items (NaN: no gold score)"
         )
-    largest = max(map(abs, grid.scale))
-    if largest > LARGEST:
+    gaps = np.diff(as_scores(grid.scale))  # what is too large is refused
+    if gaps.size and gaps.min() < SMALLEST:
         raise RecordError(
-            f"a score of {largest:g} is too large to calculate with (at most {LARGEST:g}; is it "
-            "one? a scale on import leaves others out)"
+            f"scores {gaps.min():g} apart are too close to calculate with (at least {SMALLEST:g}; "
+            "give them in a larger unit)"
         )
     wanted = as_gates(gates)
     parts = list(grid.judges())
+    if not parts:
+        raise RecordError("there is no cell to analyse (give at least one item and one prompt)")
     several = len({temperature for _, temperature, _ in parts}) > 1
     judges = tuple(
         judge_of(
@@ -119,6 +119,7 @@ def analyse_grid(
             truth,
             f"{variant}, T={temperature}" if several else variant,
             chosen,
+            alone=len(parts) == 1,
         )
         for variant, temperature, part in parts
     )

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from constrained.consistency.analysis.moves import moves, room_pairs
 from constrained.consistency.analysis.results import Analysis, Judge, Room
 from constrained.consistency.analysis.stored import analyse
 from constrained.consistency.statistics import (
@@ -19,11 +18,13 @@ from constrained.consistency.statistics import (
     ResampledComponents,
     changed_verdicts,
     component_difference,
+    item_flips,
+    moves,
     paired_difference,
     pass_probability,
     unknown,
 )
-from constrained.consistency.statistics.estimate import Array
+from constrained.consistency.statistics.estimate import Array, item_means
 from constrained.consistency.store import Store
 from constrained.errors import RecordError
 
@@ -206,7 +207,7 @@ class _Side:
 
     def moves(self) -> Array:
         """Each item's mean move to another room, one draw each."""
-        return _rows(moves(self.probabilities, self.scale, self.cells.draws).between)
+        return item_means(moves(self.probabilities, self.scale, self.cells.draws).between)
 
 
 def _side(run: Analysis, judge: Judge, items: Sequence[str], rooms: Sequence[Room]) -> _Side:
@@ -224,13 +225,6 @@ def _side(run: Analysis, judge: Judge, items: Sequence[str], rooms: Sequence[Roo
 
     cells = Cells(gathered("mean"), gathered("sd") ** 2, gathered("error"), gathered("draws"))
     return _Side(cells, gathered("probabilities"), np.array(run.scale))
-
-
-def _rows(values: Array) -> Array:
-    seen = ~np.isnan(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means: Array = np.where(seen, values, 0.0).sum(axis=1) / seen.sum(axis=1)
-    return means
 
 
 def _judge_difference(
@@ -255,22 +249,30 @@ def _judge_difference(
     before, after = (np.where(both, side.cells.mean, np.nan) for side in (x, y))
     replicates = min(replicates, max(100, BUDGET // max(both.size, 1)))
 
-    def resampled(statistic: Any) -> Estimate:
+    longest = max(*a.scale, *b.scale) - min(*a.scale, *b.scale)
+
+    def in_points(was: Array, now: Array) -> Estimate:
+        return paired_difference(was, now, level=level).truncated(-longest, longest)
+
+    def resampled(statistic: Any, most: float) -> Estimate:
         if min(both.any(axis=1).sum(), both.any(axis=0).sum()) < 2:
             return unknown("fewer than 2 items or 2 rooms in both runs")
-        return component_difference(
+        found = component_difference(
             x.cells, y.cells, statistic, replicates=replicates, seed=seed, level=level
         )
+        return found.truncated(-most, most)
 
     flip, chance = unknown("no pass mark"), 1.0
     verdicts: tuple[ChangedVerdict, ...] = ()
     if mark is not None:
-        flip = paired_difference(
-            _rows(room_pairs(x.passing(mark))), _rows(room_pairs(y.passing(mark))), level=level
-        )
+        flips = (item_flips(side.passing(mark)) for side in (x, y))
+        flip = paired_difference(*flips, level=level).truncated(-1.0, 1.0)
         changed = changed_verdicts(before, after, mark)
         sides = np.sort(np.concatenate([changed.now_pass, changed.now_fail]))
-        verdicts, chance = _verdicts(items, sides, _rows(before), _rows(after)), changed.chance
+        verdicts, chance = (
+            _verdicts(items, sides, item_means(before), item_means(after)),
+            changed.chance,
+        )
     effects = ("item", "prompt", "interaction", "draw")
     names = ("item", "room", "item x room", "draw")
     return JudgeDifference(
@@ -278,20 +280,19 @@ def _judge_difference(
         second.name,
         int(both.any(axis=1).sum()),
         rooms,
-        paired_difference(before, after, level=level),
-        paired_difference(x.moves(), y.moves(), level=level),
+        in_points(before, after),
+        in_points(x.moves(), y.moves()),
         flip,
-        _gold_error(a, b, items, _rows(before), _rows(after), level),
+        _gold_error(a, b, items, item_means(before), item_means(after), level).truncated(
+            -longest, longest
+        ),
         tuple(
-            (name, resampled(lambda c, effect=effect: getattr(c, effect)))
+            (name, resampled(lambda c, effect=effect: getattr(c, effect), longest**2 / 4.0))
             for name, effect in zip(names, effects, strict=True)
         ),
-        resampled(lambda c: c.phi(1, 1)),
-        resampled(_sem),
-        tuple(
-            (room, paired_difference(before[:, i], after[:, i], level=level))
-            for i, room in enumerate(rooms)
-        ),
+        resampled(lambda c: c.phi(1, 1), 1.0),
+        resampled(_sem, longest / 2.0),
+        tuple((room, in_points(before[:, i], after[:, i])) for i, room in enumerate(rooms)),
         verdicts,
         chance,
     )

@@ -14,7 +14,7 @@ from constrained.consistency.bounds import check_bound
 from constrained.consistency.statistics import (
     Estimate,
     Verdict,
-    item_mean,
+    mean_gate_risk,
     unknown,
     verdict,
 )
@@ -117,18 +117,10 @@ def _exactly(value: float, missing: str) -> Estimate:
 
 def _gate_risk(judge: Judge, analysis: Analysis, gate: Gate) -> Estimate:
     """The exact risk of every room at the pass mark; its mean over rooms like these."""
-    from constrained.consistency.analysis.marks import gate_risks
-
     if analysis.pass_mark is None:
         return unknown("no pass mark")
     passing = np.concatenate([h.passing for h in judge.heat_maps], axis=1)
-    risks = gate_risks(passing, np.array([gate.at or 0.0]))[:, 0]
-    risks = risks[~np.isnan(risks)]
-    if not risks.size:
-        return unknown("no item has a pass probability")
-    found = item_mean(risks).truncated(0.0, 1.0)
-    reason = "" if found.bounded else "no interval: only 1 room"
-    return replace(found, universe="these items, prompts like these", reason=reason)
+    return mean_gate_risk(passing, gate.at or 0.0, level=analysis.methods.level)
 
 
 def _kappa(judge: Judge, analysis: Analysis, gate: Gate) -> Estimate:  # noqa: ARG001

@@ -11,14 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from constrained.consistency.analysis.grid import AXES, KINDS, MISSING, ROOM_AXES, Grid
-from constrained.consistency.analysis.marks import flip_again, flip_rate, pass_marks
-from constrained.consistency.analysis.moves import (
-    Moves,
-    effective_draws,
-    moves,
-    over_cells,
-    over_move,
-    room_pairs,
+from constrained.consistency.analysis.headline import headline
+from constrained.consistency.analysis.marks import (
+    NO_DRAWS,
+    NO_PAIR,
+    flip_again,
+    flip_rate,
+    pass_marks,
 )
 from constrained.consistency.analysis.pairs import pairwise
 from constrained.consistency.analysis.results import (
@@ -39,18 +38,28 @@ from constrained.consistency.analysis.study import study
 from constrained.consistency.statistics import (
     DRAW,
     Cells,
+    DependabilityEstimates,
     Estimate,
+    Moves,
     VarianceComponents,
     dependability_estimates,
     draw_index_share,
+    effective_draws,
     exact_alpha,
+    item_spread,
+    moves,
+    over_cells,
+    over_move,
+    pair_flips,
     pass_probability,
+    possible_sem,
     unknown,
     variance_components,
 )
 from constrained.consistency.statistics.estimate import Array
 from constrained.errors import RecordError
 
+Dependabilities: TypeAlias = tuple[DependabilityEstimates, DependabilityEstimates]
 Places: TypeAlias = npt.NDArray[np.intp]
 
 __all__ = ["Settings", "components_over", "judge_of"]
@@ -99,11 +108,19 @@ class Settings:
 
 
 def judge_of(
-    variant: str, temperature: str, grid: Grid, gold: Array, name: str, settings: Settings
+    variant: str,
+    temperature: str,
+    grid: Grid,
+    gold: Array,
+    name: str,
+    settings: Settings,
+    *,
+    alone: bool = True,
 ) -> Judge:
     """Everything about one judge; `grid` has one variant and one temperature.
 
-    `gold` is (items,), NaN where there is none.
+    `gold` is (items,), NaN where there is none. A judge that is not `alone` is named in its
+    sentence.
     """
     rooms, used = _rooms(grid)
     scale = np.array(grid.scale)
@@ -120,15 +137,25 @@ def judge_of(
     # With holes, more than two facets are Method I; rooms as one facet are fitted (Method III).
     of_rooms = components
     if len(components.facets) > 2 and not components.balanced:
-        of_rooms = variance_components(cells, level=level)
-    agreement = _agreement(of_rooms, probabilities, scale, settings)
+        of_rooms = variance_components(cells, level=level, scale=_ends(grid))
+    dependabilities = _dependability(of_rooms, settings)
+    agreement = _agreement(dependabilities, probabilities, scale, settings)
+    summary = _summary(moved, cells, passing, draws, scale, dependabilities, settings)
+    sentence = headline(
+        summary,
+        items=int((~np.isnan(moved.between)).any(axis=1).sum()),
+        scores=scale.size,
+        pass_mark=mark,
+        noun=settings.noun,
+        judge="" if alone else name,
+    )
     exact = bool(np.isinf(cells.draws[cells.present]).all()) and bool(cells.present.any())
     return Judge(
         name=name,
         variant=variant,
         temperature=float(temperature),
         rooms=rooms,
-        summary=_summary(moved, cells, passing, draws, scale, agreement, settings),
+        summary=replace(summary, sentence=sentence),
         components=components,
         agreement=agreement,
         heat_maps=_heat_maps(grid, used, mark),
@@ -137,7 +164,7 @@ def judge_of(
             rooms,
             cells.mean,
             moved.between,
-            room_pairs(passing),
+            pair_flips(passing),
             gold,
             settings.flakiest,
         ),
@@ -160,6 +187,7 @@ def judge_of(
             target=settings.target,
             seconds=_mean(grid.seconds),
             level=level,
+            most=float(scale[-1] - scale[0]) / 2.0,
         ),
         gold=gold_agreement(
             cells.mean,
@@ -170,7 +198,7 @@ def judge_of(
             seed=settings.seed,
             level=level,
         ),
-        pairwise=pairwise(grid),
+        pairwise=pairwise(grid, level),
         quality=_quality(grid, rooms, used, mark),
     )
 
@@ -180,8 +208,16 @@ def components_over(grid: Grid, axes: tuple[str, ...], level: float) -> Variance
     kept = [name for name in axes if name in ("item", "prompt") or grid.shape[AXES.index(name)] > 1]
     shape = tuple(grid.shape[AXES.index(name)] for name in kept)
     return variance_components(
-        Cells(*(a.reshape(shape) for a in _arrays(grid.cells))), kept, level=level
+        Cells(*(a.reshape(shape) for a in _arrays(grid.cells))),
+        kept,
+        level=level,
+        scale=_ends(grid),
     )
+
+
+def _ends(grid: Grid) -> tuple[float, float]:
+    """The lowest and the highest score."""
+    return grid.scale[0], grid.scale[-1]
 
 
 def _arrays(cells: Cells) -> tuple[Array, Array, Array, Array]:
@@ -209,18 +245,17 @@ def _summary(
     passing: Array,
     draws: Array,
     scale: Array,
-    agreement: Agreement,
+    found: Dependabilities,
     settings: Settings,
 ) -> Summary:
     level, fixed, mark = settings.level, settings.fixed_rooms, settings.pass_mark
     most = float(scale[-1] - scale[0])
-    sem = unknown("") if fixed else agreement.sem
-    sem_expected = unknown("") if fixed else agreement.sem_expected
-    move = over_move(moved.between, sem, level=level, most=most)
-    again = over_cells(
-        moved.within, "no cell has two draws", level=level, most=most, fixed_rooms=fixed
-    )
-    expected = over_move(_expected_moves(cells.mean), sem_expected, level=level, most=most)
+    # Before they are kept to the scale: a move ends elsewhere than they do.
+    sem, sem_expected = (unknown("") if fixed else one.sem for one in found)
+    move = over_move(moved.between, sem, NO_PAIR, level=level, most=most)
+    again = over_cells(moved.within, NO_DRAWS, level=level, most=most, these_prompts=fixed)
+    apart = item_spread(cells.mean).move[:, None]
+    expected = over_move(apart, sem_expected, NO_PAIR, level=level, most=most)
     if expected.known and bool((cells.present & (cells.error != 0)).any()):
         note = "the means of a few draws differ by chance too, so this is too high"
         expected = replace(expected, reason="; ".join(filter(None, [expected.reason, note])))
@@ -228,53 +263,11 @@ def _summary(
     if mark is not None:
         flip = flip_rate(passing, level=level, fixed_rooms=fixed)
         flip_same = flip_again(passing, draws, level=level, fixed_rooms=fixed)
-    sentence = _sentence(move, flip, mark, settings.noun)
-    return Summary(sentence, move, again, expected, flip, flip_same)
+    return Summary("", move, again, expected, flip, flip_same)
 
 
-def _expected_moves(mean: Array) -> Array:
-    """Mean absolute difference to the item's other rooms; (items, rooms), NaN where unknown.
-
-    Sorted along the rooms, so that m rooms cost m log m: below rank r lie r smaller values.
-    """
-    seen = ~np.isnan(mean)
-    m = seen.sum(axis=1, keepdims=True).astype(np.float64)
-    order = np.argsort(mean, axis=1, kind="stable")  # NaN comes last
-    ranked = np.where(np.isnan(mean), 0.0, mean)
-    ranked = np.take_along_axis(ranked, order, axis=1)
-    rank = np.arange(mean.shape[1], dtype=np.float64)[None, :]
-    below = np.cumsum(ranked, axis=1) - ranked
-    above = ranked.sum(axis=1, keepdims=True) - ranked - below
-    with np.errstate(invalid="ignore", divide="ignore"):
-        away = (ranked * rank - below + above - ranked * (m - 1.0 - rank)) / (m - 1.0)
-    result = np.full(mean.shape, np.nan)
-    np.put_along_axis(result, order, np.where((rank < m) & (m > 1), away, np.nan), axis=1)
-    return np.where(np.isnan(result), result, np.maximum(result, 0.0))
-
-
-def _sentence(move: Estimate, flip: Estimate, mark: float | None, noun: str) -> str:
-    if not move.known:
-        return f"Too little data to say what another room would do: {move.reason}."
-    points = _points(move.value)
-    unit = "point" if points == "1" else "points"
-    text = f"A teacher in another room would move a typical {noun} by {points} {unit}"
-    if flip.known and mark is not None:
-        text += f"; {_percent(flip.value)} of {noun}s cross the pass mark of {mark:g}"
-    return text + "."
-
-
-def _points(value: float) -> str:
-    """One digit after the point, or the first one that says something."""
-    return f"{value:.1f}" if value >= 0.095 or value == 0.0 else f"{value:.1g}"
-
-
-def _percent(rate: float) -> str:
-    return f"{100 * rate:.0f} %" if rate >= 0.0095 or rate == 0 else f"{100 * rate:.1g} %"
-
-
-def _agreement(
-    components: VarianceComponents, probabilities: Array, scale: Array, settings: Settings
-) -> Agreement:
+def _dependability(components: VarianceComponents, settings: Settings) -> Dependabilities:
+    """Of one draw in one room, and of one room's expected score (endless draws)."""
     one = {name: 1.0 for name in components.facets if name != "item"}
     drawn, expected = (
         dependability_estimates(
@@ -282,14 +275,23 @@ def _agreement(
         )
         for draws in (1.0, math.inf)
     )
+    return drawn, expected
+
+
+def _agreement(
+    found: Dependabilities, probabilities: Array, scale: Array, settings: Settings
+) -> Agreement:
+    drawn, expected = found
+    ends = (float(scale[0]), float(scale[-1]))
     replicates = bounded_replicates(settings.replicates, probabilities.shape[0])
     agreed = exact_alpha(
         probabilities, scale, replicates=replicates, seed=settings.seed, level=settings.level
     )
     phi, ranking, phi_expected = (  # with a negative item variance they are below 0
-        found.truncated(0.0, 1.0) for found in (drawn.phi, drawn.generalizability, expected.phi)
+        one.truncated(0.0, 1.0) for one in (drawn.phi, drawn.generalizability, expected.phi)
     )
-    return Agreement(drawn.sem, phi, ranking, expected.sem, phi_expected, agreed)
+    sem, sem_expected = (possible_sem(one.sem, ends) for one in found)
+    return Agreement(sem, phi, ranking, sem_expected, phi_expected, agreed)
 
 
 def _heat_maps(grid: Grid, used: Places, mark: float | None) -> tuple[HeatMap, ...]:

@@ -8,23 +8,27 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from constrained.consistency.analysis.moves import (
-    at_marks,
-    over_cells,
-    over_room_pairs,
-    room_pairs,
-    within_cells,
-)
 from constrained.consistency.analysis.results import PassMark
-from constrained.consistency.statistics import BOTH, Estimate, poisson_binomial, straddle_rate
+from constrained.consistency.statistics import (
+    BOTH,
+    Estimate,
+    GateCurves,
+    at_marks,
+    cell_flips,
+    over_cells,
+    over_pairs,
+    pair_flips,
+    straddle_rate,
+)
 from constrained.consistency.statistics.estimate import Array
 
 __all__ = [
     "MOST_MARKS",
+    "NO_DRAWS",
+    "NO_PAIR",
     "deciding",
     "flip_again",
     "flip_rate",
-    "gate_risks",
     "marks_shown",
     "pass_marks",
 ]
@@ -32,9 +36,10 @@ __all__ = [
 MOST_MARKS = 101
 """Marks that a report shows; a scale with more of them is thinned out."""
 
+NO_PAIR = "no item has two rooms"
+NO_DRAWS = "no cell has two draws"
+
 GATE_RATES = np.linspace(0.0, 1.0, 101)
-SAFE = 0.05
-"""The risk that a safe gate may have."""
 
 
 def marks_shown(scale: Array, pass_mark: float | None) -> npt.NDArray[np.intp]:
@@ -61,24 +66,6 @@ def deciding(marks: Sequence[PassMark], pass_mark: float) -> int | None:
     return next((place for place, m in enumerate(marks) if m.mark >= pass_mark), None)
 
 
-def gate_risks(passing: Array, rates: Array) -> Array:
-    """The probability that one more run in each room passes less often than each rate.
-
-    `passing` is (items, rooms), NaN where missing; the result (rooms, rates), NaN for a room
-    without items. Exact given these pass probabilities: the Poisson-binomial distribution.
-    """
-    result = np.full((passing.shape[1], rates.size), np.nan)
-    for room in range(passing.shape[1]):
-        p = passing[:, room]
-        p = p[~np.isnan(p)]
-        if p.size:
-            until = np.concatenate([[0.0], np.cumsum(poisson_binomial(p))])
-            # A pass rate equal to the gate is green, whatever rate * n looks like in binary.
-            needed = np.ceil(np.round(rates * p.size, 9)).astype(np.intp)
-            result[room] = np.clip(until[np.clip(needed, 0, p.size + 1)], 0.0, 1.0)
-    return result
-
-
 def pass_marks(
     probabilities: Array,
     scale: Array,
@@ -90,7 +77,7 @@ def pass_marks(
 ) -> tuple[PassMark, ...]:
     """Every mark that `marks_shown` names, from distributions (items, rooms, scores).
 
-    `draws` is what `moves.effective_draws` gives.
+    `draws` is what `statistics.effective_draws` gives.
     """
     shown = set(marks_shown(scale, pass_mark).tolist())
     marks = [
@@ -122,40 +109,34 @@ def _certain(mark: PassMark) -> PassMark:
 def _at_mark(
     mark: float, passing: Array, draws: Array, level: float, fixed_rooms: bool
 ) -> PassMark:
-    risks = gate_risks(passing, GATE_RATES)
+    curves = GateCurves.of(passing)
+    risks = curves.risks(GATE_RATES)
     risks = risks[~np.isnan(risks[:, 0])]
     if not risks.size:
         risks = np.full((1, GATE_RATES.size), np.nan)
-    risk = risks.mean(axis=0)
-    safe = GATE_RATES[risk <= SAFE]
     return PassMark(
         mark,
-        over_cells(passing, "no cell has data", level=level, most=1.0, fixed_rooms=fixed_rooms),
+        over_cells(passing, level=level, most=1.0, these_prompts=fixed_rooms),
         flip_rate(passing, level=level, fixed_rooms=fixed_rooms),
         flip_again(passing, draws, level=level, fixed_rooms=fixed_rooms),
         straddle_rate(passing),
         GATE_RATES,
-        risk,
+        risks.mean(axis=0),
         risks.min(axis=0),
         risks.max(axis=0),
-        float(safe.max()) if safe.size else float("nan"),
+        curves.safe(),
     )
 
 
 def flip_rate(passing: Array, *, level: float, fixed_rooms: bool = False) -> Estimate:
-    """The probability that two draws in two rooms flip, over items; see `over_room_pairs`."""
-    pairs = room_pairs(passing)
-    return over_room_pairs(pairs, level=level, most=1.0, fixed_rooms=fixed_rooms)
+    """`statistics.flip_between_prompts`, where a room is what a prompt is there."""
+    pairs = pair_flips(passing)
+    return over_pairs(pairs, NO_PAIR, level=level, most=1.0, these_prompts=fixed_rooms)
 
 
 def flip_again(
     passing: Array, draws: Array, *, level: float, fixed_rooms: bool = False
 ) -> Estimate:
-    """The probability that two draws in one room flip, over cells."""
-    return over_cells(
-        within_cells(passing, draws),
-        "no cell has two draws",
-        level=level,
-        most=1.0,
-        fixed_rooms=fixed_rooms,
-    )
+    """`statistics.flip_within_prompt`: two draws in one room."""
+    flips = cell_flips(passing, draws)
+    return over_cells(flips, NO_DRAWS, level=level, most=1.0, these_prompts=fixed_rooms)

@@ -19,7 +19,7 @@ from constrained.consistency.statistics import (
     to_pooled,
     unknown,
 )
-from constrained.consistency.statistics.estimate import Array
+from constrained.consistency.statistics.estimate import Array, item_means
 
 __all__ = ["bounded_replicates", "flakiest_items", "gold_agreement", "room_rows"]
 
@@ -46,6 +46,7 @@ def room_rows(
 ) -> tuple[RoomRow, ...]:
     """One row per room; arrays (items, rooms), `probabilities` (items, rooms, scores)."""
     severities = severity(mean, level=level)
+    low, high = float(scale[0]), float(scale[-1])
     distance = np.concatenate(
         [to_pooled(probabilities[rows], scale) for rows in _blocks(probabilities)]
     )
@@ -55,7 +56,7 @@ def room_rows(
     for at, room in enumerate(rooms):
         off, kappa = unknown(NO_GOLD), unknown(NO_GOLD)
         if known.any():
-            off = item_mean(mean[:, at] - gold, level=level)
+            off = bias(mean[:, at], gold, replicates=replicates, seed=seed, level=level)
             kappa = exact_quadratic_kappa(
                 probabilities[known, at],
                 scale,
@@ -68,9 +69,9 @@ def room_rows(
         rows.append(
             RoomRow(
                 room,
-                item_mean(mean[:, at], level=level),
-                severities[at],
-                item_mean(distance[:, at], level=level).truncated(),
+                item_mean(mean[:, at], level=level).truncated(low, high),
+                severities[at].truncated(low - high, high - low),
+                item_mean(distance[:, at], level=level).truncated(0.0, high - low),
                 _pass_rate(passing[:, at], level),
                 off,
                 kappa,
@@ -109,14 +110,14 @@ def flakiest_items(
 ) -> tuple[FlakyItem, ...]:
     """The items that another room moves most, most first; arrays (items, rooms), `gold` (items,).
 
-    `between` is that of `moves.Moves`, `flips` the flips at the pass mark (all NaN without one).
-    Items with fewer than two rooms are left out.
+    `between` is that of `statistics.Moves`, `flips` the flips at the pass mark (all NaN without
+    one). Items with fewer than two rooms are left out.
     """
     seen = ~np.isnan(between)
-    per_item = _row_means(between)
+    per_item = item_means(between)
     candidates = np.nonzero(seen.any(axis=1))[0]
     order = candidates[np.argsort(-per_item[candidates], kind="stable")][:count]
-    means, flip = _row_means(mean), _row_means(flips)
+    means, flip = item_means(mean), item_means(flips)
     found = []
     for row in order.tolist():
         low, high = int(np.nanargmin(mean[row])), int(np.nanargmax(mean[row]))
@@ -137,13 +138,6 @@ def flakiest_items(
     return tuple(found)
 
 
-def _row_means(values: Array) -> Array:
-    seen = ~np.isnan(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means: Array = np.where(seen, values, 0.0).sum(axis=1) / seen.sum(axis=1)
-    return means
-
-
 def gold_agreement(
     mean: Array,
     probabilities: Array,
@@ -155,7 +149,7 @@ def gold_agreement(
     level: float,
 ) -> Gold | None:
     """Agreement with gold of the average of all rooms and of one draw in one; None without gold."""
-    averages = _row_means(mean)
+    averages = item_means(mean)
     both = ~np.isnan(gold - averages)
     if not bool((~np.isnan(gold)).any()):
         return None

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from constrained.consistency.plan.yaml_text import YamlText
 from constrained.errors import MissingPackage, RecordError, SpecError
+from constrained.packages import remedy
 from constrained.models.loading import require
 
 __all__ = [
@@ -38,7 +39,7 @@ LARGEST = 2**30
 PER_VALUE = 100
 """Bytes that a value of a JSON text takes in memory, about: a list takes more, a number less."""
 
-INSTALL = "pip install constrained-lm[parquet]"
+INSTALL = remedy("parquet")
 
 
 @contextmanager

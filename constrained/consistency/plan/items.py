@@ -5,14 +5,21 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from pydantic import ValidationError
+
+from constrained.arguments import shown
+from constrained.consistency.plan.files import file_text
 from constrained.consistency.plan.parts import Gold, Item
+from constrained.consistency.plan.problems import first_problem, written_place
 from constrained.errors import MissingPackage, RecordError
+from constrained.packages import remedy
 
 __all__ = ["read_items"]
 
@@ -20,7 +27,7 @@ Row: TypeAlias = tuple[str, dict[str, Any]]
 """Where a row stands (file and line), and what it holds."""
 
 ID, GOLD = "id", "gold"
-INSTALL = "pip install constrained-lm[parquet]"
+INSTALL = remedy("parquet")
 
 
 def read_items(
@@ -80,7 +87,13 @@ def _item(where: str, row: Mapping[str, Any], id_field: str, gold_field: str | N
     used = {id_field, GOLD if gold_field is None else gold_field}
     gold = _gold(where, row.get(gold_field or GOLD))
     fields = {key: value for key, value in row.items() if key not in used}
-    return Item(id=str(name), fields=fields, gold=gold)
+    try:
+        return Item(id=str(name), fields=fields, gold=gold)
+    except ValidationError as error:
+        place, problem, _ = first_problem(error, Item)
+        raise RecordError(f"{where}: {written_place(place)}: {problem}") from error
+    except RecursionError as error:
+        raise RecordError(f"{where}: values are nested too deeply") from error
 
 
 def _gold(where: str, value: Any) -> Gold | None:
@@ -91,16 +104,16 @@ def _gold(where: str, value: Any) -> Gold | None:
             first, second = map(float, value)
             return first, second
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not math.isfinite(number):
-        raise RecordError(f"{where}: the gold score {value!r} is no number")
+        raise RecordError(f"{where}: the gold score {shown(value, 200)} is no number")
     return number
 
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        return file_text(path)
     except OSError as error:
         raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from error
     except UnicodeDecodeError as error:
@@ -113,6 +126,10 @@ def _json_value(text: str, path: Path, first_line: int = 1) -> Any:
     except json.JSONDecodeError as error:
         line = first_line + error.lineno - 1
         raise RecordError(f"{path}:{line}:{error.colno}: not JSON: {error.msg}") from error
+    except ValueError as error:  # a number of more digits than Python reads
+        raise RecordError(f"{path}:{first_line}: cannot be read: {error}") from error
+    except RecursionError as error:
+        raise RecordError(f"{path}:{first_line}: values are nested too deeply") from error
 
 
 def _json_lines(path: Path) -> Iterator[Row]:
@@ -141,7 +158,7 @@ def _separated(separator: str) -> Callable[[Path], Iterator[Row]]:
         lines = csv.reader(StringIO(_text(path), newline=""), delimiter=separator, strict=True)
         try:
             header = next(lines, [])
-            twice = [name for name in header if header.count(name) > 1]
+            twice = [name for name, times in Counter(header).items() if times > 1]
             if twice:
                 raise RecordError(f"{path}:1: the column {twice[0]!r} appears twice")
             for cells in lines:
@@ -167,7 +184,7 @@ def _parquet(path: Path) -> Iterator[Row]:
         raise MissingPackage("pyarrow", "reading Parquet files", install=INSTALL) from None
     try:
         rows = parquet.read_table(path).to_pylist()
-    except (OSError, arrow.ArrowException) as error:
+    except (OSError, ValueError, OverflowError, arrow.ArrowException) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise RecordError(f"{path}: cannot be read as Parquet ({reason})") from error
     for number, row in enumerate(rows, start=1):

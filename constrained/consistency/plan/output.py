@@ -12,11 +12,15 @@ from typing import Any
 from pydantic import Field, TypeAdapter, field_validator, model_validator
 
 from constrained import spec as specs
+from constrained.arguments import shown
 from constrained.consistency.plan.part import Part, json_value
 from constrained.errors import InvalidSpec
 from constrained.spec.spec import Spec
 
 __all__ = ["OutputFormat", "range_parts"]
+
+LONGEST_NUMBER = 400
+"""Digits of a number in a range: more than any double has."""
 
 NUMERAL = r"[+-]?[0-9]+(?:\.[0-9]+)?"
 RANGE = re.compile(rf"\s*({NUMERAL})?\s*\.\.\s*({NUMERAL})?\s*(?:step\s*({NUMERAL}))?\s*")
@@ -60,10 +64,12 @@ class OutputFormat(Part):
         elif isinstance(said, range | list | tuple):
             said = _from_python(said)
         if not isinstance(said, Mapping):
-            raise InvalidSpec(f"{said!r} is no output format", hint=HINT)
+            raise InvalidSpec(f"{shown(said, 200)} is no output format", hint=HINT)
         if "kind" not in said:
             said = _one_kind(said)
-        if said["kind"] == "pydantic" and isinstance(said["value"], str):
+        if said["kind"] not in KINDS:
+            raise _no_kind(said["kind"])
+        if said["kind"] == "pydantic" and isinstance(said.get("value"), str):
             model = _imported(said["value"])
             specs.json(model)  # what cannot be enforced is refused when the plan is made
             said = {**said, "value": {"path": said["value"], "schema": _schema_of(model)}}
@@ -98,8 +104,10 @@ def range_parts(text: Any) -> tuple[Any, Any, Any, bool]:
     found = RANGE.fullmatch(str(text))
     if found is None:
         hint = "write low..high, for example 0..10 or 0..5 step 0.5"
-        raise InvalidSpec(f"{text!r} is not a range", hint=hint)
+        raise InvalidSpec(f"{shown(text, 200)} is not a range", hint=hint)
     point = any("." in part for part in found.groups() if part)
+    if max(len(part or "") for part in found.groups()) > LONGEST_NUMBER:
+        raise InvalidSpec(f"{shown(text, 60)} has a number of too many digits")
     read: Callable[[str], Any] = Decimal if point else int
     low, high, step = (None if part is None else read(part) for part in found.groups())
     return low, high, step, point
@@ -112,16 +120,21 @@ def _range(text: Any, _: Mapping[str, Any]) -> Spec[Any]:
 
 
 def _text(length: Any, _: Mapping[str, Any]) -> Spec[Any]:
-    if isinstance(length, bool) or not str(length).strip().isdecimal():
-        raise InvalidSpec(f"{length!r} is not a length", hint="write a number of characters")
-    return specs.text(max_length=int(length))
+    digits = str(length).strip()
+    if isinstance(length, bool) or not digits.isdecimal() or len(digits) > LONGEST_NUMBER:
+        raise InvalidSpec(
+            f"{shown(length, 200)} is not a length", hint="write a number of characters"
+        )
+    return specs.text(max_length=int(digits))
 
 
 def _choice(options: Any, _: Mapping[str, Any]) -> Spec[Any]:
     if isinstance(options, str):
         options = _in_one_line(options.split("|"))
     if not isinstance(options, list | tuple | Mapping):
-        raise InvalidSpec(f"{options!r} are no options", hint="write a list, or text: score pairs")
+        raise InvalidSpec(
+            f"{shown(options, 200)} are no options", hint="write a list, or text: score pairs"
+        )
     return specs.choice(options)
 
 
@@ -135,13 +148,17 @@ def _in_one_line(options: list[str]) -> Any:
 def _likert(labels: Any, _: Mapping[str, Any]) -> Spec[Any]:
     labels = labels.split("|") if isinstance(labels, str) else labels
     if not isinstance(labels, list | tuple) or not all(isinstance(one, str) for one in labels):
-        raise InvalidSpec(f"{labels!r} are no labels", hint="write a list of texts, low to high")
+        raise InvalidSpec(
+            f"{shown(labels, 200)} are no labels", hint="write a list of texts, low to high"
+        )
     return specs.likert(labels)
 
 
 def _pydantic(value: Any, _: Mapping[str, Any]) -> Spec[Any]:
+    if not isinstance(value, Mapping) or not isinstance(value.get("path"), str):
+        raise InvalidSpec(f"{shown(value, 200)} does not name a class", hint=IMPORTABLE)
     model = _imported(value["path"])
-    if _schema_of(model) != value["schema"]:
+    if _schema_of(model) != value.get("schema"):
         raise InvalidSpec(
             f"{value['path']} is not the model that it was when the plan was made",
             hint="make the plan again, or go back to the code of then",
@@ -156,7 +173,8 @@ def _schema_of(model: Any) -> Any:
 def _schema(value: Any, _: Mapping[str, Any]) -> Spec[Any]:
     if not isinstance(value, Mapping | bool):
         raise InvalidSpec(
-            f"{value!r} is no JSON Schema", hint="write the schema, or {file: path} in a plan file"
+            f"{shown(value, 200)} is no JSON Schema",
+            hint="write the schema, or {file: path} in a plan file",
         )
     return specs.json(dict(value) if isinstance(value, Mapping) else value)
 
@@ -166,7 +184,7 @@ def _written(make: Callable[..., Spec[Any]]) -> Callable[[Any, Mapping[str, Any]
 
     def made(value: Any, holes: Mapping[str, Any]) -> Spec[Any]:
         if not isinstance(value, str):
-            raise InvalidSpec(f"{value!r} is not a text", hint="put it in quotes")
+            raise InvalidSpec(f"{shown(value, 200)} is not a text", hint="put it in quotes")
         return make(value, **holes)
 
     return made
@@ -183,6 +201,7 @@ KINDS: dict[str, Callable[[Any, Mapping[str, Any]], Spec[Any]]] = {
     "grammar": _written(specs.grammar),
     "text": _text,
 }
+IMPORTABLE = "write package.module:Model; the module has to be importable where the plan runs"
 HINT = f"write one of {', '.join(KINDS)} with its value"
 
 
@@ -192,7 +211,7 @@ def _from_text(text: str) -> dict[str, Any]:
         return {"kind": kind, "value": rest}
     if HOLE.search(text):
         return {"kind": "template", "value": text}
-    raise InvalidSpec(f"{text!r} does not say what kind of format it is", hint=HINT)
+    raise InvalidSpec(f"{shown(text, 200)} does not say what kind of format it is", hint=HINT)
 
 
 def _from_python(said: Any) -> dict[str, Any]:
@@ -210,24 +229,28 @@ def _one_kind(said: Mapping[str, Any]) -> dict[str, Any]:
         raise InvalidSpec(problem, hint=HINT)
     (kind,) = given
     if kind not in KINDS:
-        near = get_close_matches(str(kind), KINDS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else HINT
-        raise InvalidSpec(f"there is no output format {kind!r}", hint=hint)
+        raise _no_kind(kind)
     return {"kind": kind, "value": said[kind], "fields": said.get("fields", {})}
+
+
+def _no_kind(kind: Any) -> InvalidSpec:
+    near = get_close_matches(str(kind)[:40], KINDS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else HINT
+    return InvalidSpec(f"there is no output format {shown(kind, 200)}", hint=hint)
 
 
 def _imported(path: str) -> Any:
     """The class that ``package.module:Class`` names."""
     module, colon, name = str(path).partition(":")
-    hint = "write package.module:Model; the module has to be importable where the plan runs"
+    hint = IMPORTABLE
     if not colon or not module or not name:
-        raise InvalidSpec(f"{path!r} does not name a class", hint=hint)
+        raise InvalidSpec(f"{shown(path, 200)} does not name a class", hint=hint)
     try:
         found: Any = import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
-        raise InvalidSpec(f"{path!r} cannot be imported: {error}", hint=hint) from error
+    except Exception as error:  # whatever that module does when it is imported
+        raise InvalidSpec(f"{shown(path, 200)} cannot be imported: {error}", hint=hint) from error
     if not isinstance(found, type):
-        raise InvalidSpec(f"{path!r} is no class", hint=hint)
+        raise InvalidSpec(f"{shown(path, 200)} is no class", hint=hint)
     return found

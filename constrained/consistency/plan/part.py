@@ -9,9 +9,13 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from constrained.arguments import shown
 from constrained.errors import InvalidSpec
 
 __all__ = ["Part", "json_value", "plain_value", "written"]
+
+LONGEST_NUMBER = 10_000
+"""Bits of a whole number; Python does not write much longer ones."""
 
 
 class Part(BaseModel):
@@ -41,7 +45,11 @@ def plain_value(value: Any) -> Any:
     >>> plain_value({"when": datetime.date(2026, 11, 22), "marks": (1, float("nan"))})
     {'when': '2026-11-22', 'marks': [1, None]}
     """
-    if value is None or isinstance(value, bool | int):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if value.bit_length() > LONGEST_NUMBER:
+            raise InvalidSpec("a field holds a number of thousands of digits", hint="as a text?")
         return value
     if isinstance(value, float):
         return None if math.isnan(value) else (value if math.isfinite(value) else str(value))
@@ -73,7 +81,7 @@ def json_value(value: Any) -> Any:
         json.dumps(made, ensure_ascii=False).encode("utf-8")
     except (TypeError, ValueError, RecursionError) as error:
         hint = "write texts, numbers, lists and mappings, so that the plan can be stored"
-        raise InvalidSpec(f"{value!r} cannot be written as JSON", hint=hint) from error
+        raise InvalidSpec(f"{shown(value, 200)} cannot be written as JSON", hint=hint) from error
     return made
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
+from constrained.arguments import shown
 from constrained.consistency.bounds import check_bound
 from constrained.consistency.plan.part import Part, json_value, plain_value, written
 from constrained.errors import InvalidSpec
@@ -104,7 +105,9 @@ def _pieces(text: str) -> list[tuple[str, str | None]]:
         pieces = list(string.Formatter().parse(text))
     except ValueError as error:
         hint = "write {{ and }} for braces in the text"
-        raise InvalidSpec(f"the braces of {text!r} do not match: {error}", hint=hint) from error
+        raise InvalidSpec(
+            f"the braces of {shown(text, 200)} do not match: {error}", hint=hint
+        ) from error
     for _, name, spec, conversion in pieces:
         if name is not None and (not name.isidentifier() or spec or conversion):
             raise InvalidSpec(

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from constrained.arguments import shown
 from constrained.consistency.plan.cell import Cell
 from constrained.consistency.plan.checks import (
     LISTED_SCORES,
@@ -93,6 +94,8 @@ class Plan(Part):
             super().__init__(**data)
         except ValidationError as error:
             raise invalid(error, type(self)) from error
+        except RecursionError as error:
+            raise InvalidSpec("values are nested too deeply") from error
 
     @field_validator("prompts", mode="before")
     @classmethod
@@ -121,10 +124,11 @@ class Plan(Part):
             return said
         low, high, step, _ = range_parts(said)
         if low is None or high is None or (step is not None and step <= 0) or low > high:
-            raise InvalidSpec(f"the scale {said!r} has no two ends", hint="write 0..10")
-        steps = int((high - low) / (step or 1))
+            raise InvalidSpec(f"the scale {shown(said, 200)} has no two ends", hint="write 0..10")
+        steps = int((high - low) // (step or 1))
         if steps >= LONGEST_SCALE:
-            raise InvalidSpec(f"the scale {said!r} has {steps + 1:,} scores", hint="use a step")
+            problem = f"the scale {shown(said)} has more than {LONGEST_SCALE:,} scores"
+            raise InvalidSpec(problem, hint="use a step")
         return tuple(float(low + place * (step or 1)) for place in range(steps + 1))
 
     @field_validator("scale")

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from constrained.arguments import shown
 from constrained.errors import InvalidSpec, SpecError
 
 __all__ = ["Place", "first_problem", "invalid", "read_place", "written_place"]
@@ -54,7 +55,7 @@ def first_problem(error: ValidationError, model: type[BaseModel]) -> tuple[Place
         hint = f"did you mean {near[0]!r}?" if near else ""
         if not hint and known:
             hint = f"known: {', '.join(known)}"
-        return place, f"there is no key {str(place[-1])!r} here", hint
+        return place, f"there is no key {shown(str(place[-1]), 200)} here", hint
     cause = details.get("ctx", {}).get("error")
     if isinstance(cause, SpecError):
         if not place:
@@ -62,11 +63,11 @@ def first_problem(error: ValidationError, model: type[BaseModel]) -> tuple[Place
         inner = f"at {cause.where}: {cause.problem}" if cause.where else cause.problem
         return place, inner, cause.hint
     if details["type"] == "missing":
-        return place[:-1], f"the key {str(place[-1])!r} is missing", ""
+        return place[:-1], f"the key {shown(str(place[-1]), 200)} is missing", ""
     if details["type"] in ("too_short", "string_too_short"):
         return place, "there is nothing in it", ""
     problem = WORDS.get(details["type"], details["msg"][:1].lower() + details["msg"][1:])
-    return place, f"{problem}, not {details['input']!r}", ""
+    return place, f"{problem}, not {shown(details['input'], 200)}", ""
 
 
 def written_place(place: Sequence[str | int]) -> str:

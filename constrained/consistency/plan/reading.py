@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from constrained.arguments import shown
+from constrained.consistency.plan.files import MOST_IN_A_PLAN, file_text
 from constrained.consistency.plan.items import read_items
 from constrained.consistency.plan.plan import Plan
 from constrained.consistency.plan.problems import Place, read_place
@@ -34,7 +36,7 @@ def read_plan(path: str | Path) -> Plan:
     """
     file = Path(path)
     try:
-        text = file.read_text("utf-8-sig")
+        text = file_text(file, MOST_IN_A_PLAN)
     except OSError as error:
         raise InvalidSpec(f"cannot read the plan: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
@@ -59,6 +61,7 @@ def parse_plan(text: str, *, name: str = "plan.yaml", folder: str | Path = ".") 
     ('plan', 4)
     """
     document = YamlText.read(text, name)
+    document.check_size()
     try:
         if not isinstance(document.value, dict):
             raise InvalidSpec("a plan is made of keys and values, such as items: essays.jsonl")
@@ -106,14 +109,16 @@ class _Files:
             near = get_close_matches(unknown[0], ITEM_KEYS, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(ITEM_KEYS)}"
             raise InvalidSpec(
-                f"there is no key {unknown[0]!r} here", where=f"items.{unknown[0]}", hint=hint
+                f"there is no key {shown(unknown[0], 200)} here",
+                where=f"items.{unknown[0]}",
+                hint=hint,
             )
         if not isinstance(options.get("file"), str):
             hint = "write items: essays.jsonl, or a list of items"
             raise InvalidSpec("the key 'file' is missing", where="items", hint=hint)
         limit = options.get("limit")
         if limit is not None and (not isinstance(limit, int) or limit < 1):
-            raise InvalidSpec(f"{limit!r} is no number of items", where="items.limit")
+            raise InvalidSpec(f"{shown(limit, 200)} is no number of items", where="items.limit")
         names = {f"{key}_field": str(options[key]) for key in ("id", "gold") if key in options}
         return read_items(self.folder / options["file"], limit=limit, **names)
 
@@ -164,9 +169,9 @@ class _Files:
         """The text of a file beside the plan."""
         where = ".".join(map(str, place))
         if not isinstance(name, str):
-            raise InvalidSpec(f"{name!r} is no file name", where=where)
+            raise InvalidSpec(f"{shown(name, 200)} is no file name", where=where)
         try:
-            return (self.folder / name).read_text("utf-8-sig")
+            return file_text(self.folder / name)
         except OSError as error:
             raise InvalidSpec(f"cannot read {name}: {error.strerror}", where=where) from error
         except UnicodeDecodeError as error:
@@ -180,4 +185,10 @@ class _Files:
             raise InvalidSpec(
                 f"{name}:{error.lineno}:{error.colno} is not JSON: {error.msg}",
                 where=".".join(map(str, place)),
+            ) from error
+        except (ValueError, RecursionError) as error:
+            deep = isinstance(error, RecursionError)
+            reason = "values are nested too deeply" if deep else str(error)
+            raise InvalidSpec(
+                f"{name} cannot be read: {reason}", where=".".join(map(str, place))
             ) from error

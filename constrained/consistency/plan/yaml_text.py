@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from constrained.consistency.plan.files import MOST_IN_A_PLAN
 from constrained.errors import InvalidSpec, MissingPackage
+from constrained.packages import remedy
 
 __all__ = ["YamlText"]
 
@@ -26,10 +28,21 @@ TYPES = {
 }
 """Tag: what its scalars look like, and their first characters. First match wins."""
 
-INSTALL = "pip install constrained-lm[consistency]"
+DEEPEST = 200
+"""Brackets that may be open at a time."""
+
+TOO_DEEP = "values are nested too deeply"
+
+MOST_REPEATED = 100_000
+"""Values that aliases may add to those that are written."""
+
+LONGEST_NUMBER = 400
+"""Digits of a whole number: more than any double has."""
+
+INSTALL = remedy("consistency")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class YamlText:
     r"""A YAML document that was read: its `value`, and where things stand in the file `name`.
 
@@ -41,6 +54,11 @@ class YamlText:
     name: str
     value: Any
     root: Any
+    written: int = 0
+    """Values that are written."""
+    values: int = 0
+    """Values there are with all aliases written out, and the characters of their texts."""
+    characters: int = 0
 
     @classmethod
     def read(cls, text: str, name: str) -> YamlText:
@@ -48,14 +66,31 @@ class YamlText:
         loader, errors = _loader()
         try:
             root = loader(text).get_single_node()
+        except RecursionError as error:
+            raise InvalidSpec(TOO_DEEP, where=name) from error
         except errors as error:
             mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
             where = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
             problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-            raise InvalidSpec(f"this is not YAML: {problem}", where=where) from error
+            said = problem if problem == TOO_DEEP else f"this is not YAML: {problem}"
+            raise InvalidSpec(said, where=where) from error
         if root is None:
             raise InvalidSpec("the file is empty", where=name)
-        return cls(name, _Reader(name).value(root), root)
+        reader = _Reader(name)
+        try:
+            value = reader.value(root)
+        except RecursionError as error:
+            raise InvalidSpec(TOO_DEEP, where=name) from error
+        return cls(name, value, root, len(reader.done), *reader.sizes[id(root)])
+
+    def check_size(self) -> None:
+        """Refuse what aliases repeat beyond all use: whoever looks at it walks through all of it.
+
+        Reading is cheap, as what aliases share is one value.
+        """
+        if self.values > self.written + MOST_REPEATED or self.characters > MOST_IN_A_PLAN:
+            problem = "written out, its aliases would be too much to read"
+            raise InvalidSpec(problem, where=self.where(()))
 
     def where(self, place: Sequence[str | int]) -> str:
         """File, line, column and keys of a place, or of what is nearest above it."""
@@ -78,6 +113,7 @@ class _Reader:
         self.name = name
         self.open: set[int] = set()
         self.done: dict[int, Any] = {}
+        self.sizes: dict[int, tuple[int, int]] = {}
 
     def value(self, node: Any) -> Any:
         """The value of a node; nodes that aliases share are read once."""
@@ -95,7 +131,20 @@ class _Reader:
             made = self.scalar(node)
         self.open.discard(id(node))
         self.done[id(node)] = made
+        self.sizes[id(node)] = self.size(node)
         return made
+
+    def size(self, node: Any) -> tuple[int, int]:
+        """(values, characters) in a node whose parts were read, aliases written out."""
+        if node.id == "scalar":
+            return 1, len(node.value)
+        pairs = node.value if node.id == "mapping" else [(None, part) for part in node.value]
+        values, characters = 1, 0
+        for key, part in pairs:
+            inner = self.sizes[id(part)]
+            values += inner[0]
+            characters += inner[1] + (len(key.value) if key is not None else 0)
+        return values, characters
 
     def mapping(self, node: Any) -> dict[str, Any]:
         """A mapping with texts as keys."""
@@ -117,6 +166,8 @@ class _Reader:
         if tag == "bool":
             return text.lower() == "true"
         if tag == "int":
+            if len(text) > LONGEST_NUMBER:
+                self.refuse(node, f"a number of {len(text):,} digits is too long")
             return int(text)
         if tag == "float":
             return float(text.replace(".inf", "inf").replace(".nan", "nan"))
@@ -160,6 +211,12 @@ def _loader() -> tuple[Any, Any]:
 
     class Loader(yaml.SafeLoader):
         yaml_implicit_resolvers: dict[Any, Any] = {}  # noqa: RUF012 - PyYAML's own attribute
+
+        def fetch_flow_collection_start(self, kind: Any) -> None:
+            """Refuses brackets in brackets early: the time grows with the square of their depth."""
+            if self.flow_level >= DEEPEST:
+                raise yaml.MarkedYAMLError(problem=TOO_DEEP, problem_mark=self.get_mark())
+            super().fetch_flow_collection_start(kind)
 
     for tag, (pattern, first) in TYPES.items():
         Loader.add_implicit_resolver(

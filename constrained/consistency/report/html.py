@@ -18,6 +18,8 @@ from constrained.consistency.report.html_pages import map_name, page_of
 from constrained.consistency.report.palette import DARK, LIGHT, style_rules
 from constrained.consistency.statistics import Component, Estimate, VarianceComponents
 from constrained.errors import MissingPackage
+from constrained.packages import remedy
+from constrained.visible import visible
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -63,7 +65,7 @@ def to_html(analysis: Analysis, comparison: Comparison | None = None) -> str:
     script = _template("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     safe = environment.filters["safe"]
-    return environment.get_template("report.html").render(
+    page = environment.get_template("report.html").render(
         analysis=analysis,
         comparison=comparison,
         pages=[page_of(analysis, judge, rows, safe) for judge in analysis.judges],
@@ -87,6 +89,7 @@ def to_html(analysis: Analysis, comparison: Comparison | None = None) -> str:
         data=safe(html_data.page_data(analysis, rows)),
         texts=safe(html_data.packed_texts(analysis, rows)),
     )
+    return visible(page)  # whatever a name brings along, wherever it stands
 
 
 def write_html(path: str | Path, analysis: Analysis, comparison: Comparison | None = None) -> Path:
@@ -165,7 +168,7 @@ def _environment() -> Environment:
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError as error:
-        install = "pip install 'constrained-lm[consistency]'"
+        install = remedy("consistency")
         raise MissingPackage("jinja2", "an HTML report", install=install) from error
     from markupsafe import Markup
 

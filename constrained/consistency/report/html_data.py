@@ -18,6 +18,7 @@ import numpy as np
 from constrained.consistency.analysis import Analysis, HeatMap, Judge, PassMark
 from constrained.consistency.report.terms import percent
 from constrained.consistency.statistics.estimate import Array
+from constrained.visible import visible
 
 __all__ = ["MOST_CELLS", "STRADDLE", "item_moves", "packed_texts", "page_data", "shown_rows"]
 
@@ -61,15 +62,15 @@ def page_data(analysis: Analysis, rows: Sequence[int]) -> str:
     kept = list(rows)
     return to_json(
         {
-            "items": [analysis.items[row] for row in rows],
-            "prompts": list(analysis.prompts),
+            "items": [visible(analysis.items[row]) for row in rows],
+            "prompts": [visible(name) for name in analysis.prompts],
             "scale": [_plain(score) for score in analysis.scale],
             "mark": _plain(analysis.pass_mark),
             "straddle": STRADDLE,
             "gold": [_plain(analysis.gold[row]) if analysis.gold.size else None for row in rows],
             "judges": [
                 {
-                    "name": judge.name if len(analysis.judges) > 1 else "",
+                    "name": visible(judge.name) if len(analysis.judges) > 1 else "",
                     "maps": [_map(heat_map, kept) for heat_map in judge.heat_maps],
                     "marks": [_mark(mark) for mark in judge.marks],
                 }
@@ -102,8 +103,8 @@ def _map(heat_map: HeatMap, rows: list[int]) -> dict[str, Any]:
     known = ~np.isnan(flat.sum(axis=1))
     draws = np.where(np.isinf(heat_map.draws), -1.0, heat_map.draws)[rows]
     return {
-        "format": heat_map.format,
-        "order": heat_map.order,
+        "format": visible(heat_map.format),
+        "order": visible(heat_map.order),
         "mean": _numbers(heat_map.mean[rows], 4),
         "sd": _numbers(heat_map.sd[rows], 4),
         "draws": _numbers(draws, 0),
@@ -139,11 +140,15 @@ def packed_texts(analysis: Analysis, rows: Sequence[int]) -> str:
     """
     names = [analysis.items[row] for row in rows]
     texts = {
-        "items": {n: _clip(analysis.item_texts[n]) for n in names if n in analysis.item_texts},
-        "prompts": {name: _clip(text) for name, text in analysis.prompt_texts.items()},
+        "items": {
+            visible(n): _clip(analysis.item_texts[n]) for n in names if n in analysis.item_texts
+        },
+        "prompts": {visible(name): _clip(text) for name, text in analysis.prompt_texts.items()},
         "written": _written(analysis, rows),
     }
-    return base64.b64encode(zlib.compress(to_json(texts).encode(), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(to_json(texts).encode("utf-8", "replace"), 9)).decode(
+        "ascii"
+    )
 
 
 def _written(analysis: Analysis, rows: Sequence[int]) -> dict[str, list[str]]:

@@ -21,6 +21,7 @@ from constrained.consistency.report.terms import (
     universes,
     verdict_glyph,
 )
+from constrained.visible import visible
 
 __all__ = ["comparison_to_markdown", "to_markdown"]
 
@@ -64,7 +65,7 @@ def to_markdown(analysis: Analysis) -> str:
 
 def escaped(text: str) -> str:
     """A text that Markdown and HTML show as it is, on one line."""
-    return SPECIAL.sub(_marked, " ".join(text.split()))
+    return SPECIAL.sub(_marked, visible(" ".join(text.split())))
 
 
 def _marked(found: re.Match[str]) -> str:

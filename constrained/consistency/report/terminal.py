@@ -46,7 +46,7 @@ def to_terminal(analysis: Analysis, width: int = 80) -> RenderableType:
     >>> with console.capture() as page:
     ...     console.print(to_terminal(analyse_draws([[[1], [2]], [[3], [5]]])))
     >>> page.get().splitlines()[3].strip()
-    'A teacher in another room would move a typical item by 1.5 points.'
+    'A teacher in another room would move a typical item by 1.5 points (how much of'
     """
     judge = analysis.judges[0]
     parts: list[RenderableType] = [_head(analysis), *_gates(analysis), *_judges(analysis)]

@@ -6,6 +6,7 @@ with its formula and the published numbers that prove it.
 """
 
 from constrained.consistency.statistics.agreement import Intraclass, intraclass
+from constrained.consistency.statistics.averages import over_cells, over_move, over_pairs
 from constrained.consistency.statistics.bootstrap import (
     ResampledComponents,
     resample_components,
@@ -38,19 +39,24 @@ from constrained.consistency.statistics.distances import (
 from constrained.consistency.statistics.estimate import BOTH, ITEMS, THESE, Estimate, unknown
 from constrained.consistency.statistics.flips import (
     any_flip,
+    cell_flips,
     flip_between_prompts,
     flip_within_prompt,
     item_flips,
+    pair_flips,
     pass_curve,
     pass_probability,
     sampled_pass_probability,
     straddle_rate,
 )
 from constrained.consistency.statistics.gates import (
+    GateCurves,
     GateRisk,
     Verdict,
     gate_curve,
     gate_risk,
+    gate_risks,
+    mean_gate_risk,
     poisson_binomial,
     safe_gate,
     verdict,
@@ -62,6 +68,7 @@ from constrained.consistency.statistics.generalizability import (
     dependability,
     dependability_estimates,
     many_draws_ceiling,
+    possible_sem,
 )
 from constrained.consistency.statistics.generalized import draw_components
 from constrained.consistency.statistics.kappa import (
@@ -73,6 +80,7 @@ from constrained.consistency.statistics.kappa import (
     weighted_kappa,
 )
 from constrained.consistency.statistics.krippendorff import Metric, alpha, exact_alpha
+from constrained.consistency.statistics.moves import Moves, at_marks, effective_draws, moves
 from constrained.consistency.statistics.pairwise import (
     JointScores,
     Preferences,
@@ -120,11 +128,13 @@ __all__ = [
     "DependabilityEstimates",
     "Estimate",
     "Flips",
+    "GateCurves",
     "GateRisk",
     "Intraclass",
     "ItemSpread",
     "JointScores",
     "Metric",
+    "Moves",
     "Preferences",
     "ResampledComponents",
     "StudyPoint",
@@ -132,8 +142,10 @@ __all__ = [
     "Verdict",
     "alpha",
     "any_flip",
+    "at_marks",
     "between_prompts",
     "bias",
+    "cell_flips",
     "changed_verdicts",
     "cheapest",
     "component_difference",
@@ -146,6 +158,7 @@ __all__ = [
     "detectable_difference",
     "draw_components",
     "draw_index_share",
+    "effective_draws",
     "entropy",
     "exact_alpha",
     "exact_cells",
@@ -154,6 +167,7 @@ __all__ = [
     "flip_within_prompt",
     "gate_curve",
     "gate_risk",
+    "gate_risks",
     "intraclass",
     "item_flips",
     "item_mean",
@@ -164,16 +178,23 @@ __all__ = [
     "joint_scores",
     "known_components",
     "many_draws_ceiling",
+    "mean_gate_risk",
     "mean_kappa",
     "mean_of_ratios",
     "mode_cells",
+    "moves",
     "order_effect",
     "order_flip",
+    "over_cells",
+    "over_move",
+    "over_pairs",
+    "pair_flips",
     "paired_difference",
     "pass_curve",
     "pass_probability",
     "poisson_binomial",
     "pooled",
+    "possible_sem",
     "preferences",
     "prompt_spread",
     "prompts_needed",

@@ -9,7 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from constrained.consistency.statistics import quantiles
-from constrained.consistency.statistics.estimate import BOTH, ITEMS, Estimate, unknown
+from constrained.consistency.statistics.estimate import (
+    BOTH,
+    ITEMS,
+    Estimate,
+    as_scores,
+    rounding,
+    unknown,
+)
 from constrained.errors import RecordError
 
 __all__ = ["Intraclass", "intraclass"]
@@ -43,7 +50,9 @@ def intraclass(scores: npt.ArrayLike, *, level: float = 0.95) -> Intraclass:
         ICC(C,1) = (BMS - EMS) / (BMS + (k - 1) EMS)
         ICC(A,k) = (BMS - EMS) / (BMS + (JMS - EMS) / n)      ICC(C,k) = (BMS - EMS) / BMS
 
-    with F intervals at `level` (Satterthwaite's degrees for the agreement forms). A grid with
+    with F intervals at `level` (Satterthwaite's degrees for the agreement forms). A ratio of 0 to 0
+    is NaN with the reason: items that do not differ, under prompts that do not disagree either. A
+    grid with
     missing cells gives NaN: use `variance_components` and `dependability`, which allow them, as
     ICC(A,1) = Phi(1), ICC(C,1) = E-rho^2(1) and ICC(A,k) = Phi(k). Source: Shrout and Fleiss 1979;
     McGraw and Wong 1996. Oracles G (.17 .29 .71 .44 .62 .91) and N.
@@ -51,7 +60,7 @@ def intraclass(scores: npt.ArrayLike, *, level: float = 0.95) -> Intraclass:
     >>> intraclass([[2, 4], [4, 6], [6, 8]]).agreement
     Estimate(0.6667 [0.002495, 0.9872] at 95 % for items and prompts like these, by F)
     """
-    matrix = np.asarray(scores, dtype=np.float64)
+    matrix = as_scores(scores)
     if matrix.ndim != 2:
         raise RecordError(f"scores of shape {matrix.shape} need the axes (item, prompt)")
     n, k = matrix.shape
@@ -64,13 +73,18 @@ def intraclass(scores: npt.ArrayLike, *, level: float = 0.95) -> Intraclass:
         )
     centred = matrix - matrix.mean()
     rows, columns = centred.mean(axis=1), centred.mean(axis=0)
-    between = k * float(rows @ rows) / (n - 1)
-    judges = n * float(columns @ columns) / (k - 1)
+    least = rounding(matrix) ** 2  # what is left of a mean square of equal numbers
+
+    def square(total: float, degrees: int) -> float:
+        return total / degrees if total / degrees > least else 0.0
+
+    between = square(k * float(rows @ rows), n - 1)
+    judges = square(n * float(columns @ columns), k - 1)
     rest = centred - rows[:, None] - columns[None, :]
-    error = float((rest * rest).sum()) / ((n - 1) * (k - 1))
+    error = square(float((rest * rest).sum()), (n - 1) * (k - 1))
     inner = centred - rows[:, None]
-    within = float((inner * inner).sum()) / (n * (k - 1))
-    if between + within <= 1e-20 * max(1.0, float(np.abs(matrix).max()) ** 2):
+    within = square(float((inner * inner).sum()), n * (k - 1))
+    if between == within == 0.0:
         return _all_unknown("all scores are identical")
 
     tail = (1.0 - level) / 2.0
@@ -81,8 +95,10 @@ def intraclass(scores: npt.ArrayLike, *, level: float = 0.95) -> Intraclass:
     agree_ends = _agreement_ends(agree, between, judges, error, n, k, tail)
 
     def estimate(value: float, ends: tuple[float, float], universe: str) -> Estimate:
-        if math.isnan(value):
+        if not math.isfinite(value):
             return unknown("items do not differ")
+        if between == 0.0:
+            return Estimate(value, reason="no interval: items do not differ")
         return Estimate(value, *ends, level=level, universe=universe, method="F")
 
     def averaged(value: float, ends: tuple[float, float], universe: str) -> Estimate:
@@ -102,7 +118,7 @@ def intraclass(scores: npt.ArrayLike, *, level: float = 0.95) -> Intraclass:
 def _step_up(single: float, k: int) -> float:
     """Spearman and Brown: the coefficient of a mean of k from that of one."""
     below = 1.0 + (k - 1) * single
-    return k * single / below if below > 0 else -math.inf
+    return k * single / below if below > 0 or math.isnan(single) else -math.inf
 
 
 def _one_way_form(
@@ -110,7 +126,7 @@ def _one_way_form(
 ) -> tuple[float, tuple[float, float]]:
     """``(BMS - MS) / (BMS + (k - 1) MS)`` and its exact F interval."""
     if noise == 0.0:
-        return 1.0, (1.0, 1.0)
+        return (math.nan, (math.nan, math.nan)) if between == 0.0 else (1.0, (1.0, 1.0))
     ratio = between / noise
     low = ratio / quantiles.f(1.0 - tail, *degrees)
     high = ratio * quantiles.f(1.0 - tail, degrees[1], degrees[0])

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from constrained.consistency.statistics.estimate import Array
+from constrained.consistency.statistics.estimate import ROUNDING, Array, as_scores
 from constrained.errors import RecordError
 
 __all__ = [
@@ -90,8 +90,7 @@ def check_probabilities(probabilities: npt.ArrayLike, scores: npt.ArrayLike) -> 
     A cell is missing when any of its probabilities is NaN. Raises `RecordError` when a cell does
     not sum to 1 within 1e-6, has a negative probability, or the last axis does not fit `scores`.
     """
-    p = np.asarray(probabilities, dtype=np.float64)
-    values = np.asarray(scores, dtype=np.float64)
+    p, values = as_scores(probabilities), as_scores(scores)
     if values.ndim != 1 or p.ndim < 1 or p.shape[-1] != values.size:
         raise RecordError(
             f"probabilities of shape {p.shape} do not fit {values.size} scores (the last axis "
@@ -128,11 +127,13 @@ def exact_cells(probabilities: npt.ArrayLike, scores: npt.ArrayLike) -> Cells:
     mean = p @ values
     # Two scores far from 0 would cancel in E[k^2] - mu^2, so the values are centred first.
     centre = float(values.mean()) if values.size else 0.0
-    variance = p @ (values - centre) ** 2 - (mean - centre) ** 2
+    squares = (values - centre) ** 2
+    variance = p @ squares - (mean - centre) ** 2
+    noise = ROUNDING * float(squares.max(initial=0.0))
     missing = np.isnan(mean)
     return Cells(
         mean,
-        np.maximum(variance, 0.0),  # NaN stays NaN
+        np.where(variance < noise, 0.0, variance),  # NaN stays NaN
         np.where(missing, np.nan, 0.0),
         np.where(missing, 0.0, np.inf),
     )
@@ -166,8 +167,8 @@ def reasoned_cells(means: npt.ArrayLike, variances: npt.ArrayLike) -> Cells:
     >>> cells.mean.tolist(), cells.error.tolist()
     ([[6.0]], [[1.0]])
     """
-    mu = np.asarray(means, dtype=np.float64)
-    within = np.broadcast_to(np.asarray(variances, dtype=np.float64), mu.shape)
+    mu = as_scores(means)
+    within = np.broadcast_to(as_scores(variances), mu.shape)
     if mu.ndim < 2:
         raise RecordError(
             f"draws of shape {mu.shape} have no facet (the last axis runs over the draws of one "
@@ -206,6 +207,6 @@ def single_cells(scores: npt.ArrayLike) -> Cells:
     >>> single_cells([[7, 5], [4, np.nan]]).mean.tolist()
     [[7.0, 5.0], [4.0, nan]]
     """
-    mean = np.asarray(scores, dtype=np.float64)
+    mean = as_scores(scores)
     none = np.full(mean.shape, math.nan)
     return Cells(mean, none, none.copy(), np.where(np.isnan(mean), 0.0, 1.0))

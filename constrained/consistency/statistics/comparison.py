@@ -16,23 +16,23 @@ from constrained.consistency.statistics.bootstrap import (
     resample_components,
 )
 from constrained.consistency.statistics.cells import Cells
-from constrained.consistency.statistics.estimate import ITEMS, Array, Estimate, unknown
+from constrained.consistency.statistics.estimate import (
+    ITEMS,
+    Array,
+    Estimate,
+    as_scores,
+    item_means,
+    unknown,
+)
 from constrained.consistency.statistics.variance import variance_components
 from constrained.errors import RecordError
 
 __all__ = ["Flips", "changed_verdicts", "component_difference", "item_mean", "paired_difference"]
 
 
-def _item_means(scores: npt.ArrayLike) -> Array:
+def _item_scores(scores: npt.ArrayLike) -> Array:
     """One score per item; prompts are averaged first, over those that are there."""
-    array = np.asarray(scores, dtype=np.float64)
-    if array.ndim == 1:
-        return array
-    flat = array.reshape(array.shape[0], -1)
-    seen = ~np.isnan(flat)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        means: Array = np.where(seen, flat, 0.0).sum(axis=1) / seen.sum(axis=1)
-    return means
+    return item_means(as_scores(scores))
 
 
 def item_mean(
@@ -48,7 +48,7 @@ def item_mean(
     >>> item_mean([1.0, 2.0, 3.0])
     Estimate(2 [-0.4841, 4.484] at 95 % for items like these, these prompts, by t)
     """
-    y = _item_means(scores)
+    y = _item_scores(scores)
     known = ~np.isnan(y)
     if not known.any():
         return unknown("no item has a score")
@@ -86,7 +86,7 @@ def paired_difference(
     >>> paired_difference([1.0, 5.0, 9.0], [2.0, 6.0, 10.0])
     Estimate(1 [1, 1] at 95 % for items like these, these prompts, by t)
     """
-    a, b = _item_means(first), _item_means(second)
+    a, b = _item_scores(first), _item_scores(second)
     if a.shape != b.shape:
         raise RecordError(f"runs of {a.size} and {b.size} items are not paired (align by item)")
     found = item_mean(b - a, clusters, level=level)
@@ -113,7 +113,7 @@ def changed_verdicts(first: npt.ArrayLike, second: npt.ArrayLike, pass_mark: flo
     >>> changed_verdicts([5, 7, 6], [6, 7, 3], pass_mark=6)
     Flips(now_pass=array([0]), now_fail=array([2]), chance=1.0)
     """
-    a, b = _item_means(first), _item_means(second)
+    a, b = _item_scores(first), _item_scores(second)
     if a.shape != b.shape:
         raise RecordError(f"runs of {a.size} and {b.size} items are not paired (align by item)")
     known = ~np.isnan(a - b)

@@ -9,7 +9,22 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BOTH", "ITEMS", "THESE", "Array", "Estimate", "unknown"]
+from constrained.errors import RecordError
+
+__all__ = [
+    "BOTH",
+    "ITEMS",
+    "LARGEST",
+    "ROUNDING",
+    "SMALLEST",
+    "THESE",
+    "Array",
+    "Estimate",
+    "as_scores",
+    "item_means",
+    "rounding",
+    "unknown",
+]
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
@@ -81,3 +96,60 @@ class Estimate:
 def unknown(reason: str) -> Estimate:
     """The estimate of what the data cannot tell: NaN, with the reason."""
     return Estimate(math.nan, reason=reason)
+
+
+LARGEST = 1e60
+"""The largest score: its fourth power is a double."""
+
+SMALLEST = 1e-60
+"""Scores that are nearer to each other than this count as equal."""
+
+ROUNDING = 16.0 * float(np.finfo(np.float64).eps)
+"""Differences below this part of the largest number are rounding, and count as none."""
+
+
+def as_scores(values: npt.ArrayLike) -> Array:
+    """`values` as an array of float64, NaN where one is missing.
+
+    Raises `RecordError` for what is no array of numbers, and for a score beyond `LARGEST`.
+
+    >>> as_scores([[7, 5]]).tolist()
+    [[7.0, 5.0]]
+    """
+    try:
+        array: Array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise RecordError(f"scores are no array of numbers: {error}") from error
+    largest = float(np.fmax.reduce(np.abs(array), axis=None, initial=0.0))
+    if largest > LARGEST:
+        raise RecordError(
+            f"a score of {largest:g} is too large to calculate with (at most {LARGEST:g}; is it "
+            "one? a scale on import leaves others out)"
+        )
+    return array
+
+
+def rounding(values: Array) -> float:
+    """The size below which differences between `values` are rounding.
+
+    At least `SMALLEST`, below which squares and their products are no doubles any more.
+
+    >>> 0.1 + 0.2 - 0.3 < rounding(np.array([0.3]))
+    True
+    """
+    return max(ROUNDING * float(np.fmax.reduce(np.abs(values), axis=None, initial=0.0)), SMALLEST)
+
+
+def item_means(values: Array) -> Array:
+    """Each item's mean over all further axes, those that are not NaN; (items,), NaN without any.
+
+    >>> item_means(np.array([[1.0, 2.0], [3.0, np.nan]])).tolist()
+    [1.5, 3.0]
+    """
+    if values.ndim == 1:
+        return values
+    flat = values.reshape(values.shape[0], math.prod(values.shape[1:]))
+    seen = ~np.isnan(flat)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means: Array = np.where(seen, flat, 0.0).sum(axis=1) / seen.sum(axis=1)
+    return means

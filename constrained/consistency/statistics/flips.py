@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from constrained.consistency.statistics.bootstrap import resample_items
+from constrained.consistency.statistics.averages import over_cells, over_pairs
 from constrained.consistency.statistics.cells import check_probabilities
-from constrained.consistency.statistics.estimate import Array, Estimate, unknown
+from constrained.consistency.statistics.estimate import Array, Estimate, item_means, unknown
 from constrained.errors import RecordError
 
 __all__ = [
     "any_flip",
+    "cell_flips",
     "flip_between_prompts",
     "flip_within_prompt",
     "item_flips",
+    "pair_flips",
     "pass_curve",
     "pass_probability",
     "sampled_pass_probability",
@@ -73,16 +75,6 @@ def sampled_pass_probability(draws: npt.ArrayLike, pass_mark: float) -> tuple[Ar
     return share, n
 
 
-def _within(p: Array, draws: npt.ArrayLike | None) -> Array:
-    flips = 2.0 * p * (1.0 - p)
-    if draws is None:
-        return flips
-    n = np.broadcast_to(np.asarray(draws, dtype=np.float64), p.shape)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        factor = np.where(np.isinf(n), 1.0, n / (n - 1.0))
-    return np.where(n > 1, flips * factor, np.nan)
-
-
 def _matrix(passing: npt.ArrayLike) -> Array:
     p = np.asarray(passing, dtype=np.float64)
     if p.ndim != 2:
@@ -92,81 +84,91 @@ def _matrix(passing: npt.ArrayLike) -> Array:
     return p
 
 
+def pair_flips(passing: npt.ArrayLike) -> Array:
+    """The probability that a draw under this prompt and one under another flip; (items, prompts).
+
+    ``mean over q != p of pi_p (1 - pi_q) + pi_q (1 - pi_p)``, 0 to 1; NaN where a cell is missing
+    or the item has no second prompt. What every flip rate between prompts is a mean of.
+
+    >>> pair_flips([[0.5, 1.0], [1.0, 0.75]]).tolist()
+    [[0.5, 0.5], [0.25, 0.25]]
+    """
+    p = _matrix(passing)
+    seen = ~np.isnan(p)
+    others = seen.sum(axis=1, keepdims=True) - 1.0
+    filled = np.where(seen, p, 0.0)
+    rest = filled.sum(axis=1, keepdims=True) - filled
+    with np.errstate(invalid="ignore", divide="ignore"):
+        rate = (filled * (others - 2.0 * rest) + rest) / others
+    return np.where(seen & (others > 0), np.clip(rate, 0.0, 1.0), np.nan)
+
+
 def item_flips(passing: npt.ArrayLike) -> Array:
     """Each item's probability that two draws under two different prompts flip; shape (items,).
 
-    ``mean over p != q of pi_p (1 - pi_q) + pi_q (1 - pi_p)``, 0 to 1; NaN below two prompts.
+    The mean of its `pair_flips`; NaN below two prompts.
 
     >>> item_flips([[0.5, 1.0], [1.0, 0.75]]).tolist()
     [0.5, 0.25]
     """
-    p = _matrix(passing)
-    seen = ~np.isnan(p)
-    m = seen.sum(axis=1).astype(np.float64)
-    filled = np.where(seen, p, 0.0)
-    total, squares = filled.sum(axis=1), (filled**2).sum(axis=1)
+    return item_means(pair_flips(passing))
+
+
+def cell_flips(passing: npt.ArrayLike, draws: npt.ArrayLike | None = None) -> Array:
+    """The probability that two draws of one cell flip; the shape of `passing`.
+
+    ``2 pi (1 - pi)``; with `draws` (the number behind each cell, inf for exact ones) times ``n / (n
+    - 1)``, which makes it unbiased; cells of one draw are NaN. What every flip rate within a prompt
+    is a mean of. Oracle F: .5, 0, 0, .375.
+
+    >>> cell_flips([[0.5, 1.0]], draws=[[2, 2]]).tolist()
+    [[1.0, 0.0]]
+    """
+    p = np.asarray(passing, dtype=np.float64)
+    flips: Array = 2.0 * p * (1.0 - p)
+    if draws is None:
+        return flips
+    n = np.broadcast_to(np.asarray(draws, dtype=np.float64), p.shape)
     with np.errstate(invalid="ignore", divide="ignore"):
-        rate = 2.0 * ((m - 1.0) * total - (total**2 - squares)) / (m * (m - 1.0))
-    return np.where(m > 1, np.clip(rate, 0.0, 1.0), np.nan)
-
-
-def _mean_over_items(
-    rates: Array, lacking: str, replicates: int, seed: int, level: float
-) -> Estimate:
-    known = rates[~np.isnan(rates)]
-    if not known.size:
-        return unknown(lacking)
-    if known.size == 1:
-        return Estimate(float(known[0]), reason="no interval: only 1 item")
-    sums = np.column_stack([np.ones(known.size), known])
-    return resample_items(
-        sums,
-        lambda totals: totals[:, 1] / totals[:, 0],
-        replicates=replicates,
-        seed=seed,
-        level=level,
-    )
+        factor = np.where(np.isinf(n), 1.0, n / (n - 1.0))
+        return np.where(n > 1, flips * factor, np.nan)
 
 
 def flip_within_prompt(
     passing: npt.ArrayLike,
     draws: npt.ArrayLike | None = None,
     *,
-    replicates: int = 1000,
-    seed: int = 0,
     level: float = 0.95,
+    these_prompts: bool = False,
 ) -> Estimate:
     """The probability that two draws of one item under one prompt flip; 0 to 1.
 
-    ``mean of 2 pi (1 - pi)``; with `draws` (the number behind each cell, inf for exact ones) times
-    ``n / (n - 1)``, which makes it unbiased; cells of one draw drop out. `passing` has shape
-    (items, prompts), NaN where missing. The interval resamples items. Oracle F: .5, 0, 0, .375.
+    The mean of `cell_flips` over cells, with the interval of `averages.over_cells`. `passing` has
+    shape (items, prompts), NaN where missing.
 
     >>> flip_within_prompt([[0.5, 1.0], [1.0, 0.75]]).value
     0.21875
     """
-    p = _matrix(passing)
-    flips = _within(p, draws)
-    seen = ~np.isnan(flips)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rates = np.where(seen, flips, 0.0).sum(axis=1) / seen.sum(axis=1)
-    return _mean_over_items(rates, "no cell has two draws", replicates, seed, level)
+    flips = cell_flips(_matrix(passing), draws)
+    return over_cells(
+        flips, "no cell has two draws", level=level, most=1.0, these_prompts=these_prompts
+    )
 
 
 def flip_between_prompts(
-    passing: npt.ArrayLike, *, replicates: int = 1000, seed: int = 0, level: float = 0.95
+    passing: npt.ArrayLike, *, level: float = 0.95, these_prompts: bool = False
 ) -> Estimate:
     """The flip rate: the probability that two draws of one item, two prompts, differ; 0 to 1.
 
     The one to gate on: another room is another prompt, and it does not grow with the draws.
-    The mean of `item_flips` over items with two prompts or more. Unbiased for sampled shares as it
-    is, since different cells are drawn independently. Oracle F: A .5, B .25.
+    The mean of `item_flips` over items with two prompts or more, with the interval of
+    `averages.over_pairs`. Unbiased for sampled shares as it is, since different cells are drawn
+    independently. Oracle F: A .5, B .25.
 
     >>> flip_between_prompts([[0.5, 1.0], [1.0, 0.75]]).value
     0.375
     """
-    rates = item_flips(passing)
-    return _mean_over_items(rates, "no item has two prompts", replicates, seed, level)
+    return over_pairs(pair_flips(passing), level=level, most=1.0, these_prompts=these_prompts)
 
 
 def any_flip(passing: npt.ArrayLike, draws: int) -> Estimate:

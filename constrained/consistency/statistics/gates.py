@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from constrained.consistency.statistics.estimate import Array, Estimate
+from constrained.consistency.statistics.comparison import item_mean
+from constrained.consistency.statistics.estimate import Array, Estimate, unknown
 from constrained.errors import RecordError
 
 __all__ = [
+    "GateCurves",
     "GateRisk",
     "Verdict",
     "gate_curve",
     "gate_risk",
+    "gate_risks",
+    "mean_gate_risk",
     "poisson_binomial",
     "safe_gate",
     "verdict",
@@ -109,19 +113,103 @@ def gate_risk(passing: npt.ArrayLike, gate: float, *, level: float = 0.9) -> Gat
         return GateRisk(
             gate, 0, math.nan, math.nan, math.nan, math.nan, level, "no item has a pass probability"
         )
-    distribution = poisson_binomial(p)
-    below = np.cumsum(distribution)
+    below = _reached(p)[1:]
     tail = (1.0 - level) / 2.0
     ends = np.searchsorted(below, [tail, 1.0 - tail])
     low, high = (float(min(end, p.size)) / p.size for end in ends)
-    return GateRisk(gate, p.size, _red(distribution, gate), float(p.mean()), low, high, level)
+    risk = float(gate_risks(p[:, None], np.array([gate]))[0, 0])
+    return GateRisk(gate, p.size, risk, float(p.mean()), low, high, level)
 
 
-def _red(distribution: Array, gate: float) -> float:
-    """P(passes / n < gate); a pass rate equal to the gate is green."""
-    n = distribution.size - 1
-    needed = math.ceil(gate * n - 1e-9)
-    return float(distribution[: max(needed, 0)].sum()) if needed <= n else 1.0
+@dataclass(frozen=True, slots=True, eq=False)
+class GateCurves:
+    """The distribution of the number of passes of one more run under each prompt.
+
+    `below` holds, for every prompt, P(fewer than k passes) for k = 0 to items + 1; None for a
+    prompt without items. Every risk of a gate comes from here.
+
+    >>> GateCurves.of([[0.5, 1.0], [0.5, 1.0]]).risks([0.5, 1.0]).tolist()
+    [[0.25, 0.75], [0.0, 0.0]]
+    """
+
+    below: tuple[Array | None, ...]
+
+    @classmethod
+    def of(cls, passing: npt.ArrayLike) -> GateCurves:
+        """From pass probabilities (items, prompts), NaN where missing."""
+        p = np.asarray(passing, dtype=np.float64)
+        if p.ndim != 2:
+            raise RecordError(f"pass probabilities of shape {p.shape} need the axes (item, prompt)")
+        columns = (column[~np.isnan(column)] for column in p.T)
+        return cls(tuple(_reached(known) if known.size else None for known in columns))
+
+    def risks(self, gates: npt.ArrayLike) -> Array:
+        """P(pass rate < gate) of every prompt and gate; (prompts, gates), NaN without items."""
+        rates = np.asarray(gates, dtype=np.float64)
+        none = np.full(rates.size, np.nan)
+        rows = [none if below is None else _missed(below, rates) for below in self.below]
+        return np.array(rows).reshape(len(rows), rates.size)
+
+    def safe(self, risk: float = 0.05) -> float:
+        """The highest gate that a run under a random prompt misses with probability `risk` at most.
+
+        NaN when there are no items.
+        """
+        curves = [below for below in self.below if below is not None]
+        best = math.nan
+        for curve in curves:  # the mean risk rises with the gate, in steps at k / n of each prompt
+            n = curve.size - 2
+            low, high = 0, n
+            while low < high:
+                middle = (low + high + 1) // 2
+                rate = np.array([middle / n])
+                red = float(np.mean([_missed(other, rate)[0] for other in curves]))
+                low, high = (middle, high) if red <= risk else (low, middle - 1)
+            best = low / n if math.isnan(best) else max(best, low / n)
+        return best
+
+
+def gate_risks(passing: npt.ArrayLike, gates: npt.ArrayLike) -> Array:
+    """The exact probability that one more run under each prompt passes less often than each gate.
+
+    `passing` (items, prompts), NaN where missing; `gates` (gates,) are pass rates, 0 to 1; the
+    result is (prompts, gates), NaN for a prompt without items.
+
+    >>> gate_risks([[0.5, 1.0], [0.5, 1.0]], [0.5, 1.0]).tolist()
+    [[0.25, 0.75], [0.0, 0.0]]
+    """
+    return GateCurves.of(passing).risks(gates)
+
+
+def _reached(passing: Array) -> Array:
+    """P(fewer than k passes) for k = 0 to n + 1."""
+    return np.concatenate([[0.0], np.clip(np.cumsum(poisson_binomial(passing)), 0.0, 1.0)])
+
+
+def _missed(below: Array, rates: Array) -> Array:
+    """P(passes / n < rate) for every rate, from `_reached`; a pass rate equal to it is green."""
+    n = below.size - 2
+    # What is needed is a whole number, whatever rate * n looks like in binary.
+    needed = np.ceil(rates * n - 1e-9 * max(1.0, 1e-6 * n))
+    missed: Array = below[np.clip(needed, 0, n + 1).astype(np.intp)]
+    return missed
+
+
+def mean_gate_risk(passing: npt.ArrayLike, gate: float, *, level: float = 0.95) -> Estimate:
+    """The mean over prompts of `gate_risks`, 0 to 1: one more run under a random prompt.
+
+    `passing` (items, prompts), NaN where missing. Exact for these prompts; the interval, from the
+    spread of the risk over prompts with t, is for prompts like these and needs two.
+
+    >>> mean_gate_risk([[0.5, 1.0], [0.5, 1.0]], gate=1.0).value
+    0.375
+    """
+    risks = gate_risks(passing, [gate])[:, 0]
+    if np.isnan(risks).all():
+        return unknown("no item has a pass probability")
+    found = item_mean(risks, level=level).truncated(0.0, 1.0)
+    reason = "" if found.bounded else "no interval: only 1 room"
+    return replace(found, universe="these items, prompts like these", reason=reason)
 
 
 def gate_curve(passing: npt.ArrayLike) -> tuple[Array, Array]:
@@ -131,22 +219,22 @@ def gate_curve(passing: npt.ArrayLike) -> tuple[Array, Array]:
     >>> rates.tolist(), risk.tolist()
     ([0.0, 0.5, 1.0], [0.0, 0.25, 0.75])
     """
-    distribution = poisson_binomial(passing)
-    n = distribution.size - 1
-    risk = np.concatenate([[0.0], np.cumsum(distribution)[:-1]])
-    return np.arange(n + 1) / max(n, 1), np.clip(risk, 0.0, 1.0)
+    below = _reached(np.asarray(passing, dtype=np.float64).ravel())
+    n = below.size - 2
+    return np.arange(n + 1) / max(n, 1), below[:-1]
 
 
 def safe_gate(passing: npt.ArrayLike, risk: float = 0.05) -> float:
     """The highest gate (a pass rate, 0 to 1) that turns red with probability at most `risk`.
 
-    NaN when there are no items.
+    `passing` (items,) under one prompt, or (items, prompts): then one more run under a random
+    prompt. NaN when there are no items.
 
     >>> safe_gate([0.8] * 20)
     0.65
     """
-    rates, risks = gate_curve(passing)
-    return float(rates[risks <= risk].max()) if rates.size > 1 else math.nan
+    p = np.asarray(passing, dtype=np.float64)
+    return GateCurves.of(p[:, None] if p.ndim == 1 else p).safe(risk)
 
 
 def verdict(

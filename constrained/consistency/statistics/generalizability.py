@@ -11,7 +11,12 @@ import numpy as np
 from constrained.consistency.statistics.bootstrap import percentile
 from constrained.consistency.statistics.estimate import Array, Estimate, unknown
 from constrained.consistency.statistics.generalized import DRAWS, draw_components
-from constrained.consistency.statistics.variance import DRAW, VarianceComponents, plural
+from constrained.consistency.statistics.variance import (
+    DRAW,
+    ONE_SCORE,
+    VarianceComponents,
+    plural,
+)
 from constrained.errors import RecordError
 
 __all__ = [
@@ -21,6 +26,7 @@ __all__ = [
     "dependability",
     "dependability_estimates",
     "many_draws_ceiling",
+    "possible_sem",
 ]
 
 
@@ -209,7 +215,11 @@ def dependability_estimates(
     drawn = draw_components(components, draws=draws, seed=seed)
     if not drawn:
         reason = "no interval: components without degrees of freedom"
-        found = (Estimate(v, reason=reason) for v in (point.phi, point.generalizability, point.sem))
+        values = (point.phi, point.generalizability, point.sem)
+        found = (
+            unknown(point.reason or reason) if math.isnan(v) else Estimate(v, reason=reason)
+            for v in values
+        )
         return DependabilityEstimates(*found)
     signal, relative, absolute = (
         sum((weight * drawn[effect] for effect, weight in part.items()), np.zeros(draws))
@@ -238,6 +248,19 @@ def dependability_estimates(
         estimate(point.generalizability, share(relative), point.reason),
         estimate(point.sem, np.sqrt(np.maximum(absolute, 0.0)), sem_reason),
     )
+
+
+def possible_sem(sem: Estimate, scale: tuple[float, float]) -> Estimate:
+    """A standard error of measurement kept to what scores from ``scale[0]`` to ``scale[1]`` can be.
+
+    At most half the distance of the two; of a scale of one score there is no interval.
+
+    >>> possible_sem(Estimate(2.0, 1.0, 300.0), (0.0, 10.0)).high
+    5.0
+    """
+    if scale[0] == scale[1] and sem.known:
+        return Estimate(sem.value, reason=ONE_SCORE)
+    return sem.truncated(0.0, (scale[1] - scale[0]) / 2.0)
 
 
 def many_draws_ceiling(components: VarianceComponents, *, item: str = "item") -> float:

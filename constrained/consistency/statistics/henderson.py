@@ -7,7 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
-from constrained.consistency.statistics.estimate import Array
+from constrained.consistency.statistics.estimate import Array, rounding
 from constrained.errors import RecordError
 
 __all__ = ["Decomposition", "decompose", "fit_constants"]
@@ -140,6 +140,8 @@ def decompose(values: Array, error: Array | None = None) -> Decomposition:
         )  # fmt: skip
     solution: Array = np.linalg.solve(scaled, (totals - noise) / count).astype(np.float64)
     solution[0] = 0.0
+    # What the centring of equal scores leaves is no variance.
+    solution[np.abs(solution) <= rounding(values) ** 2] = 0.0
     with_error = solution.copy()
     with_error[-1] += error_mean
     mean_squares = np.array(
@@ -201,6 +203,7 @@ def fit_constants(values: Array, found: Decomposition) -> Decomposition:
     if freedom.min() < 1:
         return found
     squares = np.maximum([row_after_column, column_after_row, rest], 0.0) / freedom
+    squares[squares <= rounding(values) ** 2] = 0.0
     per_level = np.array([found.count - n_columns, found.count - n_rows, 1.0])
     per_level[:2] /= freedom[:2]
     order = [1, 0, 2] if turned else [0, 1, 2]

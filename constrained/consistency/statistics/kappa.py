@@ -10,7 +10,13 @@ import numpy.typing as npt
 
 from constrained.consistency.statistics.bootstrap import resample_items
 from constrained.consistency.statistics.cells import check_probabilities
-from constrained.consistency.statistics.estimate import Array, Estimate, unknown
+from constrained.consistency.statistics.estimate import (
+    Array,
+    Estimate,
+    as_scores,
+    rounding,
+    unknown,
+)
 from constrained.errors import RecordError
 
 __all__ = [
@@ -33,8 +39,7 @@ def weighted_kappa(table: npt.ArrayLike, disagreement: npt.ArrayLike) -> Estimat
     >>> weighted_kappa([[20, 5], [10, 15]], [[0, 1], [1, 0]])
     Estimate(0.4)
     """
-    observed = np.asarray(table, dtype=np.float64)
-    weights = np.asarray(disagreement, dtype=np.float64)
+    observed, weights = as_scores(table), as_scores(disagreement)
     if observed.ndim != 2 or observed.shape[0] != observed.shape[1]:
         raise RecordError(f"a table of shape {observed.shape} is not square")
     if weights.shape != observed.shape:
@@ -71,14 +76,15 @@ def quadratic_kappa(
     >>> quadratic_kappa([1, 2, 3, 1, 2, 2, 3], [1, 2, 3, 1, 2, 3, 2], replicates=0)
     Estimate(0.75 (no interval: replicates=0))
     """
-    a, b = np.asarray(scores, dtype=np.float64), np.asarray(gold, dtype=np.float64)
+    a, b = as_scores(scores), as_scores(gold)
     if a.shape != b.shape or a.ndim != 1:
         raise RecordError(f"scores of shape {a.shape} and gold of shape {b.shape} are not paired")
     both = ~(np.isnan(a) | np.isnan(b))
     a, b = a[both], b[both]
     if scale is not None:
         _check_scale(np.concatenate([a, b]), scale)
-    return _kappa_of_sums(a, a**2, b, a * b, replicates, seed, level)
+    x, y = _unit(a, b)
+    return _kappa_of_sums(x, x**2, y, x * y, replicates, seed, level)
 
 
 def exact_quadratic_kappa(
@@ -101,17 +107,30 @@ def exact_quadratic_kappa(
     0.889
     """
     p, values = check_probabilities(probabilities, scores)
-    b = np.asarray(gold, dtype=np.float64)
+    b = as_scores(gold)
     if p.ndim != 2 or b.shape != p.shape[:1]:
         raise RecordError(f"probabilities of shape {p.shape} and gold of {b.shape} are not paired")
     both = ~(np.isnan(p).any(axis=1) | np.isnan(b))
     p, b = p[both], b[both]
-    centred = values - values.mean()
-    mean = p @ centred
-    gold_centred = b - values.mean()
-    return _kappa_of_sums(
-        mean, p @ centred**2, gold_centred, mean * gold_centred, replicates, seed, level
-    )
+    x, y = _unit(values, b)
+    mean = p @ x
+    return _kappa_of_sums(mean, p @ x**2, y, mean * y, replicates, seed, level)
+
+
+def _unit(a: Array, b: Array) -> tuple[Array, Array]:
+    """Both around 0 and within 1 of it: kappa does not ask where scores lie or in what unit.
+
+    Far from 0, or very small, the sums of squares would have no digit left of the differences.
+    """
+    both = np.concatenate([a, b])
+    if not both.size:
+        return a, b
+    low, high = float(both.min()), float(both.max())
+    half = (high - low) / 2.0
+    if half <= rounding(both):
+        return np.zeros_like(a), np.zeros_like(b)
+    middle = low + half
+    return (a - middle) / half, (b - middle) / half
 
 
 def _kappa_of_sums(
@@ -182,7 +201,7 @@ def bias(
     >>> bias([7, 5, 6], [6, 5, 4]).value
     1.0
     """
-    a, b = np.asarray(scores, dtype=np.float64), np.asarray(gold, dtype=np.float64)
+    a, b = as_scores(scores), as_scores(gold)
     if a.shape != b.shape or a.ndim != 1:
         raise RecordError(f"scores of shape {a.shape} and gold of shape {b.shape} are not paired")
     d = (a - b)[~np.isnan(a - b)]
@@ -203,7 +222,7 @@ def standardised_bias(scores: npt.ArrayLike, gold: npt.ArrayLike) -> Estimate:
     >>> standardised_bias([7, 5, 6], [6, 4, 5]).value
     1.0
     """
-    a, b = np.asarray(scores, dtype=np.float64), np.asarray(gold, dtype=np.float64)
+    a, b = as_scores(scores), as_scores(gold)
     if a.shape != b.shape or a.ndim != 1:
         raise RecordError(f"scores of shape {a.shape} and gold of shape {b.shape} are not paired")
     both = ~np.isnan(a - b)
@@ -211,6 +230,6 @@ def standardised_bias(scores: npt.ArrayLike, gold: npt.ArrayLike) -> Estimate:
     if a.size < 2:
         return unknown(f"only {a.size} item{'' if a.size == 1 else 's'} with both scores")
     spread = math.sqrt((float(a.var(ddof=1)) + float(b.var(ddof=1))) / 2.0)
-    if spread == 0.0:
+    if spread <= rounding(np.concatenate([a, b])):
         return unknown("neither score differs between items")
     return Estimate(float(a.mean() - b.mean()) / spread)

@@ -9,7 +9,13 @@ import numpy.typing as npt
 
 from constrained.consistency.statistics.bootstrap import resample_items
 from constrained.consistency.statistics.cells import check_probabilities
-from constrained.consistency.statistics.estimate import Array, Estimate, unknown
+from constrained.consistency.statistics.estimate import (
+    Array,
+    Estimate,
+    as_scores,
+    rounding,
+    unknown,
+)
 from constrained.errors import RecordError
 
 __all__ = ["Metric", "alpha", "exact_alpha"]
@@ -44,7 +50,7 @@ def alpha(
     >>> alpha([[1, 1], [2, 2], [3, 4]], replicates=0)
     Estimate(0.878 (no interval: replicates=0))
     """
-    matrix = np.asarray(scores, dtype=np.float64)
+    matrix = as_scores(scores)
     if matrix.ndim != 2:
         raise RecordError(f"scores of shape {matrix.shape} need the axes (item, prompt)")
     seen = ~np.isnan(matrix)
@@ -53,12 +59,12 @@ def alpha(
     if not matrix.size:
         return unknown("no item has two scores")
     values, places = np.unique(matrix[seen], return_inverse=True)
-    if values.size == 1:
+    if float(values[-1] - values[0]) <= rounding(values):
         return unknown(IDENTICAL)
     m = seen.sum(axis=1).astype(np.float64)
     if metric in ("interval", "ordinal"):
         counts = np.bincount(places, minlength=values.size).astype(np.float64)
-        scale = values - values.mean() if metric == "interval" else _midpoints(counts)
+        scale = _unit(values) if metric == "interval" else _midpoints(counts)
         x = np.zeros(matrix.shape)
         x[seen] = scale[places]
         total = x.sum(axis=1)
@@ -106,6 +112,8 @@ def exact_alpha(
     p, m = np.where(seen[..., None], p, 0.0)[m >= 2], m[m >= 2].astype(np.float64)
     if not m.size:
         return unknown("no item has two scores")
+    if not float(values[-1] - values[0]) > rounding(values):
+        return unknown(IDENTICAL)
     counts = p.sum(axis=1)
     difference = _differences(metric, values, counts.sum(axis=0))
     pairs = np.einsum("uv,uv->u", counts @ difference, counts)
@@ -123,11 +131,13 @@ def _resampled(
         n, observed = totals[:, 0], totals[:, 1]
         if difference is None:
             expected = 2.0 * (n * totals[:, 3] - totals[:, 2] ** 2)
+            noise = 1e-12 * n * totals[:, 3]  # what rounding leaves of a difference of such sums
         else:
             counts = totals[:, 2:]
             expected = np.einsum("bv,bv->b", counts @ difference, counts)
+            noise = 1e-12 * n**2 * float(difference.max())
         with np.errstate(invalid="ignore", divide="ignore"):
-            some = expected > 1e-12 * n**2
+            some = expected > noise
             return np.where(some, 1.0 - (n - 1.0) * observed / expected, np.nan)
 
     if sums.shape[0] == 1:
@@ -136,6 +146,13 @@ def _resampled(
     return resample_items(
         sums, statistic, replicates=replicates, seed=seed, level=level, undefined=IDENTICAL
     )
+
+
+def _unit(values: Array) -> Array:
+    """Rising values around 0 and within 1 of it: alpha does not ask where they lie."""
+    half = float(values[-1] - values[0]) / 2.0
+    unit: Array = (values - values[0] - half) / half
+    return unit
 
 
 def _midpoints(counts: Array) -> Array:
@@ -152,6 +169,6 @@ def _differences(metric: Metric, values: Array, counts: Array) -> Array:
         above = values[:, None] - values[None, :]
         below = values[:, None] + values[None, :]
         return np.divide(above, below, out=np.zeros_like(above), where=below != 0) ** 2
-    scale = values if metric == "interval" else _midpoints(counts)
+    scale = _unit(values) if metric == "interval" else _midpoints(counts)
     squared: Array = (scale[:, None] - scale[None, :]) ** 2
     return squared

@@ -12,7 +12,13 @@ from constrained.consistency.statistics import quantiles
 from constrained.consistency.statistics.bootstrap import resample_items
 from constrained.consistency.statistics.cells import check_probabilities
 from constrained.consistency.statistics.comparison import item_mean, paired_difference
-from constrained.consistency.statistics.estimate import ITEMS, Array, Estimate, unknown
+from constrained.consistency.statistics.estimate import (
+    ITEMS,
+    Array,
+    Estimate,
+    as_scores,
+    unknown,
+)
 from constrained.errors import RecordError
 
 __all__ = [
@@ -84,7 +90,7 @@ def mean_of_ratios(scores: npt.ArrayLike, reference: npt.ArrayLike) -> Estimate:
 
 
 def _pairs(first: npt.ArrayLike, second: npt.ArrayLike) -> tuple[Array, Array]:
-    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    a, b = as_scores(first), as_scores(second)
     if a.shape != b.shape or a.ndim != 1:
         raise RecordError(f"scores of shape {a.shape} and {b.shape} are not paired by item")
     known = ~np.isnan(a + b)
@@ -117,7 +123,7 @@ def joint_scores(joint: npt.ArrayLike, scores: npt.ArrayLike) -> JointScores:
     >>> found.first.item(), found.second.item(), found.win.item()
     (1.75, 1.5, 0.5)
     """
-    values = np.asarray(scores, dtype=np.float64)
+    values = as_scores(scores)
     tables = np.asarray(joint, dtype=np.float64)
     if tables.ndim != 3 or tables.shape[1:] != (values.size, values.size):
         raise RecordError(f"joint tables of shape {tables.shape} do not fit {values.size} scores")
@@ -129,7 +135,9 @@ def joint_scores(joint: npt.ArrayLike, scores: npt.ArrayLike) -> JointScores:
     return JointScores(first, second, win, tie, 1.0 - win - tie)
 
 
-def order_effect(shown_first: npt.ArrayLike, shown_second: npt.ArrayLike) -> Estimate:
+def order_effect(
+    shown_first: npt.ArrayLike, shown_second: npt.ArrayLike, *, level: float = 0.95
+) -> Estimate:
     """How many points an answer gains by being shown first, over items and answers.
 
     Both have shape (items, answers): the score of each answer when shown first and when shown
@@ -138,7 +146,7 @@ def order_effect(shown_first: npt.ArrayLike, shown_second: npt.ArrayLike) -> Est
     >>> order_effect([[8.0, 7.0], [9.0, 6.0]], [[7.0, 6.0], [8.0, 5.0]]).value
     1.0
     """
-    return paired_difference(shown_second, shown_first)
+    return paired_difference(shown_second, shown_first, level=level)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +177,14 @@ def order_flip(
     return result
 
 
-def preferences(joint: npt.ArrayLike, swapped: npt.ArrayLike, scores: npt.ArrayLike) -> Preferences:
+def preferences(
+    joint: npt.ArrayLike, swapped: npt.ArrayLike, scores: npt.ArrayLike, *, level: float = 0.95
+) -> Preferences:
     """Who wins, and whether the order decides it, from exact joint tables in both orders.
 
     `joint` has shape (items, score of A, score of B) with A shown first; `swapped` is (items, score
     of B, score of A) with B shown first. NaN tables are missing; an item needs both orders.
-    Intervals over items, with t.
+    Intervals over items, with t, kept inside 0 and 1.
 
     >>> straight = [[[0.0, 0.1], [0.9, 0.0]]]  # shown first, A gets the higher score in 9 of 10
     >>> found = preferences(straight, [[[0.0, 0.6], [0.4, 0.0]]], [7, 8])
@@ -188,7 +198,7 @@ def preferences(joint: npt.ArrayLike, swapped: npt.ArrayLike, scores: npt.ArrayL
         )
 
     def over_items(first: Array, second: Array) -> Estimate:
-        return item_mean((first + second) / 2.0)
+        return item_mean((first + second) / 2.0, level=level).truncated(0.0, 1.0)
 
     flips = order_flip(straight.win, straight.loss, turned.loss, turned.win)
     return Preferences(

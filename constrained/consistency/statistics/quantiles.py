@@ -6,6 +6,7 @@ import math
 from types import ModuleType
 
 from constrained.errors import MissingPackage
+from constrained.packages import remedy
 
 __all__ = ["chi_square", "f", "normal", "t"]
 
@@ -15,9 +16,7 @@ def _special() -> ModuleType:
     try:
         from scipy import special  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
-        raise MissingPackage(
-            "scipy", "an interval", install="pip install 'constrained-lm[consistency]'"
-        ) from error
+        raise MissingPackage("scipy", "an interval", install=remedy("consistency")) from error
     module: ModuleType = special
     return module
 

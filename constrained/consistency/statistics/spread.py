@@ -8,15 +8,25 @@ import numpy as np
 import numpy.typing as npt
 
 from constrained.consistency.statistics import quantiles
-from constrained.consistency.statistics.bootstrap import resample_items
-from constrained.consistency.statistics.estimate import ITEMS, Array, Estimate, unknown
+from constrained.consistency.statistics.averages import over_move
+from constrained.consistency.statistics.estimate import (
+    ITEMS,
+    Array,
+    Estimate,
+    as_scores,
+    item_means,
+    rounding,
+    unknown,
+)
+from constrained.consistency.statistics.generalizability import dependability_estimates
+from constrained.consistency.statistics.variance import DRAW, variance_components
 from constrained.errors import RecordError
 
 __all__ = ["ItemSpread", "item_spread", "prompt_spread", "room_to_room", "severity"]
 
 
 def _matrix(scores: npt.ArrayLike) -> Array:
-    matrix = np.asarray(scores, dtype=np.float64)
+    matrix = as_scores(scores)
     if matrix.ndim != 2:
         raise RecordError(f"scores of shape {matrix.shape} need the axes (item, prompt)")
     return matrix
@@ -49,48 +59,46 @@ def item_spread(scores: npt.ArrayLike) -> ItemSpread:
     [2.0]
     """
     y = _matrix(scores)
+    if not y.shape[1]:
+        y = np.full((y.shape[0], 1), np.nan)
     seen = ~np.isnan(y)
     m = seen.sum(axis=1).astype(np.float64)
     rank = np.arange(y.shape[1])[None, :]
     ranked = np.where(rank < m[:, None], np.sort(y, axis=1), 0.0)  # NaN sorts last
     # sum over p < q of y_(q) - y_(p) = sum over ranks of (2 r - m + 1) y_(r)
     weight = np.where(rank < m[:, None], 2.0 * rank - m[:, None] + 1.0, 0.0)
+    ranked = np.where(
+        rank < m[:, None], ranked - ranked[:, :1], 0.0
+    )  # far from 0 they would cancel
     last = np.maximum(m - 1, 0).astype(np.intp)[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.where(m > 0, ranked.sum(axis=1) / m, np.nan)
+        mean = item_means(y)
         centred = np.where(seen, y - mean[:, None], 0.0)
         variance = np.where(m > 1, (centred**2).sum(axis=1) / (m - 1.0), np.nan)
         move = np.where(m > 1, (weight * ranked).sum(axis=1) / (m * (m - 1.0) / 2.0), np.nan)
-    span = np.where(m > 1, np.take_along_axis(ranked, last, axis=1)[:, 0] - ranked[:, 0], np.nan)
+    span = np.where(m > 1, np.take_along_axis(ranked, last, axis=1)[:, 0], np.nan)
     return ItemSpread(mean, variance, span, move, m)
 
 
 def room_to_room(
-    scores: npt.ArrayLike, *, replicates: int = 1000, seed: int = 0, level: float = 0.95
+    scores: npt.ArrayLike, *, seed: int = 0, level: float = 0.95, these_prompts: bool = False
 ) -> Estimate:
     """How far another prompt moves a typical item: mean over items and pairs of |difference|.
 
     In score points; divided by the length of the scale it is ProSA's PSS. `scores` (items,
-    prompts) are expected scores, or single draws (then draw noise is in it). The interval
-    resamples items. Source: Zhuo et al. 2024 (ProSA).
+    prompts) are expected scores, or single draws (then draw noise is in it). The interval is that
+    of the standard error of measurement, scaled (`averages.over_move`), or for `these_prompts`.
+    Source: Zhuo et al. 2024 (ProSA).
 
     >>> round(room_to_room([[5, 6], [7, 9], [2, 3]]).value, 3)
     1.333
     """
-    move = item_spread(scores).move
-    known = move[~np.isnan(move)]
-    if not known.size:
-        return unknown("no item has two prompts")
-    if known.size == 1:
-        return Estimate(float(known[0]), reason="no interval: only 1 item")
-    sums = np.column_stack([np.ones(known.size), known])
-    return resample_items(
-        sums,
-        lambda totals: totals[:, 1] / totals[:, 0],
-        replicates=replicates,
-        seed=seed,
-        level=level,
-    )
+    y = _matrix(scores)
+    sem = unknown("not asked for")
+    if not these_prompts:
+        sizes = {"prompt": 1.0, DRAW: 1.0}
+        sem = dependability_estimates(variance_components(y), sizes, level=level, seed=seed).sem
+    return over_move(item_spread(y).move[:, None], sem, level=level)
 
 
 def severity(scores: npt.ArrayLike, *, level: float = 0.95) -> tuple[Estimate, ...]:
@@ -108,23 +116,31 @@ def severity(scores: npt.ArrayLike, *, level: float = 0.95) -> tuple[Estimate, .
     in_row, in_column = seen.sum(axis=1), seen.sum(axis=0)
     used = in_column > 0
     row, column = np.zeros(y.shape[0]), np.zeros(y.shape[1])
-    filled = np.where(seen, y, 0.0)
-    scale = float(np.abs(filled).max()) if filled.size else 0.0
+    # Far from 0 the effects would lose digits: they are those of the centred scores.
+    filled = np.where(seen, y - (float(y[seen].mean()) if seen.any() else 0.0), 0.0)
+    scale = float(np.abs(filled).max(initial=0.0))
     for _ in range(200):
         before = column
         row = np.where(seen, filled - column, 0.0).sum(axis=1) / np.maximum(in_row, 1)
         column = np.where(seen, filled - row[:, None], 0.0).sum(axis=0) / np.maximum(in_column, 1)
         column = np.where(used, column - column[used].mean() if used.any() else 0.0, 0.0)
-        if float(np.abs(column - before).max(initial=0.0)) <= 1e-12 * max(scale, 1.0):
+        if float(np.abs(column - before).max(initial=0.0)) <= 1e-12 * scale:
             break
+    column = np.where(np.abs(column) <= rounding(y), 0.0, column)
+    apart = not _connected(seen)
     rest = np.where(seen, filled - row[:, None] - column, 0.0)
     rest -= np.where(seen, rest.sum(axis=0) / np.maximum(in_column, 1), 0.0)
     squares = (rest**2).sum(axis=0)
+    spare = int(seen.sum()) - int((in_row > 0).sum()) - int(used.sum()) + 1
     results = []
     for prompt in range(y.shape[1]):
         n, value = int(in_column[prompt]), float(column[prompt])
         if not n:
             results.append(unknown("this prompt has no scores"))
+        elif apart:
+            results.append(unknown("some prompts share no item, even through others"))
+        elif spare < 1 and n > 1 and used.sum() > 1:
+            results.append(Estimate(value, reason="no interval: no more cells than effects"))
         elif n < 2 or used.sum() < 2:
             few = "1 item" if n < 2 else "1 prompt"
             results.append(Estimate(value, reason=f"no interval: only {few}"))
@@ -133,6 +149,18 @@ def severity(scores: npt.ArrayLike, *, level: float = 0.95) -> tuple[Estimate, .
             half = quantiles.t((1.0 + level) / 2.0, n - 1) * error
             results.append(Estimate(value, value - half, value + half, level, ITEMS, "t"))
     return tuple(results)
+
+
+def _connected(seen: npt.NDArray[np.bool_]) -> bool:
+    """Whether all prompts with scores are linked by items that have several of them."""
+    used = seen.any(axis=0)
+    reached = np.zeros_like(used)
+    reached[np.nonzero(used)[0][:1]] = True
+    while True:
+        further = seen[seen[:, reached].any(axis=1)].any(axis=0)
+        if not (further & ~reached).any():
+            return bool((reached == used).all())
+        reached |= further
 
 
 def prompt_spread(scores: npt.ArrayLike) -> Estimate:

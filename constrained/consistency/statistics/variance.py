@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Literal, TypeAlias
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from constrained.consistency.statistics import quantiles
 from constrained.consistency.statistics.cells import Cells, single_cells
-from constrained.consistency.statistics.estimate import Array, Estimate, unknown
+from constrained.consistency.statistics.estimate import Array, Estimate, as_scores, unknown
 from constrained.consistency.statistics.henderson import Decomposition, decompose, fit_constants
 from constrained.consistency.statistics.mean_squares import (
     combination_interval,
@@ -36,6 +36,8 @@ DRAW = "draw"
 
 Method: TypeAlias = Literal["I", "III"]
 """Henderson's methods for grids with holes: analogous analysis of variance, fitting constants."""
+
+ONE_SCORE = "no interval: only one score occurs"
 
 FEW = 5
 """Below this many levels, a facet's interval spans a factor of 20 or more, and a note says so."""
@@ -141,6 +143,7 @@ def variance_components(
     *,
     level: float = 0.95,
     method: Method | None = None,
+    scale: tuple[float, float] | None = None,
 ) -> VarianceComponents:
     """Variance components of every effect of a crossed grid, with draws nested in its cells.
 
@@ -160,7 +163,9 @@ def variance_components(
     Units are points squared. Intervals are modified large-sample intervals at `level` for levels
     like these (independent effects, near normal); with holes they say "approximate", and those
     of Method I are too narrow for the highest interaction. A facet with one level gives NaN with
-    the reason. Negative estimates stay in `raw` and are shown as 0.
+    the reason. Negative estimates stay in `raw` and are shown as 0. With the lowest and highest
+    score there can be as `scale`, no component and no interval is shown above the most that such
+    scores can vary, ``(highest - lowest)^2 / 4``, and the mean's interval stays on the scale.
 
     Source: Searle, Casella and McCulloch 1992; Brennan 2001. Oracles A, B, E, F, G, N; the
     hand-made negative case; planted components.
@@ -189,16 +194,35 @@ def variance_components(
         for axes in combinations(range(len(names)), size)
     ]
     components.append(_draw_component(grid, names, level))
+    mean = _mean_of(found, names, level)
+    if scale is not None:
+        components = [_possible(c, scale) for c in components]
+        mean = mean.truncated(*scale)
     return VarianceComponents(
         names,
         tuple(components),
         _sizes(grid, names, error),
-        _mean_of(found, names, level),
+        mean,
         found.count,
         balanced,
         found.error,
         error_degrees,
     )
+
+
+def _possible(component: Component, scale: tuple[float, float]) -> Component:
+    """The component with what is shown of it kept to what scores on this scale can vary."""
+    shown, most = component.estimate, (scale[1] - scale[0]) ** 2 / 4.0
+    if most == 0.0 and shown.known:
+        return replace(component, estimate=Estimate(shown.value, reason=ONE_SCORE))
+    kept = shown.truncated(0.0, most)
+    if shown.value > most:
+        note = (
+            f"an estimate of {shown.value:.4g} is shown as {most:.4g}, the most that scores from "
+            f"{scale[0]:g} to {scale[1]:g} can vary"
+        )
+        kept = replace(kept, reason="; ".join(filter(None, [shown.reason, note])))
+    return replace(component, estimate=kept)
 
 
 def _error_degrees(grid: Cells) -> float:
@@ -340,7 +364,7 @@ def crossed_mean(
     >>> round(crossed_mean([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8]]).value, 3)
     5.167
     """
-    grid = np.asarray(values, dtype=np.float64)
+    grid = as_scores(values)
     return _mean_of(decompose(grid), tuple(facets), level)
 
 
@@ -357,7 +381,7 @@ def draw_index_share(draws: npt.ArrayLike) -> Estimate:
     >>> round(draw_index_share(shared + rng.normal(0, 0.1, (20, 4, 5))).value, 1)
     0.9
     """
-    grid = np.asarray(draws, dtype=np.float64)
+    grid = as_scores(draws)
     if grid.ndim != 3:
         raise RecordError(f"draws of shape {grid.shape} need the axes (item, prompt, draw)")
     found = decompose(grid)
