@@ -129,8 +129,15 @@ class ByteEngine:
             raise InvalidSpec(message) from None
 
     def advance_bytes(self, state: int, data: bytes) -> int | None:
-        """The state after `data`, or None when no output continues so."""
-        return self._call(self._core.advance_bytes, state, data) or None
+        """The state after `data`, or None when no output continues so.
+
+        Raises why a part of the spec was left out when `data` may go on with that part.
+        """
+        following = self._call(self._core.advance_bytes, state, data)
+        if not following and isinstance(rules := self.grammar.rules, LaterRules):
+            for reason in rules.left_out:
+                raise reason
+        return following or None
 
     def accepting(self, state: int) -> bool:
         """Whether the output may end here."""
@@ -341,4 +348,4 @@ class Engine(ByteEngine):
         """The state after `data`, or None when no output continues so."""
         if state == self.ended:
             return None if data else state
-        return super().advance_bytes(state, data)
+        return self._call(self._core.advance_bytes, state, data) or None

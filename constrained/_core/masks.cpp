@@ -209,7 +209,7 @@ void Masks::fill_within(TermId state, uint32_t* row, uint32_t budget, Call& call
     walk(trie, 0, state, call, nullptr, false, [&](uint32_t, const TrieNode& node, TermId next, size_t) {
       if (!node.tokens) return true;
       // Bytes bound tokens from above where every byte is a token.
-      bool fits = (vocabulary_.every_byte() && store.distance(next, call) <= budget - 1) ||
+      bool fits = (vocabulary_.every_byte() && store.distance(next, call, budget - 1) <= budget - 1) ||
                   cost(next, call) <= budget - 1;
       if (fits) set(words.data(), trie, node);
       return true;

@@ -399,8 +399,6 @@ struct Loader {
   TermId run() {
     decode();
     if (program.keys && !later) throw malformed();
-    if (later && (later->nodes += nodes.size()) > call.account.bounds.nodes)
-      throw CoreError("max_nodes", "the grammar is too large");
     const size_t n = nodes.size(), r = program.rules;
     for (size_t i = 0; i < r; ++i)
       if (program.bodies[i] < 0 || size_t(program.bodies[i]) >= n) throw malformed();

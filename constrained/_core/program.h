@@ -50,7 +50,6 @@ struct LaterRules {
   std::function<OwnedProgram(int32_t key)> fetch;
   std::vector<TermId> terms;  // by key: the body, kNothing while it is not known
   std::vector<int64_t> calls; // by key: the index of its Call in Store::rules, -1 for none yet
-  uint64_t nodes = 0;         // fetched so far
 
   void reach(int32_t key) {
     if (static_cast<size_t>(key) < terms.size()) return;

@@ -29,7 +29,7 @@ from constrained.grammar.nodes import (
     Ref,
     Repeat,
 )
-from constrained.grammar.rules import Grammar
+from constrained.grammar.rules import Grammar, LaterRules
 from constrained.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -79,6 +79,9 @@ def grammar_bytes(grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> bytes:
     Literal(data=b'yes')
     """
     program = grammar.program if isinstance(grammar, StoredGrammar) else lower(grammar, limits)
+    if isinstance(rules := grammar.rules, LaterRules):
+        for reason in rules.left_out:
+            raise reason
     code, bodies, pool = program.code, program.bodies, program.pool
     sizes = array("i", [len(code) // _NUMBER, len(bodies) // _NUMBER, len(pool), program.start])
     numbers = array("i", sizes.tobytes() + code + bodies)

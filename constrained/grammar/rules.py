@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from constrained.errors import ConstrainedError
 from constrained.grammar.nodes import Node
 
 __all__ = ["Grammar", "LaterRules"]
@@ -28,6 +29,11 @@ class LaterRules(Mapping[str, Node]):
         For rules that may wait and whose bodies take long to make.
         """
         return False
+
+    @property
+    def left_out(self) -> Sequence[ConstrainedError]:
+        """Why parts of the spec are missing in the bodies made so far; empty when none are."""
+        return ()
 
 
 @dataclass(frozen=True)

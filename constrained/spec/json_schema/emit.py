@@ -7,12 +7,12 @@ that is known to be alive (see `liveness`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
-from constrained.errors import LimitExceeded
+from constrained.errors import ConstrainedError, LimitExceeded
 from constrained.grammar import (
     NOTHING,
     LaterRules,
@@ -85,6 +85,11 @@ class Rules(LaterRules):
     def __len__(self) -> int:
         return len(self._emission.all_rules())
 
+    @property
+    def left_out(self) -> Sequence[ConstrainedError]:
+        """Why parts of the schema are missing in the bodies made so far."""
+        return self._emission.live.left_out
+
 
 class _Items(NamedTuple):
     """A tuple that is being written: its items, then `more` (item with comma, how many at most)."""
@@ -131,6 +136,7 @@ class Emission:
         # are no longer used until the collector comes.
         self._pending: dict[str, Callable[[Emission], Node]] = {}
         self._promised: set[str] = set()
+        self._failed: dict[str, ConstrainedError] = {}
         self._slow: set[str] = set()
         self._building = RLock()
         self._colon = _colon(style)
@@ -144,18 +150,23 @@ class Emission:
     # -------------------------------------------------------------- rules
 
     def rule(self, name: str) -> Node:
-        """The body of a rule."""
+        """The body of a rule; what could not be built raises the same error each time."""
         body = self._built.get(name)
         if body is not None:
             return body
         with self._building:
             if name in self._built:
                 return self._built[name]
-            build = self._pending.pop(name)
-            body = self._built[name] = build(self)
-            if len(self._built) > self.document.limits.max_nodes:
-                limit = self.document.limits.max_nodes
-                raise LimitExceeded("max_nodes", limit, "writing the rules of a JSON Schema")
+            if name in self._failed:
+                raise self._failed[name]
+            self.meaning.begin_step()
+            try:
+                body = self._pending[name](self)
+            except ConstrainedError as error:
+                self._failed[name] = error.with_traceback(None)
+                raise
+            self._built[name] = body
+            del self._pending[name]
         return body
 
     def is_value(self, name: str) -> bool:
@@ -172,8 +183,11 @@ class Emission:
 
     def all_rules(self) -> dict[str, Node]:
         """Every rule that can be reached, built."""
+        limit = self.document.limits.max_nodes
         while self._pending:
             self.rule(next(iter(self._pending)))
+            if len(self._built) > limit:
+                raise LimitExceeded("max_nodes", limit, "writing the rules of a JSON Schema")
         return self._built
 
     @property
@@ -249,7 +263,7 @@ class Emission:
         name = self._name(demand, depth)
         parts = [self.scalars(self.meaning.shape(demand))]
         parts += [
-            self._object(record, depth, f"{name} object {index}")
+            self._object(record, demand, depth, f"{name} object {index}")
             for index, record in enumerate(self.live.alive_objects(demand))
         ]
         parts += [
@@ -332,7 +346,7 @@ class Emission:
 
     # -------------------------------------------------------------- objects
 
-    def _object(self, record: Object, depth: int, name: str) -> Node:
+    def _object(self, record: Object, demand: Demand, depth: int, name: str) -> Node:
         if not is_simple(record, self.meaning.any_order):
             return self._run(self.live.object_machine(record), Emission._entry, name, "{}", depth)
         opening, closing, comma = self._brackets("{}", depth)
@@ -342,7 +356,7 @@ class Emission:
             for key, demand in record.named.items()
             if self.alive(demand)
         ]
-        others = alt(*(cat(*self._other(region, depth)) for region in self._regions(record)))
+        others = alt(*(cat(*self._other(region, depth)) for region in self._regions(record, demand)))
         first = next((i for i, (needed, _, __) in enumerate(members) if needed), len(members))
         tail = [
             cat(comma, key, value) if needed else optional(cat(comma, key, value))
@@ -379,8 +393,13 @@ class Emission:
             return cat(*rest.tail[index : rest.first + 1], rest.last)
         return cat(*rest.tail[index:stop], self._members_from(rest, stop))
 
-    def _regions(self, record: Object) -> list[Region]:
-        return unnamed_regions(record, self.alive, self.meaning)
+    def _regions(self, record: Object, demand: Demand) -> list[Region]:
+        self.meaning.begin_part()
+        try:
+            return unnamed_regions(record, self.alive, self.meaning)
+        except LimitExceeded as error:
+            self.live.leave_out(error, demand)
+        return []
 
     def _member(self, key: str, demand: Demand, depth: int) -> tuple[Node, Node]:
         """``"key":`` and the value."""
