@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from constrained.errors import LimitExceeded, UnsupportedSpec
+from constrained.spec.json_schema.key_sets import met_keys, other_keys
 from constrained.spec.json_schema.machine import Machine, explore
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.object_records import demand_for
@@ -22,9 +23,9 @@ from constrained.spec.json_schema.records import (
     conjoin,
 )
 from constrained.spec.json_schema.regions import Region, unnamed_regions
-from constrained.spec.json_schema.scalars import few_texts, live_string
+from constrained.spec.json_schema.scalars import few_texts
 from constrained.spec.json_schema.shapes import Shape
-from constrained.spec.json_schema.string_records import holds, meet_strings, without_string
+from constrained.spec.json_schema.string_records import holds
 
 __all__ = ["Ask", "Entry", "object_machine"]
 
@@ -38,6 +39,9 @@ FEW_LATER = 8
 
 MOST_IN_ANY_ORDER = 10
 """Properties that may come in any order: the states are the sets of those written."""
+
+FEW_TOGETHER = 3
+"""Wanted members of one wish that are kept in mind together."""
 
 MOST_WAYS = 512
 """Ways to write one key, by which wishes its value fulfils."""
@@ -62,6 +66,10 @@ def object_machine(meaning: Meaning, record: Object, ask: Ask) -> Machine[Entry]
     that could repeat it.
     """
     return _ObjectMachine(meaning, record, ask).explored()
+
+
+_Way = tuple[int, int, Region]
+"""Wanted members that a key fulfils, and those it may replace, as bits; its keys and demand."""
 
 
 class _State(NamedTuple):
@@ -222,8 +230,8 @@ class _ObjectMachine:
                     self._add(edges, state, loose.entries, end, loose.bit)
             for gain, loss, entry in self.others:
                 if self.ask(entry.region.demand):
-                    last = (state.last & ~loss) | gain
-                    edges.append((entry, self._after(state, end, state.met, last, 1)))
+                    for last in self._told((state.last & ~loss) | gain, state.met):
+                        edges.append((entry, self._after(state, end, state.met, last, 1)))
         met = state.met
         for loose in self.loose:
             if not loose.bit & state.used:
@@ -234,6 +242,19 @@ class _ObjectMachine:
             if state.last & wish.bits:
                 met |= 1 << index
         return met == self.every and state.distinct >= record.least, edges
+
+    def _told(self, last: int, met: int) -> list[int]:
+        """The wanted members that may be relied on, one of each wish that has many.
+
+        One that stays is enough, so which one is a guess: sets of them would be too many states.
+        """
+        found = [last]
+        for index, wish in enumerate(self.wishes):
+            bits = last & wish.bits
+            if len(wish.members) > FEW_TOGETHER and bits & (bits - 1) and not met >> index & 1:
+                single = [1 << bit for bit in range(bits.bit_length()) if bits >> bit & 1]
+                found = [(one & ~wish.bits) | bit for one in found for bit in single]
+        return found
 
     def _add(
         self,
@@ -302,26 +323,26 @@ class _ObjectMachine:
 
     def _unnamed(self, region: Region) -> list[tuple[int, int, Entry]]:
         """The ways to write any key of a region: wanted members it is, and those it may replace."""
-        ways: list[tuple[int, int, Region]] = [(0, 0, region)]
+        ways: list[_Way] = [(0, 0, region)]
         for wish in self.wishes:
             for index, member in enumerate(wish.members):
-                ways = list(self._split(ways, member, 1 << wish.first_bit + index))
-        return [
-            (gain, loss, Entry(None, part)) for gain, loss, part in ways if live_string(part.keys)
-        ]
+                split = self._split(ways, member, 1 << wish.first_bit + index)
+                ways = list(dict.fromkeys(split))
+                self.meaning.charge(len(ways))
+        return [(gain, loss, Entry(None, part)) for gain, loss, part in ways]
 
-    def _split(
-        self, ways: list[tuple[int, int, Region]], wanted: Member, bit: int
-    ) -> Iterator[tuple[int, int, Region]]:
+    def _split(self, ways: list[_Way], wanted: Member, bit: int) -> Iterator[_Way]:
         for gain, loss, (keys, demand) in ways:
-            inside = meet_strings(keys, wanted.keys)
-            if inside is not None:
-                yield gain | bit, loss, Region(inside, conjoin(demand, wanted.demand))
-                yield gain, loss | bit, Region(inside, demand)
-            for piece in without_string(wanted.keys):
-                outside = meet_strings(keys, piece)
-                if outside is not None:
-                    yield gain, loss, Region(outside, demand)
+            inside = met_keys(keys, wanted.keys, self.meaning)
+            if inside is None:
+                yield gain, loss, Region(keys, demand)
+                continue
+            both = conjoin(demand, wanted.demand)
+            if not self.meaning.dead(both):
+                yield gain | bit, loss, Region(inside, both)
+            yield gain, loss | bit, Region(inside, demand)
+            for outside in other_keys(keys, wanted.keys, self.meaning):
+                yield gain, loss, Region(outside, demand)
 
 
 def _is_scalar(shape: Shape) -> bool:
