@@ -15,12 +15,15 @@ from constrained.spec.json_schema.records import ANY_STRING, Judge, String
 from constrained.spec.json_schema.scalars import has_likely_text, live_string
 from constrained.spec.json_schema.string_records import meet_strings, without_string
 
-__all__ = ["apart", "met_keys", "other_keys", "within"]
+__all__ = ["apart", "met_keys", "met_plainly", "other_keys", "within"]
 
 PAIRS = 200
 """Pairs of states that are looked at to tell how two languages lie to each other."""
 
-AUTOMATON_COST = 128
+SEVERAL = 3
+"""Languages in one set from which on idle ones are looked for: it takes their automata."""
+
+AUTOMATON_COST = 40
 """Records that a set counts for whose emptiness needs an automaton of the whole."""
 
 
@@ -73,10 +76,20 @@ def within(a: Language, b: Language) -> bool:
     return True
 
 
+def met_plainly(a: String, b: String, judge: Judge) -> String | None:
+    """Both sets, without idle parts where they have several; None when certainly empty."""
+    both = meet_strings(a, b)
+    parts = 0 if both is None else len(both.inside) + len(both.outside)
+    if both is None or parts < SEVERAL:
+        return both
+    judge.charge(parts // 4)
+    return _plain(both)
+
+
 def met_keys(a: String, b: String, judge: Judge) -> String | None:
     """The keys of both sets, without idle parts; None when there are none, exactly."""
-    both = meet_strings(a, b)
-    plain = None if both is None else _plain(both)
+    judge.charge(1)
+    plain = met_plainly(a, b, judge)
     if plain is None or not (plain.inside or plain.outside):
         return plain
     if len(plain.inside) + len(plain.outside) > 1 and not has_likely_text(plain):

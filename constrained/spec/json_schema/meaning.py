@@ -31,7 +31,7 @@ DEEPEST_PARTS = 40
 RECORD_COST = 16
 """Grammar nodes that one constraint record stands for when counted against `max_nodes`."""
 
-PARTS_PER_STEP = 4
+PARTS_PER_STEP = 2
 """Parts of one step that may be as hard as the limit allows."""
 
 LOOKAHEAD = 6
