@@ -97,11 +97,12 @@ class ByteEngine:
     def _load(self) -> native.Core:
         limits = self.limits
         fetch: Callable[[int], native.Program] | None = None
+        least: Callable[[int], int] | None = None
         if isinstance(self.grammar, StoredGrammar):
             program = self.grammar.program
         elif isinstance(rules := self.grammar.rules, LaterRules):
             lowering = Lowering(self.grammar.start, rules, limits)
-            program, fetch = lowering.first, lowering.fetch
+            program, fetch, least = lowering.first, lowering.fetch, lowering.least
         else:
             program = lower(self.grammar, limits)
         return self._call(
@@ -116,6 +117,7 @@ class ByteEngine:
                 limits.max_mask_bytes,
             ),
             fetch,
+            least,
         )
 
     def _call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,11 +1,14 @@
 // Distances: the fewest bytes to the end of an output, a text that takes so many, certain bytes.
 #include <algorithm>
+#include <tuple>
 
-#include "terms.h"
+#include "program.h"
 
 namespace constrained {
 
 namespace {
+
+constexpr uint64_t kLooks = 4;  // looks at a term that are one unit of work
 
 uint32_t plus(uint32_t x, uint32_t y) {
   uint64_t sum = uint64_t{x} + y;
@@ -29,7 +32,15 @@ struct Store::Near {
   };
   std::unordered_map<TermId, Guess> guesses;
   std::vector<TermId> order;  // the explored ones, parts before wholes
+  struct Unfetched {
+    uint32_t through, rest, rule;  // bytes to the end through the rule, and from it on, at the least
+    bool operator<(const Unfetched& other) const {
+      return std::tie(through, rest, rule) < std::tie(other.through, other.rest, other.rule);
+    }
+  };
+  std::vector<Unfetched> frontier;
   bool cyclic = false;
+  uint64_t looked = 0;
 };
 
 // Looks at what lies within `radius` bytes of `t`. Rules that were not fetched are left so.
@@ -47,9 +58,12 @@ void Store::explore(TermId t, uint32_t radius, Near& near, Call& call) {
       if (term.distance.load(std::memory_order_relaxed) == kUnknown && (term.kind == Kind::And || term.kind == Kind::Not))
         search_distance(id, call);
       if (term.distance.load(std::memory_order_relaxed) != kUnknown) continue;
-      if (term.kind == Kind::Call && !fetched(term.a)) continue;
+      if (term.kind == Kind::Call && !fetched(term.a)) {
+        near.frontier.push_back({plus(spent, at_least(id)), at_least(id), term.a});
+        continue;
+      }
       near.guesses[id].explored = true;
-      call.spend();
+      if (++near.looked % kLooks == 0) call.spend();
       auto reach = [&](TermId part, uint32_t bytes) {
         near.guesses.emplace(part, Near::Guess{});
         if (bytes > radius) return;
@@ -99,10 +113,18 @@ void Store::put_in_order(TermId t, Near& near) const {
 }
 
 // A number of bytes that no completion of `t` has fewer of, without a look into it.
-uint32_t Store::at_least(TermId t) const {
+uint32_t Store::at_least(TermId t) {
   const Term& term = (*this)[t];
   const uint32_t known = term.distance.load(std::memory_order_relaxed);
-  return known != kUnknown ? known : !term.nullable;
+  if (known != kUnknown) return known;
+  if (term.kind != Kind::Call) return !term.nullable;
+  Rule& rule = rules[term.a];
+  if (!rule.least && fetched(term.a)) return !term.nullable;
+  if (!rule.least) {
+    const std::shared_ptr<LaterRules> later = rule.later.lock();
+    rule.least = std::max(later ? later->least(rule.key) : 1, 1u);
+  }
+  return rule.least;
 }
 
 bool Store::fetched(uint32_t index) const { return rules[index].body != kNothing || rules[index].key < 0; }
@@ -120,7 +142,8 @@ void Store::solve(Near& near, Call& call) {
     changed = false;
     for (TermId id : near.order) {
       const Term& term = (*this)[id];
-      call.spend(1 + (term.kind == Kind::Alt ? term.b / 8 : 0));
+      if (++near.looked % kLooks == 0) call.spend();
+      if (term.kind == Kind::Alt) call.spend(term.b / 16);
       Near::Guess found;
       switch (term.kind) {
         case Kind::Empty: found = {0, true, true}; break;
@@ -153,7 +176,7 @@ void Store::solve(Near& near, Call& call) {
 }
 
 // The rules that were not fetched on one shortest way to the end of `t`.
-std::vector<uint32_t> Store::wanted(TermId t, Near& near) const {
+std::vector<uint32_t> Store::wanted(TermId t, Near& near) {
   std::vector<uint32_t> found;
   std::vector<TermId> stack{t};
   std::unordered_map<TermId, bool> seen;
@@ -188,7 +211,8 @@ uint32_t Store::distance(TermId t, Call& call, uint32_t most) {
   const uint32_t known = (*this)[t].distance.load(std::memory_order_acquire);
   if (known != kUnknown) return known;
   std::lock_guard<std::recursive_mutex> lock(mutex);
-  for (uint32_t radius = 8;;) {
+  uint32_t radius = 8;
+  for (uint32_t round = 0;; ++round) {
     Near near;
     explore(t, radius, near, call);
     put_in_order(t, near);
@@ -198,9 +222,16 @@ uint32_t Store::distance(TermId t, Call& call, uint32_t most) {
     const uint32_t found = (*this)[t].distance.load(std::memory_order_relaxed);
     if (found != kUnknown) return found;
     if (const uint32_t least = near.guesses[t].explored ? near.guesses[t].value : at_least(t); least > most) return least;
-    const std::vector<uint32_t> missing = wanted(t, near);
+    std::vector<uint32_t> missing = wanted(t, near);
+    if (missing.empty()) {
+      radius = radius > kInfinite / 4 ? kInfinite : radius * 4;
+      continue;
+    }
+    // More of the best ones with every few rounds, so that a long search has few rounds.
+    const size_t more = std::min<size_t>((size_t{1} << std::min(round / 4, 20u)) - 1, near.frontier.size());
+    std::partial_sort(near.frontier.begin(), near.frontier.begin() + more, near.frontier.end());
+    for (size_t k = 0; k < more; ++k) missing.push_back(near.frontier[k].rule);
     for (uint32_t rule : missing) body(rule, call);
-    if (missing.empty()) radius = radius > kInfinite / 4 ? kInfinite : radius * 4;
   }
 }
 

@@ -48,6 +48,7 @@ struct OwnedProgram {
 // never the empty text. Guarded by the store's mutex.
 struct LaterRules {
   std::function<OwnedProgram(int32_t key)> fetch;
+  std::function<uint32_t(int32_t key)> least;  // bytes that no text of the rule has fewer of
   std::vector<TermId> terms;  // by key: the body, kNothing while it is not known
   std::vector<int64_t> calls; // by key: the index of its Call in Store::rules, -1 for none yet
 

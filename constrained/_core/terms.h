@@ -115,6 +115,7 @@ struct Rule {
   TermId body = kNothing;  // read it through Store::body
   bool nullable = false;
   bool open = false;  // being derived right now: meeting it again means left recursion
+  uint32_t least = 0; // bytes that no text has fewer of, once asked for
   std::weak_ptr<LaterRules> later = {};  // where the body is fetched from, under this key
   int32_t key = -1;
 };
@@ -236,8 +237,8 @@ class Store {
   void explore(TermId t, uint32_t radius, Near& near, Call& call);
   void put_in_order(TermId t, Near& near) const;
   void solve(Near& near, Call& call);
-  std::vector<uint32_t> wanted(TermId t, Near& near) const;
-  uint32_t at_least(TermId t) const;
+  std::vector<uint32_t> wanted(TermId t, Near& near);
+  uint32_t at_least(TermId t);
   bool fetched(uint32_t rule) const;
   uint32_t search_distance(TermId t, Call& call);
   uint32_t farthest(TermId t, std::unordered_map<TermId, uint32_t>& known, Call& call);

@@ -30,6 +30,13 @@ class LaterRules(Mapping[str, Node]):
         """
         return False
 
+    def least(self, name: str) -> int:  # noqa: ARG002 - as `may_wait`
+        """A number that no text of the rule has fewer bytes than, known without its body.
+
+        The closer it is, the fewer bodies are made in the search for a shortest output.
+        """
+        return 1
+
     @property
     def left_out(self) -> Sequence[ConstrainedError]:
         """Why parts of the spec are missing in the bodies made so far; empty when none are."""

@@ -187,7 +187,7 @@ def _read(
     if isinstance(start, Ref):
         emission.rule(start.name)  # which every first mask needs: what cannot be built is refused
     if may_refuse:
-        emission.all_rules()
+        emission.build_ahead()
     emission.live.refusing = False
     return Grammar(start, emission.rules)
 

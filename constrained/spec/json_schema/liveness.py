@@ -6,10 +6,10 @@ import warnings
 
 from constrained.errors import ConstrainedError, LeftOutWarning, LimitExceeded, UnsupportedSpec
 from constrained.spec.json_schema.array_machine import array_machine, is_counted
-from constrained.spec.json_schema.machine import Machine
+from constrained.spec.json_schema.machine import Ask, Machine
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.number_records import live_number
-from constrained.spec.json_schema.object_machine import Ask, Entry, object_machine
+from constrained.spec.json_schema.object_machine import Entry, object_machine
 from constrained.spec.json_schema.object_records import demand_for, split_choices
 from constrained.spec.json_schema.records import EVERYTHING, NOTHING, Array, Demand, Object
 from constrained.spec.json_schema.scalars import live_string
@@ -140,7 +140,7 @@ class Liveness:
         """The machine of an array, made once."""
         found = self._array_machines.get(id(record))
         if found is None:
-            machine = array_machine(self.meaning, record, self.alive)
+            machine = array_machine(self.meaning, record)
             found = self._array_machines[id(record)] = (record, machine)
         return found[1]
 
@@ -176,8 +176,8 @@ class Liveness:
     def _array_alive(self, record: Array, ask: Ask) -> bool:
         if is_counted(record):
             if ask == self.alive:
-                return self.array_machine(record).alive
-            return array_machine(self.meaning, record, ask).alive
+                return self.array_machine(record).live(0, ask)
+            return array_machine(self.meaning, record).live(0, ask)
         if record.most is not None and record.least > record.most:
             return False
         needed = set(record.prefix[: record.least])
@@ -191,7 +191,7 @@ class Liveness:
             found = [ask(demand_for(record, name)) for name in record.required]
             return all(found)
         if ask == self.alive or id(record) in self._object_machines:
-            return self.object_machine(record).alive
+            return self.object_machine(record).live(0, self.alive)
         open_questions = False
 
         def noted(demand: Demand) -> bool:
@@ -201,9 +201,10 @@ class Liveness:
             return found
 
         machine = object_machine(self.meaning, record, noted)
+        found = machine.live(0, noted)
         if not open_questions:
             self._object_machines[id(record)] = record, machine
-        return machine.alive
+        return found
 
 
 def _has_scalar(shape: Shape) -> bool:

@@ -6,12 +6,12 @@ hold counts up to where they stop mattering.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from constrained.errors import LimitExceeded, UnsupportedSpec
 from constrained.spec.json_schema.key_sets import met_keys, other_keys
-from constrained.spec.json_schema.machine import Machine, explore
+from constrained.spec.json_schema.machine import Ask, Machine
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.object_records import demand_for
 from constrained.spec.json_schema.records import (
@@ -27,9 +27,7 @@ from constrained.spec.json_schema.scalars import few_texts
 from constrained.spec.json_schema.shapes import Shape
 from constrained.spec.json_schema.string_records import holds
 
-__all__ = ["Ask", "Entry", "object_machine"]
-
-Ask = Callable[[Demand], bool]
+__all__ = ["Entry", "object_machine"]
 
 FEW_KEYS = 8
 """Key sets of at most so many texts are followed key by key."""
@@ -65,7 +63,8 @@ def object_machine(meaning: Meaning, record: Object, ask: Ask) -> Machine[Entry]
     one, so only one counts for `minProperties`, and a wanted member must be the last with a key
     that could repeat it.
     """
-    return _ObjectMachine(meaning, record, ask).explored()
+    builder = _ObjectMachine(meaning, record, ask)
+    return Machine(_State(), builder.following, builder.limit)
 
 
 _Way = tuple[int, int, Region]
@@ -129,7 +128,6 @@ class _Loose(NamedTuple):
 
 class _ObjectMachine:
     def __init__(self, meaning: Meaning, record: Object, ask: Ask) -> None:
-        self.ask = ask
         self.meaning = meaning
         self.limit = meaning.document.limits.max_nodes
         self.wishes: list[_Wish] = []
@@ -208,10 +206,8 @@ class _ObjectMachine:
             hopes.append(hope)
         return hopes[::-1]
 
-    def explored(self) -> Machine[Entry]:
-        return explore(_State(), self._following, self.limit)
-
-    def _following(self, state: Any) -> tuple[bool, list[tuple[Entry, _State]]]:
+    def following(self, state: Any, ask: Ask) -> tuple[bool, list[tuple[Entry, _State]]]:
+        """Whether the members may end in a state, and what may come next."""
         record = self.record
         edges: list[tuple[Entry, _State]] = []
         if self.every & ~state.met & ~self.hopes[state.position]:
@@ -219,7 +215,7 @@ class _ObjectMachine:
         open_ = record.most is None or state.written < record.most
         for position in range(state.position, len(self.named)):
             if open_:
-                self._add(edges, state, self.named[position], position + 1, 0)
+                self._add(edges, state, self.named[position], position + 1, 0, ask)
             if self.needed[position]:
                 return False, edges
             state = state._replace(met=state.met | self.skipped[position])
@@ -227,9 +223,9 @@ class _ObjectMachine:
         if open_:
             for loose in self.loose:
                 if not loose.bit & state.used:
-                    self._add(edges, state, loose.entries, end, loose.bit)
+                    self._add(edges, state, loose.entries, end, loose.bit, ask)
             for gain, loss, entry in self.others:
-                if self.ask(entry.region.demand):
+                if ask(entry.region.demand):
                     for last in self._told((state.last & ~loss) | gain, state.met):
                         edges.append((entry, self._after(state, end, state.met, last, 1)))
         met = state.met
@@ -263,9 +259,10 @@ class _ObjectMachine:
         entries: list[tuple[int, Entry]],
         index: int,
         bit: int,
+        ask: Ask,
     ) -> None:
         for gain, entry in entries:
-            if self.ask(entry.region.demand):
+            if ask(entry.region.demand):
                 edges.append((entry, self._after(state, index, state.met | gain, state.last, bit)))
 
     def _after(self, state: _State, index: int, met: int, last: int, used: int) -> _State:
