@@ -257,7 +257,9 @@ class Emission:
         if value is None or isinstance(value, bool):
             return 5 if value is False else 4
         texts = self.document.spellings.get(value)
-        return min(map(len, texts)) if texts else 1
+        if texts:
+            return min(map(len, texts))
+        return len(str(value)) if isinstance(value, int) else 1
 
     @property
     def rules(self) -> Rules:
@@ -363,7 +365,9 @@ class Emission:
 
     def _array(self, record: Array, demand: Demand, depth: int, name: str) -> Node:
         if is_counted(record):
-            return self._run(self.live.array_machine(record), Emission._item, name, "[]", depth, demand)
+            return self._run(
+                self.live.array_machine(record), Emission._item, name, "[]", depth, demand
+            )
         opening, closing, comma = self._brackets("[]", depth)
         inner = self.style.level(depth + 1)
         most = record.most
@@ -417,7 +421,9 @@ class Emission:
 
     def _object(self, record: Object, demand: Demand, depth: int, name: str) -> Node:
         if not is_simple(record, self.meaning.any_order):
-            return self._run(self.live.object_machine(record), Emission._entry, name, "{}", depth, demand)
+            return self._run(
+                self.live.object_machine(record), Emission._entry, name, "{}", depth, demand
+            )
         opening, closing, comma = self._brackets("{}", depth)
         required, inner = record.required, self.style.level(depth + 1)
         members = [
@@ -425,7 +431,9 @@ class Emission:
             for key, demand in record.named.items()
             if self.alive(demand)
         ]
-        others = alt(*(cat(*self._other(region, depth)) for region in self._regions(record, demand)))
+        others = alt(
+            *(cat(*self._other(region, depth)) for region in self._regions(record, demand))
+        )
         first = next((i for i, (needed, _, __) in enumerate(members) if needed), len(members))
         tail = [
             cat(comma, key, value) if needed else optional(cat(comma, key, value))

@@ -201,10 +201,10 @@ class Liveness:
             return found
 
         machine = object_machine(self.meaning, record, noted)
-        found = machine.live(0, noted)
+        alive = machine.live(0, noted)
         if not open_questions:
             self._object_machines[id(record)] = record, machine
-        return found
+        return alive
 
 
 def _has_scalar(shape: Shape) -> bool:
