@@ -23,7 +23,7 @@ PAIRS = 200
 SEVERAL = 3
 """Languages in one set from which on idle ones are looked for: it takes their automata."""
 
-AUTOMATON_COST = 40
+AUTOMATON_COST = 20
 """Records that a set counts for whose emptiness needs an automaton of the whole."""
 
 
@@ -82,15 +82,19 @@ def met_plainly(a: String, b: String, judge: Judge) -> String | None:
     parts = 0 if both is None else len(both.inside) + len(both.outside)
     if both is None or parts < SEVERAL:
         return both
-    judge.charge(parts // 4)
-    return _plain(both)
+    plain = _plain(both)
+    if plain is not None:
+        judge.charge(parts // 16)
+    return plain
 
 
 def met_keys(a: String, b: String, judge: Judge) -> String | None:
     """The keys of both sets, without idle parts; None when there are none, exactly."""
-    judge.charge(1)
     plain = met_plainly(a, b, judge)
-    if plain is None or not (plain.inside or plain.outside):
+    if plain is None:
+        return None
+    judge.charge(1)
+    if not (plain.inside or plain.outside):
         return plain
     if len(plain.inside) + len(plain.outside) > 1 and not has_likely_text(plain):
         judge.charge(AUTOMATON_COST)

@@ -76,9 +76,10 @@ class Liveness:
             try:
                 scalar = _has_scalar(self.meaning.shape(demand))
             except LimitExceeded as error:
+                scalar = found = False
+                if not self.refusing:
+                    self._alive[demand] = False
                 self.leave_out(error, demand)
-                scalar = False
-                found = self._alive[demand] = False
             if scalar:
                 found = self._alive[demand] = True
         return found
@@ -124,8 +125,9 @@ class Liveness:
                 return self._object_alive(record, ask)
             return self._array_alive(record, ask)
         except (UnsupportedSpec, LimitExceeded) as error:
+            if not self.refusing:
+                self._closed[id(record)] = record
             self.leave_out(error, demand)
-        self._closed[id(record)] = record
         return False
 
     def object_machine(self, record: Object) -> Machine[Entry]:
