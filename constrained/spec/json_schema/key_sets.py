@@ -90,7 +90,8 @@ def met_plainly(a: String, b: String, judge: Judge) -> String | None:
 
 def met_keys(a: String, b: String, judge: Judge) -> String | None:
     """The keys of both sets, without idle parts; None when there are none, exactly."""
-    plain = met_plainly(a, b, judge)
+    both = meet_strings(a, b)
+    plain = None if both is None else _plain(both)
     if plain is None:
         return None
     judge.charge(1)

@@ -29,8 +29,8 @@ class Machine(Generic[L]):
     """States by number, 0 first.
 
     `successors` tells of a state whether it accepts, and its edges (label, next state); it is
-    asked once for each state. `limit` bounds one search for the end in grammar nodes. `wanted` tells
-    how many members are missing at the least, and a list of which each may stand for one of them.
+    asked once for each state. `limit` bounds one search for the end in grammar nodes. `wanted`
+    tells how many members are missing at the least, and out of which each of them is one.
     """
 
     def __init__(

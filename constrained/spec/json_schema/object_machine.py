@@ -226,8 +226,10 @@ class _ObjectMachine:
                     self._add(edges, state, loose.entries, end, loose.bit, ask)
             for gain, loss, entry in self.others:
                 if ask(entry.region.demand):
-                    for last in self._told((state.last & ~loss) | gain, state.met):
-                        edges.append((entry, self._after(state, end, state.met, last, 1)))
+                    edges += [
+                        (entry, self._after(state, end, state.met, last, 1))
+                        for last in self._told((state.last & ~loss) | gain, state.met)
+                    ]
         met = state.met
         for loose in self.loose:
             if not loose.bit & state.used:
