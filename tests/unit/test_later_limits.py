@@ -273,6 +273,23 @@ def test_schemas_that_only_refer_to_one_another_are_refused_however_deep() -> No
         ct.json(schema)
 
 
+def test_counted_objects_may_hold_themselves() -> None:
+    node: dict[str, Any] = {
+        "type": "object",
+        "properties": {"next": {"$ref": "#/$defs/node"}, "id": {"type": "integer"}},
+        "maxProperties": 2,
+        "minProperties": 1,
+    }
+    schema = {
+        "type": "object",
+        "properties": {"a": {"$ref": "#/$defs/node"}},
+        "$defs": {"node": node},
+    }
+    spec = ct.json(schema)
+    assert spec.matches('{"a": {"next": {"next": {"id": 1}}}}')
+    assert not spec.matches('{"a": {"next": {}}}')
+
+
 def test_a_hundred_constants_beside_a_hundred_patterns_are_few_records() -> None:
     tasks = [f"Task{i}@{i % 7}" for i in range(150)]
     schema = {

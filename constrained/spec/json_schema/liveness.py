@@ -192,8 +192,11 @@ class Liveness:
         if is_simple(record, self.meaning.any_order):
             found = [ask(demand_for(record, name)) for name in record.required]
             return all(found)
-        if ask == self.alive or id(record) in self._object_machines:
-            return self.object_machine(record).live(0, self.alive)
+        if ask == self.alive:
+            return self.object_machine(record).live(0, ask)
+        known = self._object_machines.get(id(record))
+        if known is not None and known[1].decided:  # not while it is being searched, further out
+            return known[1].live(0, ask)
         open_questions = False
 
         def noted(demand: Demand) -> bool:

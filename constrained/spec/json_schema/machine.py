@@ -60,6 +60,11 @@ class Machine(Generic[L]):
         """How many members are missing, and out of which each is one (none where it may be any)."""
         return (0, []) if self._wanted is None else self._wanted(self._states[number])
 
+    @property
+    def decided(self) -> bool:
+        """Whether it is known if the machine accepts anything."""
+        return 0 in self._live
+
     def live(self, number: int, ask: Ask) -> bool:
         """Whether the end can be reached from a state.
 
