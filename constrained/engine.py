@@ -106,11 +106,12 @@ class ByteEngine:
     def _load(self) -> native.Core:
         limits = self.limits
         fetch: Callable[[int], native.Program] | None = None
+        least: Callable[[int], int] | None = None
         if isinstance(self.grammar, StoredGrammar):
             program = self.grammar.program
         elif isinstance(rules := self.grammar.rules, LaterRules):
             lowering = Lowering(self.grammar.start, rules, limits)
-            program, fetch = lowering.first, lowering.fetch
+            program, fetch, least = lowering.first, lowering.fetch, lowering.least
         else:
             program = lower(self.grammar, limits)
         return self._call(
@@ -125,6 +126,7 @@ class ByteEngine:
                 limits.max_mask_bytes,
             ),
             fetch,
+            least,
         )
 
     def _call(self, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -138,8 +140,15 @@ class ByteEngine:
             raise InvalidSpec(message) from None
 
     def advance_bytes(self, state: int, data: bytes) -> int | None:
-        """The state after `data`, or None when no output continues so."""
-        return self._call(self._core.advance_bytes, state, data) or None
+        """The state after `data`, or None when no output continues so.
+
+        Raises why a part of the spec was left out when `data` may go on with that part.
+        """
+        following = self._call(self._core.advance_bytes, state, data)
+        if not following and isinstance(rules := self.grammar.rules, LaterRules):
+            for reason in rules.left_out:
+                raise reason
+        return following or None
 
     def accepting(self, state: int) -> bool:
         """Whether the output may end here."""
@@ -389,4 +398,4 @@ class Engine(ByteEngine):
         """The state after `data`, or None when no output continues so."""
         if state == self.ended:
             return None if data else state
-        return super().advance_bytes(state, data)
+        return self._call(self._core.advance_bytes, state, data) or None

@@ -17,7 +17,8 @@
     ├─ ModelError                      a model or adapter cannot be got or loaded: name, hint
     └─ MissingPackage (also ImportError)   an optional package is not installed: package, install
 
-and, of what is no error, the warnings `SpellingWarning`, `PatternWarning` and `ChatWarning`.
+and, of what is no error, the warnings `SpellingWarning`, `PatternWarning`, `LeftOutWarning` and
+`ChatWarning`.
 
 A message says what is wrong, where, and what to do about it. The parts are attributes too, so a
 program never has to read the text.
@@ -32,6 +33,7 @@ __all__ = [
     "ConstrainedError",
     "GenerationError",
     "InvalidSpec",
+    "LeftOutWarning",
     "LimitExceeded",
     "MissingPackage",
     "ModelError",
@@ -98,18 +100,34 @@ class UnsatisfiableSpec(SpecError):
 class LimitExceeded(ConstrainedError):
     """A bound of `Limits` was reached. `limit` is its field name, `value` its setting.
 
-    `remedy` is what helps apart from a higher bound.
+    `remedy` is what helps apart from a higher bound, `where` the place in a schema (a JSON
+    pointer; empty when the whole spec is meant).
     """
 
     def __init__(
-        self, limit: str, value: int, doing: str = "", *, remedy: str = "simplify the spec"
+        self,
+        limit: str,
+        value: int,
+        doing: str = "",
+        *,
+        remedy: str = "simplify the spec",
+        where: str = "",
     ) -> None:
         self.limit = limit
         self.value = value
+        self.doing = doing
+        self.remedy = remedy
+        self.where = where
+        place = f"at {where}: " if where else ""
         what = f" while {doing}" if doing else ""
         super().__init__(
-            f"limit {limit}={value:,} reached{what} ({remedy}, or pass Limits({limit}=...))"
+            f"{place}limit {limit}={value:,} reached{what} ({remedy}, or pass Limits({limit}=...))"
         )
+
+    def placed(self, where: str) -> LimitExceeded:
+        """The same error with a place, unless it has one."""
+        place = self.where or where
+        return LimitExceeded(self.limit, self.value, self.doing, remedy=self.remedy, where=place)
 
 
 class VocabularyError(ConstrainedError):
@@ -129,6 +147,13 @@ class PatternWarning(UserWarning):
 
 class ChatWarning(UserWarning):
     """A plain text was given to a model that has learnt to answer in its chat template only."""
+
+
+class LeftOutWarning(UserWarning):
+    """A part of a spec needs more than `Limits` allow, found after the first mask was given.
+
+    Outputs with that part are left out, so that the answer can go on; the message has the place.
+    """
 
 
 class TokenRejected(ConstrainedError):

@@ -13,9 +13,10 @@ __all__ = ["DEFAULT_LIMITS", "Limits", "check_limits"]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on what one engine may use; reaching one raises `LimitExceeded` with its name.
+    """Bounds on what one call may use; reaching one raises `LimitExceeded` with its name.
 
-    Counts, not seconds, so that the same spec fails the same way on every machine. The defaults
+    Counts are of one call, or of one rule that is built later, never of all that an engine has done:
+    what a mask has promised can be written. Counts, not seconds, so that the same spec fails the same way on every machine. The defaults
     keep any single call under about a second and 1 GiB on one core. Raises `InvalidSpec` for what
     is no count.
 
@@ -24,10 +25,13 @@ class Limits:
     """
 
     max_nodes: int = 250_000
-    """Grammar nodes (each option of a choice counts as one) that a spec may compile to."""
+    """Grammar nodes (each option of a choice counts as one) that a spec may compile to.
+
+    Of a JSON Schema: what its subschemas stand for, and each rule on its own.
+    """
 
     max_terms: int = 3_000_000
-    """Terms (the engine's states and their parts) that one engine may create in its life."""
+    """Terms (the engine's states and their parts) that one call may create."""
 
     max_steps: int = 1_000_000
     """Units of derivation work inside one call (`fill_mask`, `advance`, `distance`, ...)."""

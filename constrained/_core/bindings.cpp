@@ -39,8 +39,11 @@ class Core {
  public:
   // `fetch(key) -> Program`: the rules that the program names by key, when they are needed; None
   // for a program without such rules.
-  Core(std::shared_ptr<Vocabulary> vocabulary, const OwnedProgram& program, const Bounds& bounds, nb::object fetch)
+  // `least(key) -> int`: bytes that no text of such a rule has fewer of.
+  Core(std::shared_ptr<Vocabulary> vocabulary, const OwnedProgram& program, const Bounds& bounds, nb::object fetch,
+       nb::object least)
       : fetch_(std::move(fetch)),
+        least_(std::move(least)),
         vocabulary_(std::move(vocabulary)),
         masks_(vocabulary_ ? vocabulary_->masks() : nullptr),
         own_store_(vocabulary_ ? nullptr : new Store) {
@@ -50,6 +53,10 @@ class Core {
       later_->fetch = [this](int32_t key) {
         nb::gil_scoped_acquire acquire;  // never held by one who waits for the store
         return nb::cast<OwnedProgram>(fetch_(key));
+      };
+      later_->least = [this](int32_t key) {
+        nb::gil_scoped_acquire acquire;
+        return nb::cast<uint32_t>(least_(key));
       };
     }
     nb::gil_scoped_release release;
@@ -71,7 +78,7 @@ class Core {
   }
 
  private:
-  nb::object fetch_;
+  nb::object fetch_, least_;
   std::shared_ptr<LaterRules> later_;
   std::shared_ptr<Vocabulary> vocabulary_;
   std::shared_ptr<Masks> masks_;
@@ -144,8 +151,11 @@ NB_MODULE(_native, m) {
   nb::class_<Core>(m, "Core")
       .def("__init__",
            [](Core* self, std::shared_ptr<Vocabulary> vocabulary, const OwnedProgram& program, const Bounds& bounds,
-              nb::object fetch) { new (self) Core(std::move(vocabulary), program, bounds, std::move(fetch)); },
-           nb::arg("vocabulary").none(), nb::arg("program"), nb::arg("bounds"), nb::arg("fetch").none())
+              nb::object fetch, nb::object least) {
+             new (self) Core(std::move(vocabulary), program, bounds, std::move(fetch), std::move(least));
+           },
+           nb::arg("vocabulary").none(), nb::arg("program"), nb::arg("bounds"), nb::arg("fetch").none(),
+           nb::arg("least").none())
       .def_prop_ro("start", &Core::start)
       .def("accepting", [](Core& c, TermId s) { return c.store()[c.check(s)].nullable; }, nb::arg("state"))
       .def("advance",

@@ -325,7 +325,7 @@ bool Store::is_productive(TermId t, Call& call) {
           if (way == t) return true;
         }
       }
-      if (open(next) && from.emplace(next, here).second) frontier.push({at_least(next, call), next});
+      if (open(next) && from.emplace(next, here).second) frontier.push({lower_bound(next, call), next});
     }
   }
   for (const auto& [id, _] : from) at(id).productive = 2;

@@ -87,6 +87,10 @@ class Lowering:
         with collection_paused():
             return self._program(self._rules[self._names[key]], AT_A_FETCH)
 
+    def least(self, key: int) -> int:
+        """Bytes that no text of the rule with this key has fewer of."""
+        return max(self._rules.least(self._names[key]), 1)
+
     def _program(self, start: Node, at_once: int) -> native.Program:
         program = _written(start, self._rules, self._key, self._limits, at_once)
         self._lowered.update(memoryview(program.keys).cast("i"))

@@ -210,7 +210,8 @@ void Masks::fill_within(TermId state, uint32_t* row, uint32_t budget, Call& call
   const Trie& trie = vocabulary_.trie();
   // Bytes bound tokens from above where every byte is a token.
   auto fits = [&](TermId next) {
-    return (vocabulary_.every_byte() && store.distance(next, call) <= budget - 1) || cost(next, call) <= budget - 1;
+    return (vocabulary_.every_byte() && store.distance(next, call, budget - 1) <= budget - 1) ||
+           cost(next, call) <= budget - 1;
   };
   if (budget > 0) {
     walk(trie, 0, state, call, nullptr, false, [&](uint32_t, const TrieNode& node, TermId next, size_t) {

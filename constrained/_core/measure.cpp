@@ -1,12 +1,15 @@
 // Distances: the fewest bytes to the end of an output, a text that takes so many, certain bytes.
 #include <algorithm>
 #include <queue>
+#include <tuple>
 
-#include "terms.h"
+#include "program.h"
 
 namespace constrained {
 
 namespace {
+
+constexpr uint64_t kLooks = 4;  // looks at a term that are one unit of work
 
 uint32_t plus(uint32_t x, uint32_t y) {
   uint64_t sum = uint64_t{x} + y;
@@ -21,80 +24,225 @@ uint32_t times(uint32_t x, uint32_t y) {
 
 }  // namespace
 
-// The least solution of the equations below `t`: children first, in rounds where rules make cycles.
-uint32_t Store::distance(TermId t, Call& call) {
-  uint32_t known = (*this)[t].distance.load(std::memory_order_acquire);
-  if (known != kUnknown) return known;
-  std::lock_guard<std::recursive_mutex> lock(mutex);
-  std::vector<TermId> order;
-  std::unordered_map<TermId, uint32_t> value;
-  std::vector<std::pair<TermId, bool>> stack{{t, false}};
+// What is known of the terms near one whose distance is asked for: `value` is never more than the
+// distance, and is it where `exact` says so.
+struct Store::Near {
+  struct Guess {
+    uint32_t value = kInfinite;
+    bool explored = false, exact = false;
+  };
+  std::unordered_map<TermId, Guess> guesses;
+  std::vector<TermId> order;  // the explored ones, parts before wholes
+  struct Unfetched {
+    uint32_t through, rest, rule;  // bytes to the end through the rule, and from it on, at the least
+    bool operator<(const Unfetched& other) const {
+      return std::tie(through, rest, rule) < std::tie(other.through, other.rest, other.rule);
+    }
+  };
+  std::vector<Unfetched> frontier;
   bool cyclic = false;
-  while (!stack.empty()) {
-    auto [id, leaving] = stack.back();
-    stack.pop_back();
-    if (leaving) {
-      order.push_back(id);
-      continue;
-    }
-    const Term& term = (*this)[id];
-    if (term.distance.load(std::memory_order_relaxed) != kUnknown) continue;
-    if (term.kind == Kind::And || term.kind == Kind::Not) {
-      search_distance(id, call);
-      continue;
-    }
-    if (!value.emplace(id, kInfinite).second) continue;
-    call.spend();
-    stack.push_back({id, true});
-    if (term.kind == Kind::Cat) {
-      stack.push_back({term.a, false});
-      stack.push_back({term.b, false});
-    } else if (term.kind == Kind::Alt) {
-      for (TermId i = 0; i < term.b; ++i) stack.push_back({term.parts[i], false});
-    } else if (term.kind == Kind::Repeat || term.kind == Kind::Lexeme) {
-      stack.push_back({term.a, false});
-    } else if (term.kind == Kind::Call) {
-      cyclic = true;
-      stack.push_back({body(term.a, call), false});
+  uint64_t looked = 0;
+};
+
+// Looks at what lies within `radius` bytes of `t`. Rules that were not fetched are left so.
+void Store::explore(TermId t, uint32_t radius, Near& near, Call& call) {
+  std::map<uint32_t, std::vector<TermId>> waiting{{0, {t}}};  // by the bytes that lead there, at the least
+  near.guesses.emplace(t, Near::Guess{});
+  while (!waiting.empty()) {
+    const uint32_t spent = waiting.begin()->first;
+    std::vector<TermId> layer = std::move(waiting.begin()->second);
+    waiting.erase(waiting.begin());
+    for (size_t k = 0; k < layer.size(); ++k) {  // which grows meanwhile
+      const TermId id = layer[k];
+      const Term& term = (*this)[id];
+      if (near.guesses[id].explored) continue;
+      if (term.distance.load(std::memory_order_relaxed) == kUnknown && (term.kind == Kind::And || term.kind == Kind::Not))
+        search_distance(id, call);
+      if (term.distance.load(std::memory_order_relaxed) != kUnknown) continue;
+      if (term.kind == Kind::Call && !fetched(term.a)) {
+        near.frontier.push_back({plus(spent, at_least(id)), at_least(id), term.a});
+        continue;
+      }
+      near.guesses[id].explored = true;
+      if (++near.looked % kLooks == 0) call.spend();
+      auto reach = [&](TermId part, uint32_t bytes) {
+        near.guesses.emplace(part, Near::Guess{});
+        if (bytes > radius) return;
+        if (bytes == spent)
+          layer.push_back(part);
+        else
+          waiting[bytes].push_back(part);
+      };
+      if (term.kind == Kind::Cat) {
+        reach(term.a, spent);
+        reach(term.b, plus(spent, at_least(term.a)));
+      } else if (term.kind == Kind::Alt) {
+        for (TermId i = 0; i < term.b; ++i) reach(term.parts[i], spent);
+      } else if (term.kind == Kind::Repeat || term.kind == Kind::Lexeme) {
+        reach(term.a, spent);
+      } else if (term.kind == Kind::Call) {
+        near.cyclic = true;
+        reach(rules[term.a].body, spent);
+      }
     }
   }
-  auto of = [&](TermId id) {
-    auto it = value.find(id);
-    return it == value.end() ? (*this)[id].distance.load(std::memory_order_relaxed) : it->second;
+}
+
+// The explored terms, parts before wholes as far as rules do not make cycles.
+void Store::put_in_order(TermId t, Near& near) const {
+  std::unordered_map<TermId, bool> seen;
+  std::vector<std::pair<TermId, bool>> stack{{t, false}};
+  while (!stack.empty()) {
+    const auto [id, leaving] = stack.back();
+    stack.pop_back();
+    if (leaving) {
+      near.order.push_back(id);
+      continue;
+    }
+    if (!near.guesses[id].explored || !seen.emplace(id, true).second) continue;
+    const Term& term = (*this)[id];
+    stack.push_back({id, true});
+    if (term.kind == Kind::Alt) {
+      for (TermId i = 0; i < term.b; ++i) stack.push_back({term.parts[i], false});
+    } else if (term.kind == Kind::Call) {
+      stack.push_back({rules[term.a].body, false});
+    } else if (term.kind == Kind::Cat || term.kind == Kind::Repeat || term.kind == Kind::Lexeme) {
+      stack.push_back({term.a, false});
+      if (term.kind == Kind::Cat) stack.push_back({term.b, false});
+    }
+  }
+}
+
+// A number of bytes that no completion of `t` has fewer of, without a look into it.
+uint32_t Store::at_least(TermId t) {
+  const Term& term = (*this)[t];
+  const uint32_t known = term.distance.load(std::memory_order_relaxed);
+  if (known != kUnknown) return known;
+  if (term.kind != Kind::Call) return !term.nullable;
+  Rule& rule = rules[term.a];
+  if (!rule.least && fetched(term.a)) return !term.nullable;
+  if (!rule.least) {
+    const std::shared_ptr<LaterRules> later = rule.later.lock();
+    rule.least = std::max(later ? later->least(rule.key) : 1, 1u);
+  }
+  return rule.least;
+}
+
+bool Store::fetched(uint32_t index) const { return rules[index].body != kNothing || rules[index].key < 0; }
+
+// The least solution of the equations between the explored terms: in rounds where rules make cycles.
+void Store::solve(Near& near, Call& call) {
+  auto guess = [&](TermId id) {
+    const auto found = near.guesses.find(id);
+    if (found != near.guesses.end() && found->second.explored) return found->second;
+    const bool known = (*this)[id].distance.load(std::memory_order_relaxed) != kUnknown;
+    return Near::Guess{at_least(id), false, known};
   };
   bool changed;
   do {
     changed = false;
-    for (TermId id : order) {
+    for (TermId id : near.order) {
       const Term& term = (*this)[id];
-      call.spend(1 + (term.kind == Kind::Alt ? term.b / 8 : 0));
-      uint32_t d = kInfinite;
+      if (++near.looked % kLooks == 0) call.spend();
+      if (term.kind == Kind::Alt) call.spend(term.b / 16);
+      Near::Guess found;
       switch (term.kind) {
-        case Kind::Empty: d = 0; break;
-        case Kind::Bytes: d = 1; break;
-        case Kind::Cat: d = plus(of(term.a), of(term.b)); break;
-        case Kind::Repeat: d = times(of(term.a), term.low); break;
-        case Kind::Call: d = of(rules[term.a].body); break;
-        case Kind::Lexeme: d = of(term.a); break;
-        case Kind::Alt:
-          for (TermId i = 0; i < term.b; ++i) d = std::min(d, of(term.parts[i]));
+        case Kind::Empty: found = {0, true, true}; break;
+        case Kind::Bytes: found = {1, true, true}; break;
+        case Kind::Cat: {
+          const Near::Guess a = guess(term.a), b = guess(term.b);
+          found = {plus(a.value, b.value), true, a.exact && b.exact};
           break;
-        default: break;
+        }
+        case Kind::Repeat: {
+          const Near::Guess a = guess(term.a);
+          found = {times(a.value, term.low), true, a.exact || !term.low};
+          break;
+        }
+        case Kind::Call: found = guess(rules[term.a].body); break;
+        case Kind::Lexeme: found = guess(term.a); break;
+        default:
+          for (TermId i = 0; i < term.b; ++i) {
+            const Near::Guess part = guess(term.parts[i]);
+            if (part.value < found.value || (part.value == found.value && part.exact)) found = part;
+          }
       }
-      uint32_t& v = value[id];
-      if (d < v) {
-        v = d;
+      Near::Guess& had = near.guesses[id];
+      if (found.value < had.value || (found.value == had.value && found.exact && !had.exact)) {
+        had = {found.value, true, found.exact};
         changed = true;
       }
     }
-  } while (changed && cyclic);
-  for (TermId id : order) at(id).distance.store(value[id], std::memory_order_release);
-  return (*this)[t].distance.load(std::memory_order_relaxed);
+  } while (changed && near.cyclic);
+}
+
+// The rules that were not fetched on one shortest way to the end of `t`.
+std::vector<uint32_t> Store::wanted(TermId t, Near& near) {
+  std::vector<uint32_t> found;
+  std::vector<TermId> stack{t};
+  std::unordered_map<TermId, bool> seen;
+  while (!stack.empty()) {
+    const TermId id = stack.back();
+    stack.pop_back();
+    const Term& term = (*this)[id];
+    const Near::Guess& guess = near.guesses[id];
+    if (term.distance.load(std::memory_order_relaxed) != kUnknown || guess.exact || !seen.emplace(id, true).second) continue;
+    if (term.kind == Kind::Call && !fetched(term.a)) found.push_back(term.a);
+    if (!guess.explored) continue;
+    if (term.kind == Kind::Alt) {
+      auto value = [&](TermId part) {
+        const auto found = near.guesses.find(part);
+        return found != near.guesses.end() && found->second.explored ? found->second.value : at_least(part);
+      };
+      stack.push_back(*std::min_element(term.parts, term.parts + term.b,
+                                        [&](TermId x, TermId y) { return value(x) < value(y); }));
+    } else if (term.kind == Kind::Call) {
+      stack.push_back(rules[term.a].body);
+    } else if (term.kind == Kind::Cat || term.kind == Kind::Repeat || term.kind == Kind::Lexeme) {
+      stack.push_back(term.a);
+      if (term.kind == Kind::Cat) stack.push_back(term.b);
+    }
+  }
+  return found;
+}
+
+// Within a radius that grows until a way to the end is found that nothing beyond can beat. Rules are
+// fetched on such ways only: a large schema has thousands that no shortest output needs.
+uint32_t Store::distance(TermId t, Call& call, uint32_t most) {
+  const uint32_t known = (*this)[t].distance.load(std::memory_order_acquire);
+  if (known != kUnknown) return known;
+  std::lock_guard<std::recursive_mutex> lock(mutex);
+  const Term& term = (*this)[t];
+  const Kind head = term.kind == Kind::Cat ? (*this)[term.a].kind : term.kind;
+  if (most != kInfinite && (head == Kind::And || head == Kind::Not))
+    if (const uint32_t bound = lower_bound(t, call); bound > most) return bound;
+  uint32_t radius = 8;
+  for (uint32_t round = 0;; ++round) {
+    Near near;
+    explore(t, radius, near, call);
+    put_in_order(t, near);
+    solve(near, call);
+    for (TermId id : near.order)
+      if (const Near::Guess& guess = near.guesses[id]; guess.exact) at(id).distance.store(guess.value, std::memory_order_release);
+    const uint32_t found = (*this)[t].distance.load(std::memory_order_relaxed);
+    if (found != kUnknown) return found;
+    if (const uint32_t least = near.guesses[t].explored ? near.guesses[t].value : at_least(t); least > most) return least;
+    std::vector<uint32_t> missing = wanted(t, near);
+    if (missing.empty()) {
+      radius = radius > kInfinite / 4 ? kInfinite : radius * 4;
+      continue;
+    }
+    // More of the best ones with every few rounds, so that a long search has few rounds.
+    const size_t more = std::min<size_t>((size_t{1} << std::min(round / 4, 20u)) - 1, near.frontier.size());
+    std::partial_sort(near.frontier.begin(), near.frontier.begin() + more, near.frontier.end());
+    for (size_t k = 0; k < more; ++k) missing.push_back(near.frontier[k].rule);
+    for (uint32_t rule : missing) body(rule, call);
+  }
 }
 
 // A lower bound of the distance that needs no search: an intersection takes at least what each part
 // takes by itself, a complement at least nothing. Counters are read, not unfolded.
-uint32_t Store::at_least(TermId t, Call& call) {
+uint32_t Store::lower_bound(TermId t, Call& call) {
   Deeper guard(call);
   uint32_t before = 0;
   for (;; t = (*this)[t].b) {  // along the spine of a concatenation
@@ -103,26 +251,26 @@ uint32_t Store::at_least(TermId t, Call& call) {
     const uint32_t exact = term.distance.load(std::memory_order_acquire);
     if (exact != kUnknown) return plus(before, exact);
     if (term.kind == Kind::Cat) {
-      before = plus(before, at_least(term.a, call));
+      before = plus(before, lower_bound(term.a, call));
       continue;
     }
     std::lock_guard<std::recursive_mutex> lock(mutex);
-    if (const auto found = at_least_.find(t); found != at_least_.end()) return plus(before, found->second);
+    if (const auto found = bounds_.find(t); found != bounds_.end()) return plus(before, found->second);
     uint32_t bound = 0;
     switch (term.kind) {
       case Kind::And:
-        for (TermId i = 0; i < term.b; ++i) bound = std::max(bound, at_least(term.parts[i], call));
+        for (TermId i = 0; i < term.b; ++i) bound = std::max(bound, lower_bound(term.parts[i], call));
         break;
       case Kind::Not: bound = !term.nullable; break;
       case Kind::Alt:
         bound = kInfinite;
-        for (TermId i = 0; i < term.b; ++i) bound = std::min(bound, at_least(term.parts[i], call));
+        for (TermId i = 0; i < term.b; ++i) bound = std::min(bound, lower_bound(term.parts[i], call));
         break;
-      case Kind::Repeat: bound = times(at_least(term.a, call), term.low); break;
-      case Kind::Lexeme: bound = at_least(term.a, call); break;
-      default: bound = distance(t, call);
+      case Kind::Repeat: bound = times(lower_bound(term.a, call), term.low); break;
+      case Kind::Lexeme: bound = lower_bound(term.a, call); break;
+      default: bound = at_least(t);
     }
-    at_least_.emplace(t, bound);
+    bounds_.emplace(t, bound);
     return plus(before, bound);
   }
 }
@@ -146,12 +294,12 @@ struct Visit {
 }  // namespace
 
 // And, Not: a best-first search (A*, Hart, Nilsson, Raphael 1968) over derivatives for the nearest
-// nullable one, led by `at_least`: where counters overlap, a search in all directions meets their
+// nullable one, led by `lower_bound`: where counters overlap, a search in all directions meets their
 // subsets. The distances along the way found are exact, too.
 uint32_t Store::search_distance(TermId start, Call& call) {
   std::unordered_map<TermId, Visit> visits{{start, {start, 0}}};
   std::priority_queue<Open> open;
-  open.push({at_least(start, call), 0, start});
+  open.push({lower_bound(start, call), 0, start});
   while (!open.empty()) {
     const auto [least, taken, id] = open.top();
     open.pop();
@@ -176,7 +324,7 @@ uint32_t Store::search_distance(TermId start, Call& call) {
       auto [visit, fresh] = visits.try_emplace(next, Visit{id, taken + 1});
       if (!fresh && visit->second.taken <= taken + 1) continue;
       visit->second = {id, taken + 1};
-      const uint32_t left = (*this)[next].nullable ? 0 : at_least(next, call);
+      const uint32_t left = (*this)[next].nullable ? 0 : lower_bound(next, call);
       if (left != kInfinite) open.push({plus(taken + 1, left), taken + 1, next});
     }
   }
@@ -224,7 +372,7 @@ std::string Store::completion(TermId t, Call& call) {
       uint8_t byte = e->partition->favourite[e->partition->by_rank[i]];
       TermId next = step(t, byte, call);
       call.spend();
-      if (next == kNothing || at_least(next, call) >= left || distance(next, call) >= left) continue;
+      if (next == kNothing || distance(next, call, left - 1) != left - 1) continue;
       out.push_back(static_cast<char>(byte));
       t = next;
       break;
@@ -233,17 +381,20 @@ std::string Store::completion(TermId t, Call& call) {
   return out;
 }
 
-Store::Extent Store::extent(TermId t, Call& call) {
+Store::Extent Store::extent(TermId start, Call& call) {
+  if (const uint8_t known = (*this)[start].extent.load(std::memory_order_relaxed)) return static_cast<Extent>(known);
   Deeper guard(call);
   Extent result = Extent::Finite;
-  for (;; t = (*this)[t].b) {
+  for (TermId t = start; result != Extent::Infinite; t = (*this)[t].b) {  // along the spine
     const Term& term = (*this)[t];
+    const uint8_t known = term.extent.load(std::memory_order_relaxed);
     Extent here = Extent::Finite;
     call.spend();
-    switch (term.kind) {
+    switch (known ? Kind::Nothing : term.kind) {
       case Kind::Nothing:
       case Kind::Empty:
       case Kind::Bytes:
+        if (known) here = static_cast<Extent>(known);
         break;
       case Kind::Cat:
       case Kind::Lexeme:
@@ -261,10 +412,11 @@ Store::Extent Store::extent(TermId t, Call& call) {
       default:
         here = Extent::Unknown;
     }
-    if (here == Extent::Infinite) return here;
-    if (here == Extent::Unknown) result = here;
-    if (term.kind != Kind::Cat) return result;
+    if (here != Extent::Finite) result = here;
+    if (known || term.kind != Kind::Cat) break;
   }
+  at(start).extent.store(static_cast<uint8_t>(result), std::memory_order_relaxed);
+  return result;
 }
 
 std::string Store::forced(TermId t, Call& call) {

@@ -428,8 +428,6 @@ struct Loader {
   TermId run() {
     decode();
     if (program.keys && !later) throw malformed();
-    if (later && (later->nodes += nodes.size()) > call.account.bounds.nodes)
-      throw CoreError("max_nodes", "the grammar is too large");
     check_names();
     const size_t n = nodes.size(), r = program.rules;
     if (r) link_parents();

@@ -48,9 +48,9 @@ struct OwnedProgram {
 // never the empty text. Guarded by the store's mutex.
 struct LaterRules {
   std::function<OwnedProgram(int32_t key)> fetch;
+  std::function<uint32_t(int32_t key)> least;  // bytes that no text of the rule has fewer of
   std::vector<TermId> terms;  // by key: the body, kNothing while it is not known
   std::vector<int64_t> calls; // by key: the index of its Call in Store::rules, -1 for none yet
-  uint64_t nodes = 0;         // fetched so far
 
   void reach(int32_t key) {
     if (static_cast<size_t>(key) < terms.size()) return;

@@ -29,7 +29,7 @@ from constrained.grammar.nodes import (
     Ref,
     Repeat,
 )
-from constrained.grammar.rules import Grammar
+from constrained.grammar.rules import Grammar, LaterRules
 from constrained.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
@@ -86,6 +86,9 @@ def grammar_bytes(grammar: Grammar, limits: Limits = DEFAULT_LIMITS) -> bytes:
     Literal(data=b'yes')
     """
     program = grammar.program if isinstance(grammar, StoredGrammar) else lower(grammar, limits)
+    if isinstance(rules := grammar.rules, LaterRules):
+        for reason in rules.left_out:
+            raise reason
     code, bodies, pool = program.code, program.bodies, program.pool
     if len(pool) > MOST_TEXT or len(code) + len(bodies) > _NUMBER * _most_numbers(limits):
         raise LimitExceeded("max_nodes", limits.max_nodes, "storing a grammar")

@@ -52,8 +52,8 @@ TermId Store::intern(Kind kind, TermId a, TermId b, uint32_t low, uint32_t high,
         (count == 0 || std::equal(parts, parts + count, t.parts)))
       return id;
   }
-  if (call.account.terms.fetch_add(1) >= call.account.bounds.terms)
-    throw CoreError("max_terms", "the grammar needs too many states");
+  if (++call.terms > call.account.bounds.terms) throw CoreError("max_terms", "the grammar needs too many states");
+  call.account.terms.fetch_add(1);
   if ((size_ >> kChunkBits) >= kMaxChunks) throw CoreError("max_terms", "the term store is full");
   if ((size_ >> kChunkBits) == chunk_count_) {
     chunks_[chunk_count_] = new Term[1u << kChunkBits];

@@ -59,15 +59,17 @@ struct Bounds {
 // For the library's own terms, which no user chose.
 inline Bounds unbounded() { return {UINT64_MAX, UINT64_MAX, UINT64_MAX, 100'000, UINT64_MAX}; }
 
-// What one engine has used of its bounds, and what one call has.
+// The bounds of one engine, and how many terms it has made so far.
 struct Account {
   Bounds bounds;
   std::atomic<uint64_t> terms{0};
 };
 
+// What one call has used of the bounds: nothing is carried over to the next, so that an engine that has
+// given many masks can still give more.
 struct Call {
   Account& account;
-  uint64_t steps = 0;
+  uint64_t steps = 0, terms = 0;
   uint32_t depth = 0;
   explicit Call(Account& a) : account(a) {}
   void spend(uint64_t n = 1) {
@@ -103,6 +105,7 @@ struct Term {
   const TermId* parts = nullptr;  // Alt, And
   uint64_t hash = 0;
   std::atomic<uint32_t> distance{kUnknown};
+  std::atomic<uint8_t> extent{0};  // 0: not asked yet; see Store::extent
   std::atomic<const Edges*> edges{nullptr};
 };
 
@@ -112,6 +115,7 @@ struct Rule {
   TermId body = kNothing;  // read it through Store::body
   bool nullable = false;
   bool open = false;  // being derived right now: meeting it again means left recursion
+  uint32_t least = 0; // bytes that no text has fewer of, once asked for
   std::weak_ptr<LaterRules> later = {};  // where the body is fetched from, under this key
   int32_t key = -1;
 };
@@ -177,15 +181,16 @@ class Store {
   bool is_text(TermId t, TermId texts, Call& call) { return is_text(t, texts, texts, call); }
 
   // measure.cpp
-  uint32_t distance(TermId t, Call& call);
-  uint32_t at_least(TermId t, Call& call);  // a bound of it from below, without a search
+  // Beyond `most`, some number that is more than `most` and not more than the distance.
+  uint32_t distance(TermId t, Call& call, uint32_t most = kInfinite);
+  uint32_t lower_bound(TermId t, Call& call);  // of the distance, without a search
   // At most so many bytes complete the output after any text that may be completed; kInfinite below
   // rules, And and Not, where it does not show.
   uint32_t farthest(TermId t, Call& call);
   std::string completion(TermId t, Call& call);
   std::string forced(TermId t, Call& call);
   bool is_final(TermId t, Call& call);
-  enum class Extent : uint8_t { Unknown, Finite, Infinite };
+  enum class Extent : uint8_t { Unknown = 1, Finite, Infinite };
   Extent extent(TermId t, Call& call);  // read off the term: Unknown below rules, And and Not
 
  private:
@@ -216,7 +221,7 @@ class Store {
   std::vector<const Partition*> set_partitions_;  // by set; null while not known
   std::map<std::pair<const Partition*, const Partition*>, const Partition*> meets_;
   std::map<std::vector<std::pair<uint32_t, uint32_t>>, TermId> chars_;
-  std::unordered_map<TermId, uint32_t> at_least_;  // of terms that hold an And or a Not
+  std::unordered_map<TermId, uint32_t> bounds_;  // of distances, of terms that hold an And or a Not
   std::unordered_map<TermId, TermId> texts_in_;
   std::unordered_map<uint64_t, bool> is_text_;  // by the term and where it begins
   TermId everything_ = 0;
@@ -244,6 +249,13 @@ class Store {
   bool is_text(TermId t, TermId from, TermId texts, Call& call);
   bool is_narrow(TermId t, Call& call);
   TermId derive_written(TermId t, uint8_t byte, Call& call);
+  struct Near;
+  void explore(TermId t, uint32_t radius, Near& near, Call& call);
+  void put_in_order(TermId t, Near& near) const;
+  void solve(Near& near, Call& call);
+  std::vector<uint32_t> wanted(TermId t, Near& near);
+  uint32_t at_least(TermId t);
+  bool fetched(uint32_t rule) const;
   uint32_t search_distance(TermId t, Call& call);
   uint32_t farthest(TermId t, std::unordered_map<TermId, uint32_t>& known, Call& call);
 };

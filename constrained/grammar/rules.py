@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from constrained.errors import ConstrainedError
 from constrained.grammar.nodes import Node
 
 __all__ = ["Grammar", "LaterRules"]
@@ -28,6 +29,18 @@ class LaterRules(Mapping[str, Node]):
         For rules that may wait and whose bodies take long to make.
         """
         return False
+
+    def least(self, name: str) -> int:  # noqa: ARG002 - as `may_wait`
+        """A number that no text of the rule has fewer bytes than, known without its body.
+
+        The closer it is, the fewer bodies are made in the search for a shortest output.
+        """
+        return 1
+
+    @property
+    def left_out(self) -> Sequence[ConstrainedError]:
+        """Why parts of the spec are missing in the bodies made so far; empty when none are."""
+        return ()
 
 
 @dataclass(frozen=True)

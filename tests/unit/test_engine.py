@@ -400,12 +400,10 @@ def test_a_batch_of_masks_equals_its_rows(threads: int) -> None:
 
 
 def test_a_batch_that_meets_a_limit_raises_it() -> None:
-    grammar = Grammar(repeat(alt(lexeme(QUOTED), literal(",")), 0, 50))
-    used = Engine(grammar, Vocabulary(WORDY.tokens, end_ids=[265])).stats["terms"]
-    fresh = Vocabulary(WORDY.tokens, end_ids=[265])
-    engine = Engine(grammar, fresh, Limits(max_terms=used + 2))
+    letters = alt(literal("ab"), literal("ac"), char_class((0x20, 0x7E)))
+    engine = Engine(Grammar(repeat(letters, 0, 7)), WORDY, Limits(max_steps=30))
     rows = np.zeros((3, engine.words), dtype=np.int32)
-    with pytest.raises(LimitExceeded, match="max_terms"):
+    with pytest.raises(LimitExceeded, match="max_steps"):
         engine.fill_masks([engine.start] * 3, rows, threads=2)
 
 

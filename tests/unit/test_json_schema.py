@@ -189,7 +189,7 @@ def test_rules_are_built_when_first_looked_up() -> None:
     }  # fmt: skip
     grammar = schema_grammar(schema)
     rules: Any = grammar.rules
-    assert rules._emission._built == {}
+    assert rules._emission._built.keys() == {"#"}
     assert "#" in rules
     body = rules["#"]
     assert rules["#"] is body

@@ -26,7 +26,7 @@ from typing import Literal as OneOf
 
 from constrained.collection import collection_paused
 from constrained.errors import InvalidSpec, TextRejected
-from constrained.grammar import Grammar
+from constrained.grammar import Grammar, Ref
 from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.spec.json_schema.causes import unsatisfiable
 from constrained.spec.json_schema.document import Document
@@ -188,8 +188,11 @@ def _read(
     if not emission.alive(root):
         raise unsatisfiable(emission, root)
     start = emission.value(root, style.level(1))
+    if isinstance(start, Ref):
+        emission.rule(start.name)  # which every first mask needs: what cannot be built is refused
     if may_refuse:
-        emission.all_rules()
+        emission.build_ahead()
+    emission.live.refusing = False
     return Grammar(start, emission.rules)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-
 from constrained.errors import UnsupportedSpec
 from constrained.spec.json_schema.array_records import item_demand
-from constrained.spec.json_schema.machine import Machine, explore
+from constrained.spec.json_schema.machine import Ask, Machine
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.records import (
     Array,
@@ -17,8 +15,6 @@ from constrained.spec.json_schema.records import (
 
 __all__ = ["array_machine", "is_counted"]
 
-Ask = Callable[[Demand], bool]
-
 FEW = 16
 """`uniqueItems` is enforced for at most so many different values: states are sets of them."""
 
@@ -28,7 +24,7 @@ def is_counted(record: Array) -> bool:
     return bool(record.contains or record.unique or record.repeating)
 
 
-def array_machine(meaning: Meaning, record: Array, ask: Ask) -> Machine[Demand]:
+def array_machine(meaning: Meaning, record: Array) -> Machine[Demand]:
     """The item lists of a record; a state is (length, contained so far, values used, repeated)."""
     contains = record.contains
     reach = [len(record.prefix), record.least, *(wanted.start for wanted in contains)]
@@ -37,8 +33,8 @@ def array_machine(meaning: Meaning, record: Array, ask: Ask) -> Machine[Demand]:
     values = _Values(meaning, record) if distinct else None
 
     def successors(
-        state: tuple[int, tuple[int, ...], int, bool],
-    ) -> tuple[bool, Iterable[tuple[Demand, object]]]:
+        state: tuple[int, tuple[int, ...], int, bool], ask: Ask
+    ) -> tuple[bool, list[tuple[Demand, object]]]:
         length, counts, used, repeated = state
         accepts = (
             length >= record.least
@@ -58,8 +54,17 @@ def array_machine(meaning: Meaning, record: Array, ask: Ask) -> Machine[Demand]:
                     edges.append((demand, (after, reached, used | bit, again)))
         return accepts, edges
 
+    def wanted(state: tuple[int, tuple[int, ...], int, bool]) -> tuple[int, list[Demand]]:
+        length, counts, used, _ = state
+        missing = [one.least - n for n, one in zip(counts, contains, strict=True)]
+        need = max(record.least - length, 0, *missing)
+        if values is None or record.prefix or contains or not record.unique:
+            return need, []
+        left = [item for bit, item in values.at(length) if bit and not bit & used]
+        return need, left if need <= len(left) else []
+
     start = (0, (0,) * len(contains), 0, False)
-    return explore(start, successors, meaning.document.limits.max_nodes)  # type: ignore[arg-type]
+    return Machine(start, successors, meaning.document.limits.max_nodes, wanted)
 
 
 def _counted(

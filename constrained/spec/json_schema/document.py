@@ -86,6 +86,8 @@ class Document:
         self.resources: list[int] = [0, 0]
         self.depths: list[int] = [0, 0]
         self.spellings: dict[Fraction | int, tuple[str, ...]] = {}
+        self.read_whole = False
+        """Whether what is numbered from now on was made while working shapes out."""
         self._spent = 0
         self._ids: dict[int, int] = {}
         self._index: dict[str, tuple[Any, Origin]] | None = None
@@ -145,7 +147,7 @@ class Document:
     def spend(self, nodes: int) -> None:
         """Count what the document will at least need; raises `LimitExceeded` beyond `max_nodes`."""
         self._spent += nodes
-        if self._spent > self.limits.max_nodes:
+        if self._spent > self.limits.max_nodes and not self.read_whole:
             raise LimitExceeded("max_nodes", self.limits.max_nodes, "reading a JSON Schema")
 
     def pointer(self, number: int) -> str:

@@ -7,12 +7,12 @@ that is known to be alive (see `liveness`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from threading import RLock
 from typing import Any, NamedTuple, TypeVar
 
-from constrained.errors import LimitExceeded
+from constrained.errors import ConstrainedError, LimitExceeded
 from constrained.grammar import (
     NOTHING,
     LaterRules,
@@ -30,8 +30,9 @@ from constrained.grammar import (
 from constrained.limits import DEFAULT_LIMITS
 from constrained.spec.json_schema.array_machine import is_counted
 from constrained.spec.json_schema.document import Document
+from constrained.spec.json_schema.least_bytes import least_bytes
 from constrained.spec.json_schema.liveness import Liveness, is_simple
-from constrained.spec.json_schema.machine import Machine
+from constrained.spec.json_schema.machine import EDGE_COST, Machine
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.object_machine import Entry
 from constrained.spec.json_schema.records import EVERYTHING, Array, Demand, Object
@@ -52,6 +53,9 @@ Label = TypeVar("Label")
 
 SHARED_TAIL = 12
 """At every so manieth optional property a rule begins, so that nodes do not nest without end."""
+
+RULES_AHEAD, STATES_AHEAD = 2_000, 200
+"""Rules, and rules of states of machines, that are built before the first mask at the most."""
 
 SHARED_ITEMS = 8
 """Optional items of a tuple are nested up to so many deep, then a rule begins."""
@@ -85,6 +89,15 @@ class Rules(LaterRules):
     def __len__(self) -> int:
         return len(self._emission.all_rules())
 
+    def least(self, name: str) -> int:
+        """A number that no text of the rule has fewer bytes than."""
+        return self._emission.least(name)
+
+    @property
+    def left_out(self) -> Sequence[ConstrainedError]:
+        """Why parts of the schema are missing in the bodies made so far."""
+        return self._emission.live.left_out
+
 
 class _Items(NamedTuple):
     """A tuple that is being written: its items, then `more` (item with comma, how many at most)."""
@@ -115,6 +128,7 @@ class _States(NamedTuple):
     comma: Node
     closing: Node
     depth: int
+    demand: Demand
 
 
 class Emission:
@@ -131,7 +145,13 @@ class Emission:
         # are no longer used until the collector comes.
         self._pending: dict[str, Callable[[Emission], Node]] = {}
         self._promised: set[str] = set()
+        self._failed: dict[str, ConstrainedError] = {}
         self._slow: set[str] = set()
+        self._states: dict[str, tuple[_States, int]] = {}
+        """Rules of states of machines."""
+        self._waiting: dict[str, None] = {}
+        """Those of them that are yet to be built."""
+        self._edges = 0
         self._building = RLock()
         self._colon = _colon(style)
         self._key = _keys(style)
@@ -144,18 +164,27 @@ class Emission:
     # -------------------------------------------------------------- rules
 
     def rule(self, name: str) -> Node:
-        """The body of a rule."""
+        """The body of a rule; what could not be built raises the same error each time."""
         body = self._built.get(name)
         if body is not None:
             return body
         with self._building:
             if name in self._built:
                 return self._built[name]
-            build = self._pending.pop(name)
-            body = self._built[name] = build(self)
-            if len(self._built) > self.document.limits.max_nodes:
-                limit = self.document.limits.max_nodes
-                raise LimitExceeded("max_nodes", limit, "writing the rules of a JSON Schema")
+            if name in self._failed:
+                raise self._failed[name]
+            self.meaning.begin_step()
+            try:
+                if name in self._waiting:
+                    body = self.state(*self._states[name])
+                else:
+                    body = self._pending[name](self)
+            except ConstrainedError as error:
+                self._failed[name] = error.with_traceback(None)
+                raise
+            self._built[name] = body
+            self._pending.pop(name, None)
+            self._waiting.pop(name, None)
         return body
 
     def is_value(self, name: str) -> bool:
@@ -172,9 +201,65 @@ class Emission:
 
     def all_rules(self) -> dict[str, Node]:
         """Every rule that can be reached, built."""
-        while self._pending:
-            self.rule(next(iter(self._pending)))
+        limit = self.document.limits.max_nodes
+        while self._pending or self._waiting:
+            self.rule(next(iter(self._pending or self._waiting)))
+            if max(len(self._built), self._edges * EDGE_COST) > limit:
+                raise LimitExceeded("max_nodes", limit, "writing the rules of a JSON Schema")
         return self._built
+
+    def build_ahead(self) -> None:
+        """Build rules while what cannot be kept is refused: all there are, up to a bound."""
+        for _ in range(RULES_AHEAD):
+            if not self._pending:
+                break
+            self.rule(next(iter(self._pending)))
+        for _ in range(STATES_AHEAD):
+            if self._waiting:
+                self.rule(next(iter(self._waiting)))
+            while self._pending and len(self._built) < RULES_AHEAD:
+                self.rule(next(iter(self._pending)))
+
+    def least(self, name: str) -> int:
+        """A number that no text of a rule has fewer bytes than."""
+        known = self._states.get(name)
+        if known is None:
+            return 1
+        states, number = known
+        need, choices = states.machine.wanted(number)
+        sizes = sorted(self._size(states, choice) for choice in choices) or [1] * need
+        comma, closing = least_bytes(states.comma), least_bytes(states.closing)
+        return sum(sizes[:need]) + need * comma + closing
+
+    def _size(self, states: _States, choice: Any) -> int:
+        """As `least`, of one member."""
+        if isinstance(choice, frozenset) and len(choice) == 1:
+            schema = self.document.schemas[max(next(iter(choice)), 0)]
+            if isinstance(schema, dict) and "const" in schema:
+                return self._least_of(schema["const"], self.style.level(states.depth + 1))
+        return least_bytes(states.write(self, choice, states.depth))
+
+    def _least_of(self, value: Any, depth: int) -> int:
+        """Bytes that a value written at a depth has at the least."""
+        if isinstance(value, str):
+            return least_bytes(text_node(value, self.style.escapes))
+        if isinstance(value, (dict, list)) and value:
+            brackets = "{}" if isinstance(value, dict) else "[]"
+            opening, closing, comma = map(least_bytes, self._brackets(brackets, depth))
+            size = opening + closing + (len(value) - 1) * comma
+            if isinstance(value, dict):
+                size += sum(least_bytes(self._key(key)) for key in value)
+            inner = self.style.level(depth + 1)
+            members = value.values() if isinstance(value, dict) else value
+            return size + sum(self._least_of(member, inner) for member in members)
+        if isinstance(value, (dict, list)):
+            return 2
+        if value is None or isinstance(value, bool):
+            return 5 if value is False else 4
+        texts = self.document.spellings.get(value)
+        if texts:
+            return min(map(len, texts))
+        return len(str(value)) if isinstance(value, int) else 1
 
     @property
     def rules(self) -> Rules:
@@ -249,11 +334,11 @@ class Emission:
         name = self._name(demand, depth)
         parts = [self.scalars(self.meaning.shape(demand))]
         parts += [
-            self._object(record, depth, f"{name} object {index}")
+            self._object(record, demand, depth, f"{name} object {index}")
             for index, record in enumerate(self.live.alive_objects(demand))
         ]
         parts += [
-            self._array(record, depth, f"{name} array {index}")
+            self._array(record, demand, depth, f"{name} array {index}")
             for index, record in enumerate(self.live.alive_arrays(demand))
         ]
         return alt(*parts)
@@ -278,18 +363,20 @@ class Emission:
 
     # -------------------------------------------------------------- arrays
 
-    def _array(self, record: Array, depth: int, name: str) -> Node:
+    def _array(self, record: Array, demand: Demand, depth: int, name: str) -> Node:
         if is_counted(record):
-            return self._run(self.live.array_machine(record), Emission._item, name, "[]", depth)
+            return self._run(
+                self.live.array_machine(record), Emission._item, name, "[]", depth, demand
+            )
         opening, closing, comma = self._brackets("[]", depth)
         inner = self.style.level(depth + 1)
         most = record.most
         items = []
-        for index, demand in enumerate(record.prefix[:most]):
-            if not self.alive(demand):
+        for index, item in enumerate(record.prefix[:most]):
+            if not self.alive(item):
                 most = index
                 break
-            items.append(self.value(demand, inner))
+            items.append(self.value(item, inner))
         more = None if most is None else most - len(items)
         rest: Node = NOTHING
         if more != 0 and len(items) == len(record.prefix) and self.alive(record.rest):
@@ -332,9 +419,11 @@ class Emission:
 
     # -------------------------------------------------------------- objects
 
-    def _object(self, record: Object, depth: int, name: str) -> Node:
+    def _object(self, record: Object, demand: Demand, depth: int, name: str) -> Node:
         if not is_simple(record, self.meaning.any_order):
-            return self._run(self.live.object_machine(record), Emission._entry, name, "{}", depth)
+            return self._run(
+                self.live.object_machine(record), Emission._entry, name, "{}", depth, demand
+            )
         opening, closing, comma = self._brackets("{}", depth)
         required, inner = record.required, self.style.level(depth + 1)
         members = [
@@ -342,7 +431,9 @@ class Emission:
             for key, demand in record.named.items()
             if self.alive(demand)
         ]
-        others = alt(*(cat(*self._other(region, depth)) for region in self._regions(record)))
+        others = alt(
+            *(cat(*self._other(region, depth)) for region in self._regions(record, demand))
+        )
         first = next((i for i, (needed, _, __) in enumerate(members) if needed), len(members))
         tail = [
             cat(comma, key, value) if needed else optional(cat(comma, key, value))
@@ -379,8 +470,13 @@ class Emission:
             return cat(*rest.tail[index : rest.first + 1], rest.last)
         return cat(*rest.tail[index:stop], self._members_from(rest, stop))
 
-    def _regions(self, record: Object) -> list[Region]:
-        return unnamed_regions(record, self.alive, self.meaning)
+    def _regions(self, record: Object, demand: Demand) -> list[Region]:
+        self.meaning.begin_part()
+        try:
+            return unnamed_regions(record, self.alive, self.meaning)
+        except LimitExceeded as error:
+            self.live.leave_out(error, demand)
+        return []
 
     def _member(self, key: str, demand: Demand, depth: int) -> tuple[Node, Node]:
         """``"key":`` and the value."""
@@ -406,27 +502,42 @@ class Emission:
         name: str,
         brackets: str,
         depth: int,
+        demand: Demand,
     ) -> Node:
         """A machine's accepted member lists between brackets, one rule per state."""
         opening, closing, comma = self._brackets(brackets, depth)
-        empty = literal(brackets) if 0 in machine.accepting else NOTHING
-        states = _States(name, machine, write, comma, closing, depth)
-        return alt(empty, *(self._step(states, edge, opening) for edge in machine.edges[0]))
+        empty = literal(brackets) if machine.accepts(0, self.alive) else NOTHING
+        states = _States(name, machine, write, comma, closing, depth, demand)
+        return alt(empty, *self._steps(states, 0, opening))
 
     def state(self, states: _States, number: int) -> Node:
         """What may follow in a state of a machine."""
-        machine = states.machine
-        ends = states.closing if number in machine.accepting else NOTHING
-        return alt(
-            ends, *(self._step(states, edge, states.comma) for edge in machine.edges[number])
-        )
+        ends = states.closing if states.machine.accepts(number, self.alive) else NOTHING
+        return alt(ends, *self._steps(states, number, states.comma))
+
+    def _steps(self, states: _States, number: int, before: Node) -> list[Node]:
+        edges = states.machine.edges(number, self.alive)
+        self._edges += len(edges)
+        return [
+            self._step(states, edge, before) for edge in edges if self._goes_on(states, edge[1])
+        ]
+
+    def _goes_on(self, states: _States, to: int) -> bool:
+        """Whether a state is no dead end; a way to the end that is known is never left out."""
+        try:
+            return states.machine.live(to, self.alive)
+        except LimitExceeded as error:
+            self.live.leave_out(error, states.demand)
+        return False
 
     def _step(self, states: _States, edge: tuple[Any, int], before: Node) -> Node:
         label, to = edge
-        follow = self.later(
-            f"{states.name} state {to}", lambda emission: emission.state(states, to)
-        )
-        return cat(before, states.write(self, label, states.depth), follow)
+        name = f"{states.name} state {to}"
+        if name not in self._promised:
+            self._promised.add(name)
+            self._states[name] = states, to
+            self._waiting[name] = None
+        return cat(before, states.write(self, label, states.depth), Ref(name))
 
 
 @lru_cache(maxsize=256)

@@ -39,6 +39,7 @@ class Language:
         self.example = example
         self._make = make
         self._engine: ByteEngine | None = None
+        self._moves: dict[int, list[tuple[int, int]]] = {}
         self._known: dict[str, bool] = {} if example is None else {example: True}
         self._spelled: dict[Escapes, Node] = {}
 
@@ -80,6 +81,27 @@ class Language:
     def shortest(self) -> int | None:
         """Characters of a shortest text; None when that is not plain from the node."""
         return shortest_text(self.node)
+
+    @property
+    def start(self) -> int | None:
+        """The state of its automaton before any byte; None when the set is empty."""
+        engine = self._made()
+        return None if engine is None else engine.start
+
+    def accepts(self, state: int) -> bool:
+        """Whether a text may end in a state."""
+        engine = self._made()
+        return engine is not None and engine.accepting(state)
+
+    def moves(self, state: int) -> list[tuple[int, int]]:
+        """The ways on: bytes as the bits of a number, and the state after any of them."""
+        found = self._moves.get(state)
+        if found is None:
+            engine = self._made()
+            ways = [] if engine is None else engine.transitions(state)
+            found = [(sum(1 << byte for byte in data), to) for data, to in ways]
+            self._moves[state] = found
+        return found
 
     def _made(self) -> ByteEngine | None:
         if self._engine is None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from constrained.errors import UnsupportedSpec
+import warnings
+
+from constrained.errors import ConstrainedError, LeftOutWarning, LimitExceeded, UnsupportedSpec
 from constrained.spec.json_schema.array_machine import array_machine, is_counted
-from constrained.spec.json_schema.machine import Machine
+from constrained.spec.json_schema.machine import Ask, Machine
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.number_records import live_number
-from constrained.spec.json_schema.object_machine import Ask, Entry, object_machine
+from constrained.spec.json_schema.object_machine import Entry, object_machine
 from constrained.spec.json_schema.object_records import demand_for, split_choices
 from constrained.spec.json_schema.records import EVERYTHING, NOTHING, Array, Demand, Object
 from constrained.spec.json_schema.scalars import live_string
@@ -25,6 +27,10 @@ class Liveness:
         self._alive: dict[Demand, bool] = {EVERYTHING: True, NOTHING: False}
         self._object_machines: dict[int, tuple[Object, Machine[Entry]]] = {}
         self._array_machines: dict[int, tuple[Array, Machine[Demand]]] = {}
+        self.refusing = True
+        """Whether what cannot be kept is refused; once masks were given, it is left out."""
+        self.left_out: list[ConstrainedError] = []
+        self._closed: dict[int, Object | Array] = {}
 
     def alive(self, demand: Demand) -> bool:
         """Whether any finite value satisfies the demand."""
@@ -50,7 +56,7 @@ class Liveness:
             while fresh:
                 one = fresh.pop()
                 order.append(one)
-                if self._has_value(one, ask):
+                if one not in self._alive and self._has_value(one, ask):
                     self._alive[one] = changed = True
             for one in reversed(order):
                 if one not in self._alive and self._has_value(one, ask):
@@ -65,30 +71,64 @@ class Liveness:
     def _at_once(self, demand: Demand) -> bool | None:
         """The answer for a demand that was asked about, or that any scalar satisfies."""
         found = self._alive.get(demand)
-        if found is None and _has_scalar(self.meaning.shape(demand)):
-            found = self._alive[demand] = True
+        if found is None:
+            self.meaning.begin_part()
+            try:
+                scalar = _has_scalar(self.meaning.shape(demand))
+            except LimitExceeded as error:
+                scalar = found = False
+                if not self.refusing:
+                    self._alive[demand] = False
+                self.leave_out(error, demand)
+            if scalar:
+                found = self._alive[demand] = True
         return found
+
+    def leave_out(self, error: UnsupportedSpec | LimitExceeded, demand: Demand) -> None:
+        """Raise the error with its place, or go on without what it is about."""
+        placed = self._placed(error, demand)
+        if self.refusing:
+            raise placed from None
+        self.left_out.append(placed)
+        warnings.warn(
+            f"a part of the schema is left out of the answers: {placed}",
+            LeftOutWarning,
+            stacklevel=2,
+        )
 
     def alive_objects(self, demand: Demand) -> list[Object]:
         """The object records of a demand that are alive, with choices between facts only.
 
-        Raises `UnsupportedSpec` with its place for records that cannot be kept.
+        Raises `UnsupportedSpec` with its place for records that cannot be kept, as long as
+        `refusing`.
         """
         shape = self.meaning.shape(demand)
-        if not shape.objects:
-            return []
-        try:
-            return [r for r in self._objects(demand, shape) if self._object_alive(r, self.alive)]
-        except UnsupportedSpec as error:
-            raise self._placed(error, demand) from None
+        return self._live_objects(demand, shape, self.alive) if shape.objects else []
 
     def alive_arrays(self, demand: Demand) -> list[Array]:
         """The array records of a demand that are alive; raises as `alive_objects` does."""
-        records = self.meaning.shape(demand).arrays
+        return self._live_arrays(demand, self.meaning.shape(demand), self.alive)
+
+    def _live_objects(self, demand: Demand, shape: Shape, ask: Ask) -> list[Object]:
+        return [r for r in self._objects(demand, shape) if self._kept(r, demand, ask)]
+
+    def _live_arrays(self, demand: Demand, shape: Shape, ask: Ask) -> list[Array]:
+        return [r for r in shape.arrays if self._kept(r, demand, ask)]
+
+    def _kept(self, record: Object | Array, demand: Demand, ask: Ask) -> bool:
+        """Whether a record is alive; no, for one that is left out."""
+        if id(record) in self._closed:
+            return False
+        self.meaning.begin_part()
         try:
-            return [r for r in records if self._array_alive(r, self.alive)]
-        except UnsupportedSpec as error:
-            raise self._placed(error, demand) from None
+            if isinstance(record, Object):
+                return self._object_alive(record, ask)
+            return self._array_alive(record, ask)
+        except (UnsupportedSpec, LimitExceeded) as error:
+            if not self.refusing:
+                self._closed[id(record)] = record
+            self.leave_out(error, demand)
+        return False
 
     def object_machine(self, record: Object) -> Machine[Entry]:
         """The machine of an object, made once."""
@@ -102,7 +142,7 @@ class Liveness:
         """The machine of an array, made once."""
         found = self._array_machines.get(id(record))
         if found is None:
-            machine = array_machine(self.meaning, record, self.alive)
+            machine = array_machine(self.meaning, record)
             found = self._array_machines[id(record)] = (record, machine)
         return found[1]
 
@@ -110,15 +150,15 @@ class Liveness:
         shape = self.meaning.shape(demand)
         if _has_scalar(shape):
             return True
-        try:
-            arrays = [self._array_alive(record, ask) for record in shape.arrays]
-            objects = [self._object_alive(r, ask) for r in self._objects(demand, shape)]
-        except UnsupportedSpec as error:
-            raise self._placed(error, demand) from None
-        return any(arrays) or any(objects)
+        arrays = self._live_arrays(demand, shape, ask)
+        return bool(self._live_objects(demand, shape, ask) or arrays)
 
-    def _placed(self, error: UnsupportedSpec, demand: Demand) -> UnsupportedSpec:
-        """The refusal with the pointer of the keyword that it names."""
+    def _placed(
+        self, error: UnsupportedSpec | LimitExceeded, demand: Demand
+    ) -> UnsupportedSpec | LimitExceeded:
+        """The refusal with the pointer of the keyword that it names, or of the schema."""
+        if isinstance(error, LimitExceeded):
+            return error.placed(self.meaning.document.pointer(min(map(abs, demand), default=1)))
         where = error.where or self.meaning.place_of(error.feature, demand)
         return UnsupportedSpec(error.feature, error.problem, where=where, hint=error.hint)
 
@@ -126,15 +166,20 @@ class Liveness:
         """The object records of a demand, with choices between single facts only."""
         found = self._split.get(demand)
         if found is None:
-            found = [part for r in shape.objects for part in split_choices(r, self.meaning)]
+            found = []
+            for record in shape.objects:
+                try:
+                    found += split_choices(record, self.meaning)
+                except LimitExceeded as error:
+                    self.leave_out(error, demand)
             self._split[demand] = found
         return found
 
     def _array_alive(self, record: Array, ask: Ask) -> bool:
         if is_counted(record):
             if ask == self.alive:
-                return self.array_machine(record).alive
-            return array_machine(self.meaning, record, ask).alive
+                return self.array_machine(record).live(0, ask)
+            return array_machine(self.meaning, record).live(0, ask)
         if record.most is not None and record.least > record.most:
             return False
         needed = set(record.prefix[: record.least])
@@ -147,8 +192,11 @@ class Liveness:
         if is_simple(record, self.meaning.any_order):
             found = [ask(demand_for(record, name)) for name in record.required]
             return all(found)
-        if ask == self.alive or id(record) in self._object_machines:
-            return self.object_machine(record).alive
+        if ask == self.alive:
+            return self.object_machine(record).live(0, ask)
+        known = self._object_machines.get(id(record))
+        if known is not None and known[1].decided:  # not while it is being searched, further out
+            return known[1].live(0, ask)
         open_questions = False
 
         def noted(demand: Demand) -> bool:
@@ -158,9 +206,10 @@ class Liveness:
             return found
 
         machine = object_machine(self.meaning, record, noted)
+        alive = machine.live(0, noted)
         if not open_questions:
             self._object_machines[id(record)] = record, machine
-        return machine.alive
+        return alive
 
 
 def _has_scalar(shape: Shape) -> bool:

@@ -31,6 +31,9 @@ DEEPEST_PARTS = 40
 RECORD_COST = 16
 """Grammar nodes that one constraint record stands for when counted against `max_nodes`."""
 
+PARTS_PER_STEP = 2
+"""Parts of one step that may be as hard as the limit allows."""
+
 LOOKAHEAD = 6
 """How many required members deep a contradiction is looked for while shapes are combined."""
 
@@ -45,6 +48,7 @@ class Meaning:
         self.readings: dict[int, Reading] = {}
         self.conjunctions: dict[int, Demand] = {}
         self.records = 0
+        self.step_records = 0
         self._shapes: dict[int, Shape] = {1: ANY, -1: NEVER}
         self._demands: dict[Demand, Shape] = {frozenset(): ANY, NOTHING: NEVER}
         self._dead: dict[Demand, bool] = {NOTHING: True, frozenset(): False}
@@ -82,9 +86,34 @@ class Meaning:
             limited = limited or read.most_members is not None
             if read.combines:
                 combining.append(node)
+        self._check_ends()
         for node in combining:
-            self.shape_of(node)
+            self.begin_part()
+            try:
+                self.shape_of(node)
+            except LimitExceeded as error:
+                raise error.placed(self.document.pointer(node)) from None
+        self.document.read_whole = True
         return may_refuse or (limited and bool(combining))
+
+    def _check_ends(self) -> None:
+        """Refuse schemas that only refer to one another, which no later step could work out."""
+        done: set[int] = set()
+        for start in tuple(self.readings):
+            stack = [(start, iter(self._uses(start)))]
+            open_ = {start}
+            while stack and start not in done:
+                node, rest = stack[-1]
+                below = next(rest, None)
+                if below is None:
+                    stack.pop()
+                    open_.discard(node)
+                    done.add(node)
+                elif below in open_:
+                    raise self._endless(below)
+                elif below > 1 and below not in done and below in self.readings:
+                    stack.append((below, iter(self._uses(below))))
+                    open_.add(below)
 
     # -------------------------------------------------------------- shapes
 
@@ -117,8 +146,16 @@ class Meaning:
             if not (read.parts or read.values or read.unevaluated):
                 found = self._shapes[node] = read.shape()
                 return found
-        stack = [node]
         opened: set[int] = set()
+        try:
+            self._work_off(node, opened)
+        finally:
+            self._running -= opened
+        return self._shapes[node]
+
+    def _work_off(self, node: int, opened: set[int]) -> None:
+        """Find the shape of a node after those it uses; `opened`: what was running meanwhile."""
+        stack = [node]
         while stack:
             top = stack[-1]
             if top in self._shapes:
@@ -130,17 +167,14 @@ class Meaning:
                 self._running.add(top)
                 circular = next((n for n in missing if n in self._running), None)
                 if circular is not None:
-                    self._running -= opened
                     raise self._endless(circular)
                 stack += missing
                 continue
+            opened.add(top)
             self._running.add(top)
-            try:
-                self._shapes[top] = self._combine(top)
-            finally:
-                self._running.discard(top)
+            self._shapes[top] = self._combine(top)
+            self._running.discard(top)
             stack.pop()
-        return self._shapes[node]
 
     def without(self, shape: Shape, node: int) -> Shape:
         """The values of a shape that a node, whose shape is known, does not allow."""
@@ -226,11 +260,20 @@ class Meaning:
 
     # -------------------------------------------------------------- what the algebra asks
 
+    def begin_step(self) -> None:
+        """Count anew: reading a document is one step, and so is each rule built later."""
+        self.records = self.step_records = 0
+
+    def begin_part(self) -> None:
+        """Count anew for one part of a step, so that one hard part does not use up the others."""
+        self.records = 0
+
     def charge(self, records: int) -> None:
         """Count records; raises `LimitExceeded` when combinations explode."""
         self.records += records
+        self.step_records += records
         limit = self.document.limits.max_nodes
-        if self.records * RECORD_COST > limit:
+        if max(self.records, self.step_records // PARTS_PER_STEP) * RECORD_COST > limit:
             raise LimitExceeded("max_nodes", limit, "combining the branches of a JSON Schema")
 
     def negation(self, demand: Demand) -> Demand:

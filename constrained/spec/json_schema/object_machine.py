@@ -6,11 +6,12 @@ hold counts up to where they stop mattering.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from constrained.errors import LimitExceeded, UnsupportedSpec
-from constrained.spec.json_schema.machine import Machine, explore
+from constrained.spec.json_schema.key_sets import met_keys, other_keys
+from constrained.spec.json_schema.machine import Ask, Machine
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.object_records import demand_for
 from constrained.spec.json_schema.records import (
@@ -22,13 +23,11 @@ from constrained.spec.json_schema.records import (
     conjoin,
 )
 from constrained.spec.json_schema.regions import Region, unnamed_regions
-from constrained.spec.json_schema.scalars import few_texts, live_string
+from constrained.spec.json_schema.scalars import few_texts
 from constrained.spec.json_schema.shapes import Shape
-from constrained.spec.json_schema.string_records import holds, meet_strings, without_string
+from constrained.spec.json_schema.string_records import holds
 
-__all__ = ["Ask", "Entry", "object_machine"]
-
-Ask = Callable[[Demand], bool]
+__all__ = ["Entry", "object_machine"]
 
 FEW_KEYS = 8
 """Key sets of at most so many texts are followed key by key."""
@@ -38,6 +37,9 @@ FEW_LATER = 8
 
 MOST_IN_ANY_ORDER = 10
 """Properties that may come in any order: the states are the sets of those written."""
+
+FEW_TOGETHER = 3
+"""Wanted members of one wish that are kept in mind together."""
 
 MOST_WAYS = 512
 """Ways to write one key, by which wishes its value fulfils."""
@@ -61,7 +63,12 @@ def object_machine(meaning: Meaning, record: Object, ask: Ask) -> Machine[Entry]
     one, so only one counts for `minProperties`, and a wanted member must be the last with a key
     that could repeat it.
     """
-    return _ObjectMachine(meaning, record, ask).explored()
+    builder = _ObjectMachine(meaning, record, ask)
+    return Machine(_State(), builder.following, builder.limit)
+
+
+_Way = tuple[int, int, Region]
+"""Wanted members that a key fulfils, and those it may replace, as bits; its keys and demand."""
 
 
 class _State(NamedTuple):
@@ -121,7 +128,6 @@ class _Loose(NamedTuple):
 
 class _ObjectMachine:
     def __init__(self, meaning: Meaning, record: Object, ask: Ask) -> None:
-        self.ask = ask
         self.meaning = meaning
         self.limit = meaning.document.limits.max_nodes
         self.wishes: list[_Wish] = []
@@ -200,10 +206,8 @@ class _ObjectMachine:
             hopes.append(hope)
         return hopes[::-1]
 
-    def explored(self) -> Machine[Entry]:
-        return explore(_State(), self._following, self.limit)
-
-    def _following(self, state: Any) -> tuple[bool, list[tuple[Entry, _State]]]:
+    def following(self, state: Any, ask: Ask) -> tuple[bool, list[tuple[Entry, _State]]]:
+        """Whether the members may end in a state, and what may come next."""
         record = self.record
         edges: list[tuple[Entry, _State]] = []
         if self.every & ~state.met & ~self.hopes[state.position]:
@@ -211,7 +215,7 @@ class _ObjectMachine:
         open_ = record.most is None or state.written < record.most
         for position in range(state.position, len(self.named)):
             if open_:
-                self._add(edges, state, self.named[position], position + 1, 0)
+                self._add(edges, state, self.named[position], position + 1, 0, ask)
             if self.needed[position]:
                 return False, edges
             state = state._replace(met=state.met | self.skipped[position])
@@ -219,11 +223,13 @@ class _ObjectMachine:
         if open_:
             for loose in self.loose:
                 if not loose.bit & state.used:
-                    self._add(edges, state, loose.entries, end, loose.bit)
+                    self._add(edges, state, loose.entries, end, loose.bit, ask)
             for gain, loss, entry in self.others:
-                if self.ask(entry.region.demand):
-                    last = (state.last & ~loss) | gain
-                    edges.append((entry, self._after(state, end, state.met, last, 1)))
+                if ask(entry.region.demand):
+                    edges += [
+                        (entry, self._after(state, end, state.met, last, 1))
+                        for last in self._told((state.last & ~loss) | gain, state.met)
+                    ]
         met = state.met
         for loose in self.loose:
             if not loose.bit & state.used:
@@ -235,6 +241,19 @@ class _ObjectMachine:
                 met |= 1 << index
         return met == self.every and state.distinct >= record.least, edges
 
+    def _told(self, last: int, met: int) -> list[int]:
+        """The wanted members that may be relied on, one of each wish that has many.
+
+        One that stays is enough, so which one is a guess: sets of them would be too many states.
+        """
+        found = [last]
+        for index, wish in enumerate(self.wishes):
+            bits = last & wish.bits
+            if len(wish.members) > FEW_TOGETHER and bits & (bits - 1) and not met >> index & 1:
+                single = [1 << bit for bit in range(bits.bit_length()) if bits >> bit & 1]
+                found = [(one & ~wish.bits) | bit for one in found for bit in single]
+        return found
+
     def _add(
         self,
         edges: list[tuple[Entry, _State]],
@@ -242,9 +261,10 @@ class _ObjectMachine:
         entries: list[tuple[int, Entry]],
         index: int,
         bit: int,
+        ask: Ask,
     ) -> None:
         for gain, entry in entries:
-            if self.ask(entry.region.demand):
+            if ask(entry.region.demand):
                 edges.append((entry, self._after(state, index, state.met | gain, state.last, bit)))
 
     def _after(self, state: _State, index: int, met: int, last: int, used: int) -> _State:
@@ -302,26 +322,26 @@ class _ObjectMachine:
 
     def _unnamed(self, region: Region) -> list[tuple[int, int, Entry]]:
         """The ways to write any key of a region: wanted members it is, and those it may replace."""
-        ways: list[tuple[int, int, Region]] = [(0, 0, region)]
+        ways: list[_Way] = [(0, 0, region)]
         for wish in self.wishes:
             for index, member in enumerate(wish.members):
-                ways = list(self._split(ways, member, 1 << wish.first_bit + index))
-        return [
-            (gain, loss, Entry(None, part)) for gain, loss, part in ways if live_string(part.keys)
-        ]
+                split = self._split(ways, member, 1 << wish.first_bit + index)
+                ways = list(dict.fromkeys(split))
+                self.meaning.charge(len(ways))
+        return [(gain, loss, Entry(None, part)) for gain, loss, part in ways]
 
-    def _split(
-        self, ways: list[tuple[int, int, Region]], wanted: Member, bit: int
-    ) -> Iterator[tuple[int, int, Region]]:
+    def _split(self, ways: list[_Way], wanted: Member, bit: int) -> Iterator[_Way]:
         for gain, loss, (keys, demand) in ways:
-            inside = meet_strings(keys, wanted.keys)
-            if inside is not None:
-                yield gain | bit, loss, Region(inside, conjoin(demand, wanted.demand))
-                yield gain, loss | bit, Region(inside, demand)
-            for piece in without_string(wanted.keys):
-                outside = meet_strings(keys, piece)
-                if outside is not None:
-                    yield gain, loss, Region(outside, demand)
+            inside = met_keys(keys, wanted.keys, self.meaning)
+            if inside is None:
+                yield gain, loss, Region(keys, demand)
+                continue
+            both = conjoin(demand, wanted.demand)
+            if not self.meaning.dead(both):
+                yield gain | bit, loss, Region(inside, both)
+            yield gain, loss | bit, Region(inside, demand)
+            for outside in other_keys(keys, wanted.keys, self.meaning):
+                yield gain, loss, Region(outside, demand)
 
 
 def _is_scalar(shape: Shape) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from constrained.spec.json_schema.key_sets import met_keys, other_keys
 from constrained.spec.json_schema.records import (
     ANY_STRING,
     EVERYTHING,
@@ -14,14 +15,8 @@ from constrained.spec.json_schema.records import (
     String,
     conjoin,
 )
-from constrained.spec.json_schema.scalars import live_string
-from constrained.spec.json_schema.string_records import meet_strings, without_string
 
 __all__ = ["Region", "unnamed_regions"]
-
-
-REGION_COST = 128
-"""Records that splitting a region counts for: each part is checked for emptiness."""
 
 
 class Region(NamedTuple):
@@ -45,19 +40,17 @@ def unnamed_regions(record: Object, ask: Callable[[Demand], bool], judge: Judge)
         if keys is ANY_STRING:
             regions = [Region(r.keys, conjoin(r.demand, demand)) for r in regions]
             continue
-        refined = []
+        refined: dict[Region, None] = {}
         for region in regions:
-            inside = meet_strings(region.keys, keys)
-            if inside is None or not live_string(inside):
-                refined.append(region)
+            inside = met_keys(region.keys, keys, judge)
+            if inside is None:
+                refined[region] = None
                 continue
-            judge.charge(REGION_COST)
+            judge.charge(1)
             both = conjoin(region.demand, demand)
             if -1 not in both:
-                refined.append(Region(inside, both))
-            for piece in without_string(keys):
-                outside = meet_strings(region.keys, piece)
-                if outside is not None and live_string(outside):
-                    refined.append(Region(outside, region.demand))
-        regions = refined
+                refined[Region(inside, both)] = None
+            for outside in other_keys(region.keys, keys, judge):
+                refined[Region(outside, region.demand)] = None
+        regions = list(refined)
     return [region for region in regions if ask(region.demand)]

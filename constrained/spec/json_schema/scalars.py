@@ -34,7 +34,15 @@ from constrained.spec.numbers_json import (
     integer_grammar,
 )
 
-__all__ = ["few_texts", "is_quick", "live_string", "number_grammar", "string_node", "text_node"]
+__all__ = [
+    "few_texts",
+    "has_likely_text",
+    "is_quick",
+    "live_string",
+    "number_grammar",
+    "string_node",
+    "text_node",
+]
 
 QUOTE = literal('"')
 EVERY_RANGE = ((0, 0x10FFFF),)
@@ -93,13 +101,16 @@ def live_string(record: String) -> bool:
         shortest = record.inside[0].shortest
         if shortest is not None and shortest >= record.least:
             return shortest <= _most(record)
-    if any(text is not None and holds(record, text) for text in _candidates(record)):
-        return True
-    return not is_empty(_texts(record))
+    return has_likely_text(record) or not is_empty(_texts(record))
+
+
+def has_likely_text(record: String) -> bool:
+    """Whether one of a few texts is in the record: then no automaton of the whole is needed."""
+    return any(text is not None and holds(record, text) for text in _candidates(record))
 
 
 def _candidates(record: String) -> Iterator[str | None]:
-    """Texts that are likely in the record: with one, no automaton of the whole is needed."""
+    """Texts that are likely in the record."""
     for language in record.inside:
         yield language.witness if language.example is None else language.example
     if not record.inside and record.least <= LONGEST_CANDIDATE:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from constrained.spec.json_schema.array_records import meet_arrays, without_array
+from constrained.spec.json_schema.key_sets import met_plainly
 from constrained.spec.json_schema.number_records import meet_numbers, without_number
 from constrained.spec.json_schema.object_records import is_fact, meet_objects, without_object
 from constrained.spec.json_schema.records import (
@@ -29,7 +30,7 @@ from constrained.spec.json_schema.records import (
     Object,
     String,
 )
-from constrained.spec.json_schema.string_records import meet_strings, without_string
+from constrained.spec.json_schema.string_records import without_string
 
 __all__ = [
     "ANY",
@@ -81,11 +82,29 @@ def join(shapes: list[Shape]) -> Shape:
         objects += shape.objects
     return Shape(
         atoms,
-        NUMBERS if ANY_NUMBER in numbers else tuple(dict.fromkeys(numbers)),
-        STRINGS if ANY_STRING in strings else tuple(dict.fromkeys(strings)),
+        NUMBERS if ANY_NUMBER in numbers else _numbers(numbers),
+        STRINGS if ANY_STRING in strings else _strings(strings),
         ARRAYS if ANY_ARRAY in arrays else tuple(dict.fromkeys(arrays)),
         OBJECTS if ANY_OBJECT in objects else tuple(objects),
     )
+
+
+def _numbers(records: list[Number]) -> tuple[Number, ...]:
+    """Each record once, and finite sets as one: a hundred constants are no hundred records."""
+    values = [record.values for record in records if record.values is not None]
+    if len(values) < 2:
+        return tuple(dict.fromkeys(records))
+    rest = dict.fromkeys(record for record in records if record.values is None)
+    return (Number(values=frozenset().union(*values)), *rest)
+
+
+def _strings(records: list[String]) -> tuple[String, ...]:
+    """As `_numbers`."""
+    values = [record.values for record in records if record.values is not None]
+    if len(values) < 2:
+        return tuple(dict.fromkeys(records))
+    rest = dict.fromkeys(record for record in records if record.values is None)
+    return (String(values=frozenset().union(*values)), *rest)
 
 
 def unite(a: Shape, b: Shape) -> Shape:
@@ -116,7 +135,7 @@ def meet(a: Shape, b: Shape, judge: Judge) -> Shape:
     return Shape(
         a.atoms & b.atoms,
         _product(a.numbers, b.numbers, ANY_NUMBER, meet_numbers, judge),
-        _product(a.strings, b.strings, ANY_STRING, meet_strings, judge),
+        _product(a.strings, b.strings, ANY_STRING, lambda x, y: met_plainly(x, y, judge), judge),
         _product(a.arrays, b.arrays, ANY_ARRAY, lambda x, y: meet_arrays(x, y, judge), judge),
         _product(a.objects, b.objects, ANY_OBJECT, lambda x, y: meet_objects(x, y, judge), judge),
     )
@@ -140,7 +159,14 @@ def minus(a: Shape, b: Shape, judge: Judge) -> Shape:
     return Shape(
         a.atoms & ~b.atoms,
         _difference(a.numbers, b.numbers, ANY_NUMBER, meet_numbers, without_number, judge),
-        _difference(a.strings, b.strings, ANY_STRING, meet_strings, without_string, judge),
+        _difference(
+            a.strings,
+            b.strings,
+            ANY_STRING,
+            lambda x, y: met_plainly(x, y, judge),
+            without_string,
+            judge,
+        ),
         _difference(
             a.arrays,
             b.arrays,
