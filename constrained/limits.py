@@ -15,10 +15,10 @@ __all__ = ["DEFAULT_LIMITS", "Limits", "check_limits"]
 class Limits:
     """Bounds on what one call may use; reaching one raises `LimitExceeded` with its name.
 
-    Counts are of one call, or of one rule that is built later, never of all that an engine has done:
-    what a mask has promised can be written. Counts, not seconds, so that the same spec fails the same way on every machine. The defaults
-    keep any single call under about a second and 1 GiB on one core. Raises `InvalidSpec` for what
-    is no count.
+    Counts are of one call, or of one rule that is built later, never of all that an engine has
+    done: what a mask has promised can be written. They are counts and not seconds, so that the same
+    spec fails the same way on every machine. The defaults keep any single call under about a second
+    and 1 GiB on one core. Raises `InvalidSpec` for what is no count.
 
     >>> Limits(max_terms=10_000).max_terms
     10000

@@ -18,8 +18,8 @@ from typing import Any, BinaryIO
 
 from constrained.consistency.plan.yaml_text import YamlText
 from constrained.errors import MissingPackage, RecordError, SpecError
-from constrained.packages import remedy
 from constrained.models.loading import require
+from constrained.packages import remedy
 
 __all__ = [
     "LARGEST",
