@@ -8,7 +8,7 @@ from typing import Any
 from constrained.arguments import whole_number
 from constrained.errors import InvalidSpec
 
-__all__ = ["DEFAULT_LIMITS", "Limits", "check_limits"]
+__all__ = ["DEFAULT_LIMITS", "Limits", "check_limits", "widest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,22 @@ class Limits:
     def __post_init__(self) -> None:
         for one in fields(self):
             whole_number(getattr(self, one.name), one.name, InvalidSpec, least=0)
+
+
+def widest(*all_limits: Limits) -> Limits:
+    """The greatest of each bound: what a spec that is put together from others keeps to.
+
+    >>> widest(Limits(max_steps=5), Limits(max_steps=7, max_nodes=1)).max_steps
+    7
+    """
+    if all(limits is DEFAULT_LIMITS for limits in all_limits):
+        return DEFAULT_LIMITS
+    return Limits(
+        **{
+            one.name: max(getattr(limits, one.name) for limits in all_limits)
+            for one in fields(Limits)
+        }
+    )
 
 
 def check_limits(limits: Any) -> None:

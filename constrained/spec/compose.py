@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from constrained.errors import InvalidSpec, TextRejected
 from constrained.grammar import Grammar, literal
 from constrained.grammar.combine import concatenate, unite
+from constrained.limits import widest
 from constrained.spec.parts import divide
 from constrained.spec.spec import Hole, Part, Spec
 
@@ -60,7 +61,8 @@ def sequence(
             ]
         )
 
-    return Spec(source, concatenate(*grammars), read, tuple(parts))
+    limits = widest(*(part.spec.limits for part in parts if isinstance(part, Hole)))
+    return Spec(source, concatenate(*grammars), read, tuple(parts), limits=limits)
 
 
 def concatenated(left: Spec[Any], right: Spec[Any]) -> Spec[Any]:
@@ -96,7 +98,8 @@ def united(left: Spec[T], right: Spec[Any]) -> Spec[Any]:
 
     source = " | ".join(alternative.source for alternative in alternatives)
     grammar = unite(*(alternative.grammar for alternative in alternatives))
-    return Spec(source, grammar, read, (), alternatives)
+    limits = widest(*(alternative.limits for alternative in alternatives))
+    return Spec(source, grammar, read, (), alternatives, limits=limits)
 
 
 def _unnamed_parts(spec: Spec[Any]) -> tuple[Part, ...]:

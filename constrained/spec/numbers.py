@@ -141,7 +141,9 @@ def integer(
             "thousands_separator": (thousands_separator, None),
         },
     )
-    return Spec(source, grammar, lambda text: _read_integer(text.replace(separator, "")))
+    return Spec(
+        source, grammar, lambda text: _read_integer(text.replace(separator, "")), limits=limits
+    )
 
 
 def number(
@@ -242,7 +244,7 @@ def number(
         },
     )
     read: Callable[[str], Any] = Decimal if exact else float
-    return Spec(source, grammar, read)
+    return Spec(source, grammar, read, limits=limits)
 
 
 def _check_settings(limits: Limits, **switches: bool) -> None:

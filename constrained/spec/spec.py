@@ -48,6 +48,8 @@ class Spec(Generic[T_co]):
     alternatives: tuple[Spec[Any], ...] = ()
     read_so_far: Callable[[str], Any] | None = None
     """What the beginning of an output means; None: nothing, or what `parts` say of it."""
+    limits: Limits = DEFAULT_LIMITS
+    """What was given where the spec was made: what is asked of the spec keeps to it, too."""
 
     @cached_property
     def source(self) -> str:
@@ -65,7 +67,7 @@ class Spec(Generic[T_co]):
 
         Raises `UnsatisfiableSpec` when no text matches.
         """
-        return ByteEngine(self.grammar)
+        return ByteEngine(self.grammar, self.limits)
 
     def matches(self, text: str) -> bool:
         """Whether `text` is one of the outputs. Raises `TextRejected` for what is no text.
@@ -108,13 +110,12 @@ class Spec(Generic[T_co]):
 
         return examples(self, n, seed)
 
-    def enumerate(
-        self, limit: int | None = None, *, limits: Limits = DEFAULT_LIMITS
-    ) -> Iterator[str]:
+    def enumerate(self, limit: int | None = None, *, limits: Limits | None = None) -> Iterator[str]:
         """All outputs, or the first `limit`, each once, sorted by their UTF-8 bytes; lazily.
 
         Raises `UnsupportedSpec` when there are infinitely many (they have no first one) and, when
-        no `limit` is given, `LimitExceeded` when there are more than `limits.max_outputs`.
+        no `limit` is given, `LimitExceeded` when there are more than `limits.max_outputs` (None:
+        those of the spec).
 
         >>> from constrained.spec import integer
         >>> list(integer(8, 11).enumerate())
@@ -122,13 +123,14 @@ class Spec(Generic[T_co]):
         """
         from constrained.spec.members import enumerate_outputs
 
-        check_limits(limits)
-        return enumerate_outputs(self, limit, limits)
+        return enumerate_outputs(self, limit, self._bounds(limits))
 
     def summary(
-        self, vocabulary: Vocabulary | None = None, *, limits: Limits = DEFAULT_LIMITS
+        self, vocabulary: Vocabulary | None = None, *, limits: Limits | None = None
     ) -> Summary:
         """What can be said of the outputs before any model runs; see `Summary`.
+
+        `limits` None: those of the spec.
 
         >>> from constrained.spec import integer
         >>> integer(0, 10).summary().outputs
@@ -136,13 +138,13 @@ class Spec(Generic[T_co]):
         """
         from constrained.spec.summary import summarise
 
-        check_limits(limits)
-        return summarise(self, vocabulary, limits)
+        return summarise(self, vocabulary, self._bounds(limits))
 
-    def to_bytes(self, *, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    def to_bytes(self, *, limits: Limits | None = None) -> bytes:
         """The compiled spec as bytes, with all its rules, to be loaded by `from_bytes`.
 
-        Versioned, no pickle. Raises `LimitExceeded` for a grammar beyond `limits.max_nodes`.
+        Versioned, no pickle. Raises `LimitExceeded` for a grammar beyond `limits.max_nodes` (None:
+        those of the spec).
 
         >>> from constrained.spec import json
         >>> Spec.from_bytes(json({"const": [1]}).to_bytes()).parse("[1]")
@@ -150,8 +152,7 @@ class Spec(Generic[T_co]):
         """
         from constrained.spec.stored import spec_bytes
 
-        check_limits(limits)
-        return spec_bytes(self, limits)
+        return spec_bytes(self, self._bounds(limits))
 
     @classmethod
     def from_bytes(
@@ -173,6 +174,12 @@ class Spec(Generic[T_co]):
 
         check_limits(limits)
         return spec_from_bytes(data, read, limits)
+
+    def _bounds(self, limits: Limits | None) -> Limits:
+        if limits is None:
+            return self.limits
+        check_limits(limits)
+        return limits
 
     def _rejected_at(self, text: str) -> tuple[int, str] | None:
         """Where `text` stops matching and what was expected there; None when it matches."""

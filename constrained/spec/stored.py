@@ -68,7 +68,7 @@ def spec_from_bytes(
                 "(read=str for the text itself)",
             )
         read, so_far = read_json, json_so_far
-    return Spec(source, grammar_from_bytes(body, limits), read, read_so_far=so_far)
+    return Spec(source, grammar_from_bytes(body, limits), read, read_so_far=so_far, limits=limits)
 
 
 def _damaged() -> InvalidSpec:

@@ -63,7 +63,9 @@ def choice(options: Any, *more: Any, limits: Limits = DEFAULT_LIMITS) -> Spec[An
         values[text] = value
     if not values:
         raise UnsatisfiableSpec("a choice needs at least one option")
-    return Spec(_source(options, values), Grammar(literals(values)), values.__getitem__)
+    return Spec(
+        _source(options, values), Grammar(literals(values)), values.__getitem__, limits=limits
+    )
 
 
 def boolean(true: str = "true", false: str = "false") -> Spec[bool]:

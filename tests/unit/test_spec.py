@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -116,3 +117,36 @@ def test_examples_always_end() -> None:
     endless = Spec("endless", Grammar(complement(repeat(literal("a"), 0, 5))), str)
     assert all(endless.matches(example) for example in endless.examples(10))
     assert integer(0, 3).examples(0) == []
+
+
+HARD = r"(?=(?:.*\d){3,})(?=(?:.*[a-z]){4,}).{10,100}"
+"""Its examples need some thousand steps of the engine."""
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda limits: regex(HARD, limits=limits),
+        lambda limits: "Code: " + regex(HARD, limits=limits),
+        lambda limits: regex(HARD, limits=limits) | regex("x{3}"),
+        lambda limits: json({"type": "string", "pattern": f"^{HARD}$"}, limits=limits),
+    ],
+    ids=["alone", "in a sequence", "in a union", "in a schema"],
+)
+def test_limits_of_a_spec_hold_for_what_is_asked_of_it(
+    made: Callable[[Limits], Spec[Any]],
+) -> None:
+    with pytest.raises(LimitExceeded) as caught:
+        made(Limits(max_steps=100)).examples()
+    assert (caught.value.limit, caught.value.value) == ("max_steps", 100)
+    wide = made(Limits(max_steps=5_000_000))
+    assert wide.limits.max_steps == 5_000_000
+    assert wide.examples(2)
+    assert wide.engine.limits.max_steps == 5_000_000
+
+
+def test_limits_of_a_call_come_before_those_of_the_spec() -> None:
+    spec = regex("[ab]{0,20}", limits=Limits(max_outputs=3))
+    with pytest.raises(LimitExceeded):
+        list(spec.enumerate())
+    assert len(list(spec.enumerate(5, limits=Limits()))) == 5

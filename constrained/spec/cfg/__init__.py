@@ -63,7 +63,7 @@ def grammar(
     }
     source = call_source("grammar", [_SHORT.repr(text)], options)
     compiled = grammar_of(text, start=start, dialect=dialect, limits=limits)
-    return Spec(source, compiled, str, read_so_far=text_so_far)
+    return Spec(source, compiled, str, read_so_far=text_so_far, limits=limits)
 
 
 def grammar_of(

@@ -120,7 +120,7 @@ def json(
 
     if not name and not 0 < len(content) <= LARGEST_KEPT:
         name = call_source("json", [shortened(schema)], options)
-    return Spec(name or written, grammar, read, read_so_far=json_so_far)
+    return Spec(name or written, grammar, read, read_so_far=json_so_far, limits=limits)
 
 
 def schema_grammar(

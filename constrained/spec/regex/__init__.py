@@ -60,7 +60,7 @@ def regex(
         looks = any(mark in pattern for mark in ("(?=", "(?!", "(?<=", "(?<!"))
         hint = LOOKS_BEYOND if looks else "look for ^ or $ inside the text"
         raise UnsatisfiableSpec(f"no text matches {source}", hint=hint)
-    return Spec(source, Grammar(node), _as_it_is, read_so_far=text_so_far)
+    return Spec(source, Grammar(node), _as_it_is, read_so_far=text_so_far, limits=limits)
 
 
 def _as_it_is(text: str) -> str:
