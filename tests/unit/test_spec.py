@@ -128,7 +128,7 @@ HARD = r"(?=(?:.*\d){3,})(?=(?:.*[a-z]){4,}).{10,100}"
     [
         lambda limits: regex(HARD, limits=limits),
         lambda limits: "Code: " + regex(HARD, limits=limits),
-        lambda limits: regex(HARD, limits=limits) | regex("x{3}"),
+        lambda limits: regex(HARD, limits=limits) | regex("x{3}", limits=limits),
         lambda limits: json({"type": "string", "pattern": f"^{HARD}$"}, limits=limits),
     ],
     ids=["alone", "in a sequence", "in a union", "in a schema"],
