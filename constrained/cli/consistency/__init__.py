@@ -13,7 +13,7 @@ from constrained.cli.consistency.running import run
 from constrained.cli.consistency.starting import init
 from constrained.cli.consistency.verdict_command import VerdictCommand
 
-__all__ = ["app", "compare", "gate", "import_", "init", "merge", "report", "run"]
+__all__ = ["VerdictCommand", "app", "compare", "gate", "import_", "init", "merge", "report", "run"]
 
 app = typer.Typer(
     name="consistency",

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
 
-__all__ = ["DIALECTS", "Dialect"]
+__all__ = ["DIALECTS", "NOTES", "Dialect", "Way"]
 
 Way = Literal["json_schema", "json_object", "choice", "grammar"]
 """How a server is told an output format: JSON in ``response_format`` with a schema of that type,

@@ -23,6 +23,7 @@ from constrained.errors import RecordError
 
 __all__ = [
     "DRAW",
+    "ONE_SCORE",
     "Component",
     "VarianceComponents",
     "crossed_mean",
