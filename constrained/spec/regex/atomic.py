@@ -64,8 +64,8 @@ def first_way(body: Syntax, position: int, languages: Languages, reduce: Reduce)
             return Choice(tuple(ways))
         case Quantified():
             return _repeated(body, languages, reduce, no, position)
-        case Sequence((first, *others)):
-            rest = Sequence(tuple(others))
+        case Sequence(parts) if parts:
+            first, rest = parts[0], Sequence(parts[1:])
             start = reduce(first)
             if _one_way(start, languages):
                 return after([first], rest)

@@ -105,11 +105,11 @@ class Watch:
                 for char in data.decode("utf-8"):
                     state = self.after(state, ord(char))
                 return node if (state in future) == wanted else NOTHING
-            case Cat((Literal(data) as first, *others)):
-                for char in data.decode("utf-8"):
-                    state = self.after(state, ord(char))
-                return cat(first, self._before(cat(*others), state, future, wanted))
         parts = node.parts if isinstance(node, Cat) else (node,)
+        if isinstance(first := parts[0], Literal):
+            for char in first.data.decode("utf-8"):
+                state = self.after(state, ord(char))
+            return cat(first, self._before(cat(*parts[1:]), state, future, wanted))
         characters = character_set(parts[0])
         if characters is not None:
             rest = cat(*parts[1:])
