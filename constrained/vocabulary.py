@@ -16,7 +16,10 @@ from constrained.grammar.spelling import Characters, Spelling, spelling_of
 from constrained.marks import mark_ids
 from constrained.tokenizers import check_spelling, end_id, token_bytes, tokenizer_name
 
-__all__ = ["Vocabulary", "id_set"]
+__all__ = ["MAX_WIDTH", "Vocabulary", "id_set"]
+
+MAX_WIDTH = 2**24
+"""More logits than any model has: a mask of so many takes 2 MiB."""
 
 
 class Vocabulary:
@@ -231,7 +234,13 @@ def _restored(
 
 
 def _width(width: Any) -> int:
-    return whole_number(width, "width", VocabularyError, least=1)
+    width = whole_number(width, "width", VocabularyError, least=1)
+    if width > MAX_WIDTH:
+        raise VocabularyError(
+            f"the width {width:,} is more than {MAX_WIDTH:,}; pass end ids and the width of the "
+            "logits that the model has"
+        )
+    return width
 
 
 _Read = tuple[tuple[bytes | None, ...], tuple[str, ...]]
@@ -241,7 +250,8 @@ _VOCABULARIES: WeakKeyDictionary[Any, dict[Any, Vocabulary]] = WeakKeyDictionary
 
 def _tokens_of(tokenizer: Any) -> _Read:
     """`token_bytes` and `check_spelling`, once per tokenizer; again when tokens were added."""
-    size = len(tokenizer) if hasattr(tokenizer, "__len__") else tokenizer.n_vocab
+    sized = hasattr(tokenizer, "__len__")
+    size = len(tokenizer) if sized else getattr(tokenizer, "n_vocab", -1)
     known = _TOKENS.get(tokenizer)
     if known is None or known[0] != size:
         tokens = token_bytes(tokenizer)

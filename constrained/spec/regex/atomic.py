@@ -16,7 +16,7 @@ from constrained.grammar.nodes import Ranges
 from constrained.limits import Limits
 from constrained.spec.regex.classes import ALL
 from constrained.spec.regex.languages import ANY_TEXT, Languages, character_set
-from constrained.spec.regex.pieces import Piece, reduced_width
+from constrained.spec.regex.pieces import Piece, character_node, reduced_width
 from constrained.spec.regex.syntax import (
     Atomic,
     Choice,
@@ -54,7 +54,7 @@ def first_way(body: Syntax, position: int, languages: Languages, reduce: Reduce)
         return Look(tree, position, ahead=True, negative=True)
 
     match body:
-        case Choice(options):
+        case Choice(options, ordered=True):
             ways: list[Syntax] = []
             for i, option in enumerate(options):
                 way = after([no(earlier) for earlier in options[:i]], option)
@@ -85,8 +85,9 @@ def _repeated(
 ) -> Syntax | None:
     """A repeat that ends the group: it goes on as long as it can, a lazy one stops at once."""
     body = reduce(tree.body)
-    if tree.possessive and _characters(body) is not None:
-        return tree
+    characters = _characters(body)
+    if tree.possessive and characters is not None:
+        return changed(tree, body=Piece(character_node(characters), (1, 1)))
     if reduced_width(body)[0] == 0 or (tree.least > 1 and not _one_way(body, languages)):
         return None
     least, most = tree.least, tree.most
