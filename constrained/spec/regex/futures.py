@@ -176,12 +176,17 @@ class Watch:
 
 
 def _common(one: Ranges, other: Ranges) -> list[tuple[int, int]]:
-    return [
-        (max(low, first), min(high, last))
-        for low, high in one
-        for first, last in other
-        if max(low, first) <= min(high, last)
-    ]
+    r"""What two sets share: one walk over both, for a class such as `\w` has 700 ranges."""
+    found, i, j = [], 0, 0
+    while i < len(one) and j < len(other):
+        low, high = max(one[i][0], other[j][0]), min(one[i][1], other[j][1])
+        if low <= high:
+            found.append((low, high))
+        if one[i][1] < other[j][1]:
+            i += 1
+        else:
+            j += 1
+    return found
 
 
 def _sets(node: Node) -> list[Ranges]:
