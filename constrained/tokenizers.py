@@ -27,6 +27,7 @@ from constrained.marks import added_tokens
 from constrained.mistral import tekken_tokens, wrapped_tokenizer
 
 __all__ = [
+    "MAX_IDS",
     "PROBES",
     "check_spelling",
     "encode_plainly",
@@ -37,6 +38,9 @@ __all__ = [
 ]
 
 METASPACE = "▁"
+
+MAX_IDS = 2**24
+"""More token ids than any model has: a mask of so many takes 2 MiB."""
 
 PROBES: tuple[str, ...] = (
     "Essay score: 10 / 10",
@@ -138,8 +142,19 @@ def _reader_of(tokenizer: Any, backend: Any) -> Callable[[str], bytes]:
     return lambda token: token.encode("utf-8")
 
 
+def _room(ids: Iterable[int]) -> int:
+    """How many ids there are up to the greatest; `VocabularyError` for more than any model has."""
+    size = max(ids, default=-1) + 1
+    if size > MAX_IDS:
+        raise VocabularyError(
+            f"the tokenizer has the id {size - 1:,}, and models have at most {MAX_IDS:,} ids; "
+            "look for a wrong id in its files"
+        )
+    return size
+
+
 def _by_id(vocabulary: Mapping[str, int], read: Callable[[str], bytes]) -> list[bytes | None]:
-    tokens: list[bytes | None] = [None] * (max(vocabulary.values(), default=-1) + 1)
+    tokens: list[bytes | None] = [None] * _room(vocabulary.values())
     for token, index in vocabulary.items():
         tokens[index] = read(token)
     return tokens
@@ -166,7 +181,7 @@ def _raw_tokens(tokenizer: Any) -> list[bytes | None]:
         return known
     ranks = _ranks_of(tokenizer)
     if ranks is not None:
-        tokens: list[bytes | None] = [None] * (max(ranks.values()) + 1)
+        tokens: list[bytes | None] = [None] * _room(ranks.values())
         for data, index in ranks.items():
             tokens[index] = bytes(data)
         return tokens
@@ -206,7 +221,7 @@ def token_bytes(tokenizer: Any) -> tuple[bytes | None, ...]:
     special = set(getattr(tokenizer, "all_special_ids", ()))
     special |= {index for index, token in added.items() if token.special}
     size = getattr(tokenizer, "n_vocab", 0)
-    size = max(size if isinstance(size, int) else 0, max((*added, *special), default=-1) + 1)
+    size = _room((size - 1 if isinstance(size, int) else -1, *added, *special))
     tokens += [None] * (size - len(tokens))
     for index, token in added.items():
         tokens[index] = _added_text(tokenizer, token.content).encode("utf-8")

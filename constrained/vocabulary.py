@@ -14,12 +14,9 @@ from constrained.arguments import check_switch, whole_number
 from constrained.errors import VocabularyError
 from constrained.grammar.spelling import Characters, Spelling, spelling_of
 from constrained.marks import mark_ids
-from constrained.tokenizers import check_spelling, end_id, token_bytes, tokenizer_name
+from constrained.tokenizers import MAX_IDS, check_spelling, end_id, token_bytes, tokenizer_name
 
-__all__ = ["MAX_WIDTH", "Vocabulary", "id_set"]
-
-MAX_WIDTH = 2**24
-"""More logits than any model has: a mask of so many takes 2 MiB."""
+__all__ = ["Vocabulary", "id_set"]
 
 
 class Vocabulary:
@@ -235,9 +232,9 @@ def _restored(
 
 def _width(width: Any) -> int:
     width = whole_number(width, "width", VocabularyError, least=1)
-    if width > MAX_WIDTH:
+    if width > MAX_IDS:
         raise VocabularyError(
-            f"the width {width:,} is more than {MAX_WIDTH:,}; pass end ids and the width of the "
+            f"the width {width:,} is more than {MAX_IDS:,}; pass end ids and the width of the "
             "logits that the model has"
         )
     return width

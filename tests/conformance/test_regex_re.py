@@ -69,6 +69,8 @@ OURS = [
     (r"a{1,2}+a", ["aaa", "aa"]),
     (r"(?>a+)b", ["aab", "aa"]),
     (r"(?>ab|cd)e", ["abe", "cde", "ae"]),
+    (r"(?>a|a[ab]{2}){2,}+b", ["aab", "ab", "aabab", "aaabb"]),
+    (r"(?>([ab])x?\1)a", ["axaa", "aaa", "axba", "bb"]),
     (r"(?<!\\)\"", ['"', '\\"']),
     (r"[^\W\d_]+", ["abc", "äöü", "a1", "a_"]),
     (r"\N{GREEK SMALL LETTER ALPHA}\x62\u0063\U00000064\145", ["\u03b1bcde"]),

@@ -63,6 +63,22 @@ def test_an_end_id_beyond_the_width_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize("given", [{"width": 10**12}, {"end_ids": [10**12]}])
+def test_more_logits_than_any_model_has_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(VocabularyError) as caught:
+        Vocabulary.from_tokenizer(tiny.byte_level(), **given)
+    assert str(caught.value).endswith(
+        " is more than 16,777,216; pass end ids and the width of the logits that the model has"
+    )
+
+
+def test_a_very_long_token_is_a_token() -> None:
+    vocabulary = Vocabulary([b"a" * 10**6, b"b", None], end_ids=[2])
+    assert vocabulary.native is not None
+    assert vocabulary.spells == {"b"}
+    assert vocabulary.spelling is not None and vocabulary.spelling.prefix_free
+
+
 def test_spells_is_none_when_every_byte_of_utf8_is_a_token() -> None:
     every = [bytes([byte]) for byte in range(256)]
     assert Vocabulary([*every, None], end_ids=[256]).spells is None
