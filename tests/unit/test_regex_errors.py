@@ -324,8 +324,8 @@ def test_pattern_that_is_well_formed_by_leniency_alone_is_warned_of(
 ODD = [
     (
         r"[\w-z]",
-        r"at #/pattern, position 1: '\\w-z' in the pattern '[\\w-z]' is read as no range, its minus "
-        "as a character, but with the flag u, which JSON Schema recommends, it is malformed; look "
+        r"at #/pattern, position 1: '\\w-z' in the pattern '[\\w-z]' is read as no range, its "
+        "minus as a character, but with the flag u, which JSON Schema recommends, it is malformed; look "
         r"for an end of the range, or write \- for the character",
     ),
     (

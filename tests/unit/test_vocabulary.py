@@ -76,7 +76,8 @@ def test_a_very_long_token_is_a_token() -> None:
     vocabulary = Vocabulary([b"a" * 10**6, b"b", None], end_ids=[2])
     assert vocabulary.native is not None
     assert vocabulary.spells == {"b"}
-    assert vocabulary.spelling is not None and vocabulary.spelling.prefix_free
+    assert vocabulary.spelling is not None
+    assert vocabulary.spelling.prefix_free
 
 
 def test_spells_is_none_when_every_byte_of_utf8_is_a_token() -> None:

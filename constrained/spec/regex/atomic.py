@@ -30,7 +30,7 @@ from constrained.spec.regex.syntax import (
 
 __all__ = ["first_way"]
 
-SEARCH = Limits(max_steps=20_000)
+SEARCH = Limits(max_steps=50_000)
 
 Reduce = Callable[[Syntax], Syntax]
 
@@ -40,8 +40,10 @@ def first_way(body: Syntax, position: int, languages: Languages, reduce: Reduce)
 
     `reduce` makes a `Piece` of a part without assertions.
     """
-    while isinstance(body, Group) or (isinstance(body, Sequence) and len(body.parts) == 1):
-        body = body.body if isinstance(body, Group) else body.parts[0]
+    while isinstance(body, Group | Atomic) or (isinstance(body, Sequence) and len(body.parts) == 1):
+        body = body.parts[0] if isinstance(body, Sequence) else body.body
+    if isinstance(body, Quantified):
+        body = _flattened(body, languages, reduce)
     possessive = isinstance(body, Quantified) and body.possessive
     if not possessive and _one_way(reduce(body), languages):
         return body
@@ -70,6 +72,9 @@ def first_way(body: Syntax, position: int, languages: Languages, reduce: Reduce)
             if _one_way(start, languages):
                 return after([first], rest)
             if isinstance(first, Quantified) and not first.lazy:
+                first = _flattened(first, languages, reduce)
+                if _stops_before(first, reduce(rest), languages, reduce):
+                    return after([changed(first, possessive=False)], rest)
                 characters = _characters(reduce(first.body))
                 if characters is not None and _starts_apart(reduce(rest), characters, languages):
                     return after([changed(first, possessive=True)], rest)
@@ -102,6 +107,39 @@ def _repeated(
         return full
     short = changed(tree, body=round_, most=most - 1, possessive=False)
     return Choice((full, Sequence((short, stopped))))
+
+
+def _flattened(tree: Quantified, languages: Languages, reduce: Reduce) -> Quantified:
+    r"""``(?>a+|b)*`` as ``(?:a|b)*``, where either takes a text apart in the one same way.
+
+    Both go on equally far; the second can also stop inside a run of ``a``, which callers exclude.
+    """
+    if tree.lazy or tree.least > 1 or tree.most is not None:
+        return tree
+    body = tree.body
+    while isinstance(body, Atomic | Group):
+        body = body.body
+    options = [
+        option.body
+        if isinstance(option, Quantified) and (option.least, option.most) == (1, None)
+        else option
+        for option in (body.options if isinstance(body, Choice) else (body,))
+    ]
+    flat = options[0] if len(options) == 1 else Choice(tuple(options))
+    return changed(tree, body=flat) if _is_code(reduce(flat), languages) else tree
+
+
+def _is_code(tree: Syntax, languages: Languages) -> bool:
+    """Whether texts of the tree, one after another, can be taken apart in one way only."""
+    return isinstance(tree, Piece) and tree.width[0] > 0 and _one_way(tree, languages)
+
+
+def _stops_before(tree: Quantified, rest: Syntax, languages: Languages, reduce: Reduce) -> bool:
+    """Whether no round of the repeat begins where the rest does, so that it stops in one place."""
+    body = reduce(tree.body)
+    if not (isinstance(rest, Piece) and isinstance(body, Piece) and _is_code(body, languages)):
+        return False
+    return _is_empty(Grammar(intersect(cat(body.node, ANY_TEXT), cat(rest.node, ANY_TEXT))))
 
 
 def _characters(tree: Syntax) -> Ranges | None:
