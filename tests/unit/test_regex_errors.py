@@ -325,8 +325,8 @@ ODD = [
     (
         r"[\w-z]",
         r"at #/pattern, position 1: '\\w-z' in the pattern '[\\w-z]' is read as no range, its "
-        "minus as a character, but with the flag u, which JSON Schema recommends, it is malformed; look "
-        r"for an end of the range, or write \- for the character",
+        "minus as a character, but with the flag u, which JSON Schema recommends, it is malformed; "
+        r"look for an end of the range, or write \- for the character",
     ),
     (
         "(?=a)*b",
