@@ -231,13 +231,13 @@ def _restored(
 
 
 def _width(width: Any) -> int:
-    width = whole_number(width, "width", VocabularyError, least=1)
-    if width > MAX_IDS:
+    size = whole_number(width, "width", VocabularyError, least=1)
+    if size > MAX_IDS:
         raise VocabularyError(
-            f"the width {width:,} is more than {MAX_IDS:,}; pass end ids and the width of the "
+            f"the width {size:,} is more than {MAX_IDS:,}; pass end ids and the width of the "
             "logits that the model has"
         )
-    return width
+    return size
 
 
 _Read = tuple[tuple[bytes | None, ...], tuple[str, ...]]
