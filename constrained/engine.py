@@ -182,7 +182,7 @@ class ByteEngine:
         forced = self.forced(state)
         if forced:
             return _describe(forced)
-        choices = [_describe_class(data) for data, _ in self.transitions(state)]
+        choices = list(dict.fromkeys(_describe_class(data) for data, _ in self.transitions(state)))
         if self.accepting(state):
             choices.append("the end")
         shown = choices[:6] + (["..."] if len(choices) > 6 else [])

@@ -23,10 +23,12 @@ from itertools import accumulate
 from typing import Any
 
 from constrained.errors import VocabularyError
+from constrained.grammar.spelling import Spelling, spelling_of
 from constrained.marks import added_tokens
 from constrained.mistral import tekken_tokens, wrapped_tokenizer
 
 __all__ = [
+    "MAX_IDS",
     "PROBES",
     "check_spelling",
     "encode_plainly",
@@ -37,6 +39,9 @@ __all__ = [
 ]
 
 METASPACE = "▁"
+
+MAX_IDS = 2**24
+"""More token ids than any model has: a mask of so many takes 2 MiB."""
 
 PROBES: tuple[str, ...] = (
     "Essay score: 10 / 10",
@@ -138,8 +143,19 @@ def _reader_of(tokenizer: Any, backend: Any) -> Callable[[str], bytes]:
     return lambda token: token.encode("utf-8")
 
 
+def _room(ids: Iterable[int]) -> int:
+    """How many ids there are up to the greatest; `VocabularyError` for more than any model has."""
+    size = max(ids, default=-1) + 1
+    if size > MAX_IDS:
+        raise VocabularyError(
+            f"the tokenizer has the id {size - 1:,}, and models have at most {MAX_IDS:,} ids; "
+            "look for a wrong id in its files"
+        )
+    return size
+
+
 def _by_id(vocabulary: Mapping[str, int], read: Callable[[str], bytes]) -> list[bytes | None]:
-    tokens: list[bytes | None] = [None] * (max(vocabulary.values(), default=-1) + 1)
+    tokens: list[bytes | None] = [None] * _room(vocabulary.values())
     for token, index in vocabulary.items():
         tokens[index] = read(token)
     return tokens
@@ -166,7 +182,7 @@ def _raw_tokens(tokenizer: Any) -> list[bytes | None]:
         return known
     ranks = _ranks_of(tokenizer)
     if ranks is not None:
-        tokens: list[bytes | None] = [None] * (max(ranks.values()) + 1)
+        tokens: list[bytes | None] = [None] * _room(ranks.values())
         for data, index in ranks.items():
             tokens[index] = bytes(data)
         return tokens
@@ -206,7 +222,7 @@ def token_bytes(tokenizer: Any) -> tuple[bytes | None, ...]:
     special = set(getattr(tokenizer, "all_special_ids", ()))
     special |= {index for index, token in added.items() if token.special}
     size = getattr(tokenizer, "n_vocab", 0)
-    size = max(size if isinstance(size, int) else 0, max((*added, *special), default=-1) + 1)
+    size = _room((size - 1 if isinstance(size, int) else -1, *added, *special))
     tokens += [None] * (size - len(tokens))
     for index, token in added.items():
         tokens[index] = _added_text(tokenizer, token.content).encode("utf-8")
@@ -246,9 +262,14 @@ def end_id(tokenizer: Any) -> int | None:
     return None
 
 
+def _must_spell(tokenizer: Any) -> bool:
+    """Whether it is a `tiktoken.Encoding`, which panics at a byte that is none of its tokens."""
+    return hasattr(tokenizer, "encode_ordinary")
+
+
 def encode_plainly(tokenizer: Any, text: str) -> list[int]:
     """The ids of a text on its own: nothing added before or after it."""
-    if hasattr(tokenizer, "encode_ordinary"):
+    if _must_spell(tokenizer):
         return list(tokenizer.encode_ordinary(text))
     return list(tokenizer.encode(text, add_special_tokens=False))
 
@@ -280,7 +301,8 @@ def _keeps_words(joined: bytes, text: bytes) -> bool:
 
 def _decodes(tokenizer: Any, ids: list[int], joined: bytes) -> bool:
     """Whether the tokenizer decodes ids to just these bytes; it may drop a space before them."""
-    decoded = str(tokenizer.decode(ids, clean_up_tokenization_spaces=False))
+    plain = {} if _must_spell(tokenizer) else {"clean_up_tokenization_spaces": False}
+    decoded = str(tokenizer.decode(ids, **plain))
     return decoded.encode("utf-8").removeprefix(b" ") == joined.removeprefix(b" ")
 
 
@@ -293,14 +315,23 @@ def check_spelling(tokenizer: Any, tokens: tuple[bytes | None, ...]) -> tuple[st
     spell at all is passed over.
     """
     unknown = getattr(tokenizer, "unk_token_id", None)
+    spelling = spelling_of(tokens)
     changed: list[str] = []
+    passed_over = 0
     for text in PROBES:
+        if spelling is not None and _must_spell(tokenizer) and not spelling.joins(text.encode()):
+            passed_over += 1
+            continue
         ids = encode_plainly(tokenizer, text)
         if unknown is not None and unknown in ids:
+            passed_over += 1
             continue
         joined = spell_ids(tokens, ids)
         expected = _expected(tokenizer, text)
         if joined in expected:
+            continue
+        if spelling is not None and any(joined in _spelled(form, spelling) for form in expected):
+            passed_over += 1  # without a token for what is unknown, it is dropped
             continue
         if (
             joined is not None
@@ -315,7 +346,28 @@ def check_spelling(tokenizer: Any, tokens: tuple[bytes | None, ...]) -> tuple[st
             f"which does not fit the text {text!r} that it encodes (all of it: {joined!r}); masks "
             "over these tokens could not be exact, so the tokenizer is refused"
         )
+    if passed_over == len(PROBES):
+        _check_decoding(tokenizer, tokens)
     return tuple(changed)
+
+
+def _spelled(text: bytes, spelling: Spelling) -> set[bytes]:
+    """The text less the bytes, or less the characters, that no tokens can be joined to."""
+    characters = "".join(c for c in text.decode("utf-8") if c in spelling.characters)
+    return {bytes(byte for byte in text if byte in spelling.single), characters.encode("utf-8")}
+
+
+def _check_decoding(tokenizer: Any, tokens: tuple[bytes | None, ...]) -> None:
+    """Where no text can be encoded: whether words are decoded as they are joined."""
+    words = [i for i, token in enumerate(tokens) if token is not None and token.isalnum()][:20]
+    ids = [*words, *reversed(words)]
+    joined = spell_ids(tokens, ids) or b""
+    if ids and not _decodes(tokenizer, ids, joined):
+        raise VocabularyError(
+            f"tokenizer {tokenizer_name(tokenizer)}: it has tokens for none of the texts tried, "
+            f"and decodes the ids {ids[:4]}... otherwise than to {joined[:40]!r}; masks over these "
+            "tokens could not be exact, so the tokenizer is refused"
+        )
 
 
 def _first_difference(

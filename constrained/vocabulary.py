@@ -15,7 +15,7 @@ from constrained.chat.ends import template_end
 from constrained.errors import VocabularyError
 from constrained.grammar.spelling import Characters, Spelling, spelling_of
 from constrained.marks import mark_ids
-from constrained.tokenizers import check_spelling, end_id, token_bytes, tokenizer_name
+from constrained.tokenizers import MAX_IDS, check_spelling, end_id, token_bytes, tokenizer_name
 
 __all__ = ["Vocabulary", "id_set"]
 
@@ -236,7 +236,13 @@ def _restored(
 
 
 def _width(width: Any) -> int:
-    return whole_number(width, "width", VocabularyError, least=1)
+    size = whole_number(width, "width", VocabularyError, least=1)
+    if size > MAX_IDS:
+        raise VocabularyError(
+            f"the width {size:,} is more than {MAX_IDS:,}; pass end ids and the width of the "
+            "logits that the model has"
+        )
+    return size
 
 
 _Read = tuple[tuple[bytes | None, ...], tuple[str, ...]]
@@ -246,7 +252,8 @@ _VOCABULARIES: WeakKeyDictionary[Any, dict[Any, Vocabulary]] = WeakKeyDictionary
 
 def _tokens_of(tokenizer: Any) -> _Read:
     """`token_bytes` and `check_spelling`, once per tokenizer; again when tokens were added."""
-    size = len(tokenizer) if hasattr(tokenizer, "__len__") else tokenizer.n_vocab
+    sized = hasattr(tokenizer, "__len__")
+    size = len(tokenizer) if sized else getattr(tokenizer, "n_vocab", -1)
     known = _TOKENS.get(tokenizer)
     if known is None or known[0] != size:
         tokens = token_bytes(tokenizer)

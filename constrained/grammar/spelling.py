@@ -96,9 +96,15 @@ class Spelling:
         self.single = frozenset(piece[0] for piece in self.pieces if len(piece) == 1)
         self.longer = frozenset(p for p in self.pieces if not _within_a_character(p))
         self._lengths = _lengths(self.pieces)
-        begun = {piece[:size] for piece in self.pieces for size in range(1, len(piece))}
-        self._begun = begun
-        self.prefix_free = begun.isdisjoint(self.pieces)
+        self._begun = {  # only within a character: pieces may be very long
+            piece[:size] for piece in self.pieces for size in range(1, min(len(piece), 4))
+        }
+        self.prefix_free = not any(
+            piece[:size] in self.pieces
+            for piece in self.pieces
+            for size in self._lengths[piece[0]]
+            if size < len(piece)
+        )
         self.characters = Characters(self._character_ranges())
 
     def joins(self, data: bytes) -> bool:

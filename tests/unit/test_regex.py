@@ -104,6 +104,8 @@ def test_search_is_written_plainly(pattern: str, node: Node) -> None:
 
 
 HOSTILE = {
+    "many ranges": r"(?>a\w|b{0,2})*b(?:){,2}",
+    "many ranges in a look": r"(?!b{2,}b|(?>\w{1,2}|ab|b*a){2,}a)a?",
     "text": "a" * 10**6,
     "repeats": "a*" * 50_000,
     "alternatives": "|".join(f"w{i}" for i in range(30_000)),

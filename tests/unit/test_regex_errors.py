@@ -91,6 +91,18 @@ REFUSED = [
         " (write out the two cases as alternatives)",
     ),
     (
+        "conditional group",
+        "((?(1)a|b)){2}",
+        "at position 1: a condition on the group that it stands in is not regular"
+        " (write out the two cases as alternatives)",
+    ),
+    (
+        "atomic group",  # which text the group takes first is not told once it is written out
+        r"(?>\w(a?a)|\1ab.).",
+        "at position 0: an atomic group cuts off matches"
+        " (write (?:...) in place of (?>...), which may allow more)",
+    ),
+    (
         "atomic group",
         "(?>(?:a|ab)(?:c|bcd))d*",
         "at position 0: an atomic group cuts off matches"
@@ -194,6 +206,17 @@ ECMA = [
         r"\3",
         "at #/pattern, position 0: there is no group 3 (write \\x.. for a character)",
     ),
+    (
+        InvalidSpec,
+        r"(?<y>a)\k<x>",
+        "at #/pattern, position 7: there is no group named 'x' (name a group (?<x>...))",
+    ),
+    (
+        UnsupportedSpec,
+        "(?<n>a)|(?<n>b)",
+        "at #/pattern, position 8: two groups with the name 'n' are not ECMA-262 of before 2025"
+        " (give each group a name of its own)",
+    ),
 ]
 
 
@@ -296,6 +319,29 @@ def test_pattern_that_is_well_formed_by_leniency_alone_is_warned_of(
         "malformed; look for a backslash in the wrong place, or write "
         f"{better} for the character"
     ]
+
+
+ODD = [
+    (
+        r"[\w-z]",
+        r"at #/pattern, position 1: '\\w-z' in the pattern '[\\w-z]' is read as no range, its "
+        "minus as a character, but with the flag u, which JSON Schema recommends, it is malformed; "
+        r"look for an end of the range, or write \- for the character",
+    ),
+    (
+        "(?=a)*b",
+        "at #/pattern, position 0: '(?=a)*' in the pattern '(?=a)*b' is read as a look-ahead that "
+        "is repeated, but with the flag u, which JSON Schema recommends, it is malformed; leave "
+        "the quantifier out, or repeat a group around more than that",
+    ),
+]
+
+
+@pytest.mark.parametrize(("pattern", "message"), ODD)
+def test_leniency_towards_a_range_or_a_look_ahead_is_warned_of(pattern: str, message: str) -> None:
+    with pytest.warns(PatternWarning) as caught:
+        pattern_node(pattern, dialect="ecma", search=True, where="#/pattern")
+    assert [str(warning.message) for warning in caught] == [message]
 
 
 @pytest.mark.parametrize("pattern", [r"[\w\-]", r"\d{3}", r"^\/\{a\}\]$", r"\.\$\^\|", "[}{]"])

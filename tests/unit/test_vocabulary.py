@@ -63,6 +63,23 @@ def test_an_end_id_beyond_the_width_is_refused() -> None:
     )
 
 
+@pytest.mark.parametrize("given", [{"width": 10**12}, {"end_ids": [10**12]}])
+def test_more_logits_than_any_model_has_are_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(VocabularyError) as caught:
+        Vocabulary.from_tokenizer(tiny.byte_level(), **given)
+    assert str(caught.value).endswith(
+        " is more than 16,777,216; pass end ids and the width of the logits that the model has"
+    )
+
+
+def test_a_very_long_token_is_a_token() -> None:
+    vocabulary = Vocabulary([b"a" * 10**6, b"b", None], end_ids=[2])
+    assert vocabulary.native is not None
+    assert vocabulary.spells == {"b"}
+    assert vocabulary.spelling is not None
+    assert vocabulary.spelling.prefix_free
+
+
 def test_spells_is_none_when_every_byte_of_utf8_is_a_token() -> None:
     every = [bytes([byte]) for byte in range(256)]
     assert Vocabulary([*every, None], end_ids=[256]).spells is None
@@ -241,6 +258,45 @@ def test_wrong_ranks_are_refused() -> None:
     wrong.encode = lambda text, **_: [b ^ 1 for b in text.encode()]  # type: ignore[method-assign]
     with pytest.raises(VocabularyError, match=r"Ranked: token 68 spells b'D'"):
         Vocabulary.from_tokenizer(wrong)
+
+
+def byte_level_without(missing: str) -> Any:
+    alphabet = [c for c, byte in byte_characters().items() if chr(byte) not in missing]
+    model = models.BPE({c: i for i, c in enumerate([*alphabet, "</s>"])}, [])
+    backend = Tokenizer(model)
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>")
+
+
+@pytest.mark.parametrize("missing", ["'", "\xf0\x9f", "".join(map(chr, range(0x80, 0x100)))])
+def test_bytes_that_a_tokenizer_drops_for_want_of_a_token_are_left_out(missing: str) -> None:
+    vocabulary = Vocabulary.from_tokenizer(byte_level_without(missing))
+    assert vocabulary.spells is not None
+    for character in "a'é日👍":
+        spelled = not set(character.encode().decode("latin-1")) & set(missing)
+        assert (character in vocabulary.spells) == spelled
+
+
+def test_a_tokenizer_that_can_encode_no_probe_must_decode_as_it_joins() -> None:
+    backend = Tokenizer(models.WordLevel({"a": 0, "b": 1, "?": 2, "</s>": 3}, unk_token="?"))
+    words = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", unk_token="?")
+    with pytest.raises(VocabularyError) as caught:
+        Vocabulary.from_tokenizer(words)
+    assert str(caught.value) == (
+        "tokenizer TokenizersBackend: it has tokens for none of the texts tried, and decodes the "
+        "ids [0, 1, 1, 0]... otherwise than to b'abba'; masks over these tokens could not be "
+        "exact, so the tokenizer is refused"
+    )
+
+
+def test_an_id_beyond_those_of_any_model_is_refused() -> None:
+    with pytest.raises(VocabularyError) as caught:
+        token_bytes(Ranked({b"a": 0, b"b": 2**25}))
+    assert str(caught.value) == (
+        "the tokenizer has the id 33,554,432, and models have at most 16,777,216 ids; look for a "
+        "wrong id in its files"
+    )
 
 
 def test_an_unknown_kind_of_tokenizer_is_refused() -> None:

@@ -16,7 +16,7 @@ from constrained.grammar.nodes import Ranges
 from constrained.limits import Limits
 from constrained.spec.regex.classes import ALL
 from constrained.spec.regex.languages import ANY_TEXT, Languages, character_set
-from constrained.spec.regex.pieces import Piece, reduced_width
+from constrained.spec.regex.pieces import Piece, character_node, reduced_width
 from constrained.spec.regex.syntax import (
     Atomic,
     Choice,
@@ -30,7 +30,7 @@ from constrained.spec.regex.syntax import (
 
 __all__ = ["first_way"]
 
-SEARCH = Limits(max_steps=20_000)
+SEARCH = Limits(max_steps=50_000)
 
 Reduce = Callable[[Syntax], Syntax]
 
@@ -40,8 +40,10 @@ def first_way(body: Syntax, position: int, languages: Languages, reduce: Reduce)
 
     `reduce` makes a `Piece` of a part without assertions.
     """
-    while isinstance(body, Group) or (isinstance(body, Sequence) and len(body.parts) == 1):
-        body = body.body if isinstance(body, Group) else body.parts[0]
+    while isinstance(body, Group | Atomic) or (isinstance(body, Sequence) and len(body.parts) == 1):
+        body = body.parts[0] if isinstance(body, Sequence) else body.body
+    if isinstance(body, Quantified):
+        body = _flattened(body, languages, reduce)
     possessive = isinstance(body, Quantified) and body.possessive
     if not possessive and _one_way(reduce(body), languages):
         return body
@@ -54,7 +56,7 @@ def first_way(body: Syntax, position: int, languages: Languages, reduce: Reduce)
         return Look(tree, position, ahead=True, negative=True)
 
     match body:
-        case Choice(options):
+        case Choice(options, ordered=True):
             ways: list[Syntax] = []
             for i, option in enumerate(options):
                 way = after([no(earlier) for earlier in options[:i]], option)
@@ -70,6 +72,9 @@ def first_way(body: Syntax, position: int, languages: Languages, reduce: Reduce)
             if _one_way(start, languages):
                 return after([first], rest)
             if isinstance(first, Quantified) and not first.lazy:
+                first = _flattened(first, languages, reduce)
+                if _stops_before(first, reduce(rest), languages, reduce):
+                    return after([changed(first, possessive=False)], rest)
                 characters = _characters(reduce(first.body))
                 if characters is not None and _starts_apart(reduce(rest), characters, languages):
                     return after([changed(first, possessive=True)], rest)
@@ -85,8 +90,9 @@ def _repeated(
 ) -> Syntax | None:
     """A repeat that ends the group: it goes on as long as it can, a lazy one stops at once."""
     body = reduce(tree.body)
-    if tree.possessive and _characters(body) is not None:
-        return tree
+    characters = _characters(body)
+    if tree.possessive and characters is not None:
+        return changed(tree, body=Piece(character_node(characters), (1, 1)))
     if reduced_width(body)[0] == 0 or (tree.least > 1 and not _one_way(body, languages)):
         return None
     least, most = tree.least, tree.most
@@ -101,6 +107,39 @@ def _repeated(
         return full
     short = changed(tree, body=round_, most=most - 1, possessive=False)
     return Choice((full, Sequence((short, stopped))))
+
+
+def _flattened(tree: Quantified, languages: Languages, reduce: Reduce) -> Quantified:
+    r"""``(?>a+|b)*`` as ``(?:a|b)*``, where either takes a text apart in the one same way.
+
+    Both go on equally far; the second can also stop inside a run of ``a``, which callers exclude.
+    """
+    if tree.lazy or tree.least > 1 or tree.most is not None:
+        return tree
+    body = tree.body
+    while isinstance(body, Atomic | Group):
+        body = body.body
+    options = [
+        option.body
+        if isinstance(option, Quantified) and (option.least, option.most) == (1, None)
+        else option
+        for option in (body.options if isinstance(body, Choice) else (body,))
+    ]
+    flat = options[0] if len(options) == 1 else Choice(tuple(options))
+    return changed(tree, body=flat) if _is_code(reduce(flat), languages) else tree
+
+
+def _is_code(tree: Syntax, languages: Languages) -> bool:
+    """Whether texts of the tree, one after another, can be taken apart in one way only."""
+    return isinstance(tree, Piece) and tree.width[0] > 0 and _one_way(tree, languages)
+
+
+def _stops_before(tree: Quantified, rest: Syntax, languages: Languages, reduce: Reduce) -> bool:
+    """Whether no round of the repeat begins where the rest does, so that it stops in one place."""
+    body = reduce(tree.body)
+    if not (isinstance(rest, Piece) and isinstance(body, Piece) and _is_code(body, languages)):
+        return False
+    return _is_empty(Grammar(intersect(cat(body.node, ANY_TEXT), cat(rest.node, ANY_TEXT))))
 
 
 def _characters(tree: Syntax) -> Ranges | None:

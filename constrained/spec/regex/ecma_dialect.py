@@ -62,23 +62,26 @@ class EcmaParser(Parser):
         super().__init__(pattern, where)
         self.plain = _PLAIN
         self.groups = 0
-        self.lenient_at: list[tuple[int, int]] = []
+        self.names: set[str] = set()
+        self.named: list[tuple[str, int]] = []  # references by name, and where they stand
+        self.lenient_at: list[tuple[int, int, str, str]] = []
 
     def parse(self) -> Syntax:
         """The whole pattern; a `PatternWarning` where it is well formed by annex B alone."""
         tree = super().parse()
+        for name, start in self.named:  # a group may follow its reference
+            if name not in self.names:
+                hint = f"name a group (?<{name}>...)"
+                raise self.error(f"there is no group named {name!r}", start, hint)
         if self.lenient_at:
-            start, end = self.lenient_at[0]
+            start, end, means, remedy = self.lenient_at[0]
             place = f"{self.where}, position {start}" if self.where else f"position {start}"
             more = len(self.lenient_at) - 1
             others = f" (and {more} more such)" if more else ""
-            written = self.pattern[start:end]
-            means = self.pattern[end - 1 : end]
             warnings.warn(
-                f"at {place}: {written!r} in the pattern {self.pattern!r:.80} is read as the "
-                f"character {means!r}, but with the flag u, which JSON Schema recommends, it is "
-                f"malformed{others}; look for a backslash in the wrong place, or write "
-                f"{means if len(written) > 1 else chr(92) + means} for the character",
+                f"at {place}: {self.pattern[start:end]!r} in the pattern {self.pattern!r:.80} is "
+                f"read as {means}, but with the flag u, which JSON Schema recommends, it is "
+                f"malformed{others}; {remedy}",
                 PatternWarning,
                 stacklevel=2,
             )
@@ -87,7 +90,16 @@ class EcmaParser(Parser):
     def lenient(self, start: int) -> None:
         """Annex B: what with the flag u would be malformed."""
         if self.pattern[start] in "\\[]{}":
-            self.lenient_at.append((start, self.at))
+            means = self.pattern[self.at - 1 : self.at]
+            self._noted(
+                start,
+                f"the character {means!r}",
+                "look for a backslash in the wrong place, or write "
+                f"{means if self.at - start > 1 else chr(92) + means} for the character",
+            )
+
+    def _noted(self, start: int, means: str, remedy: str) -> None:
+        self.lenient_at.append((start, self.at, means, remedy))
 
     def class_ranges(self, members: Members) -> Ranges:
         """All that is in it."""
@@ -95,6 +107,8 @@ class EcmaParser(Parser):
 
     def no_range(self, start: int) -> None:
         """Annex B: the minus stands for itself."""
+        remedy = "look for an end of the range, or write \\- for the character"
+        self._noted(start, "no range, its minus as a character", remedy)
 
     def symbol(self, char: str, start: int) -> Syntax:
         """The anchors know no lines; the dot leaves out four line ends."""
@@ -123,6 +137,9 @@ class EcmaParser(Parser):
     def repeatable(self, item: Syntax) -> bool:
         """Annex B: a look-ahead may be repeated, other assertions may not."""
         if isinstance(item, Look):
+            if item.ahead:
+                remedy = "leave the quantifier out, or repeat a group around more than that"
+                self._noted(item.position, "a look-ahead that is repeated", remedy)
             return item.ahead
         return super().repeatable(item)
 
@@ -149,6 +166,7 @@ class EcmaParser(Parser):
             name = self.take_until(">", "a group name") if self.take("<") else ""
             if not _NAME.fullmatch(name):
                 raise self.error("\\k without a group name in <>", start)
+            self.named.append((name, start))
             items.append(self.reference(name, start))
         else:
             self.add_character(items, self.escaped(start, _SYNTAX))
@@ -286,6 +304,15 @@ class EcmaParser(Parser):
             name = self.take_until(">", "a group name")
             if not _NAME.fullmatch(name):
                 raise self.error(f"{name!r} is no group name", start)
+            if name in self.names:
+                raise unsupported(
+                    self.where,
+                    start,
+                    "group name used twice",
+                    f"two groups with the name {name!r} are not ECMA-262 of before 2025",
+                    "give each group a name of its own",
+                )
+            self.names.add(name)
             return self.capturing(start, name)
         flags = re.compile("[a-zA-Z-]+[:)]").match(self.pattern, self.at)
         if flags:

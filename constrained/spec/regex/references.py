@@ -186,10 +186,10 @@ class _Ways:
         raise TypeError(f"{tree!r} asks about no group")
 
     def _group(self, group: Group) -> dict[Held, Syntax]:
-        if not self.texts_wanted:
-            return {True: group.body}
         if id(group.body) in self.touched:
             raise _NotWritten("the group that it stands in is not regular")
+        if not self.texts_wanted:
+            return {True: group.body}
         texts = _texts(group.body)
         if texts is None:
             raise _NotWritten("a group of many texts is not regular")
@@ -252,9 +252,10 @@ def _must_be_known(held: Held) -> None:
 
 
 def _either(options: list[Syntax]) -> Syntax:
+    """The union of ways, which are no longer in the order in which a match tries them."""
     if not options:
         return NEVER
-    return options[0] if len(options) == 1 else Choice(tuple(options))
+    return options[0] if len(options) == 1 else Choice(tuple(options), ordered=False)
 
 
 def _merged(found: list[dict[Held, Syntax]]) -> dict[Held, Syntax]:
@@ -277,7 +278,7 @@ def _mapped(tree: Syntax, function: Callable[[Syntax], Syntax]) -> Syntax:
         case Sequence(parts):
             return Sequence(tuple(map(function, parts)))
         case Choice(options):
-            return Choice(tuple(map(function, options)))
+            return changed(tree, options=tuple(map(function, options)))
         case Group(body=body) | Quantified(body=body) | Atomic(body=body) | Look(body=body):
             return changed(tree, body=function(body))
         case Conditional(body=body):

@@ -87,12 +87,13 @@ class Sequence(Syntax):
 
 
 class Choice(Syntax):
-    """One of at least two options."""
+    """One of at least two options; where they are `ordered`, an `Atomic` tries them in turn."""
 
-    __match_args__ = ("options",)
+    __match_args__ = ("options", "ordered")
 
-    def __init__(self, options: tuple[Syntax, ...]) -> None:
+    def __init__(self, options: tuple[Syntax, ...], ordered: bool = True) -> None:
         self.options: Final = options
+        self.ordered: Final = ordered
 
 
 class Quantified(Syntax):
