@@ -166,6 +166,13 @@ def _decoded(where: str, data: bytes) -> str:
         raise RecordError(f"{where}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
 
+def _width(data: bytes) -> int:
+    """Bytes that Python keeps for each character of a UTF-8 text: what its widest one takes."""
+    if data.isascii():
+        return 1
+    return 4 if any(bytes([first]) in data for first in range(0xF0, 0xF5)) else 2
+
+
 def json_value(where: str, data: bytes, line: int | None = None) -> Any:
     """The value of a JSON text; `line` when it is one line of a file of many.
 
@@ -174,8 +181,13 @@ def json_value(where: str, data: bytes, line: int | None = None) -> Any:
     """
     place = where if line is None else f"{where}:{line}"
     values = data.count(b",") + data.count(b"[") + data.count(b"{")
-    if 2 * len(data) + PER_VALUE * values > LARGEST:
+    if PER_VALUE * values > LARGEST:
         raise RecordError(f"{place}: holds about {values:,} values; they would not fit in memory")
+    if len(data) * (1 + 2 * _width(data)) + PER_VALUE * values > LARGEST:
+        raise RecordError(
+            f"{place}: its {len(data):,} bytes hold about {values:,} values; they would not fit in "
+            "memory"
+        )
     text = _decoded(place, data)
     try:
         return json.loads(text)

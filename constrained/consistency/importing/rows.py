@@ -97,9 +97,9 @@ def _header(path: str | Path, cells: Sequence[str], line: int) -> list[str]:
 
 
 def other_delimiter(header: Sequence[str]) -> str:
-    """What to do about a table whose header is one column only because of its delimiter."""
+    """What to do about a table whose first column is several because of its delimiter."""
     for mark in (";", "\t", "|", ","):
-        if len(header) == 1 and mark in header[0]:
+        if header and mark in header[0]:
             return (
                 "another delimiter stands between its columns: name it with --delimiter, in "
                 f"Python delimiter={mark!r}"
