@@ -346,7 +346,9 @@ def test_deepeval_runs_that_asked_differently_are_refused(tmp_path, place, value
     other = deepeval_run(tmp_path, "b.json", **{place: value})
     with pytest.raises(RecordError, match=f"asks in another way than in .*: {name} is "):
         read_deepeval(LOGS / "deepeval" / "plain.json", other)
-    assert len(read_deepeval(LOGS / "deepeval" / "plain.json", other, prompts=["a", "b"]).records) == 6
+    assert (
+        len(read_deepeval(LOGS / "deepeval" / "plain.json", other, prompts=["a", "b"]).records) == 6
+    )
 
 
 def test_numbered_deepeval_cases_of_other_data_sets_do_not_join(tmp_path):

@@ -22,6 +22,7 @@ from constrained.models.loading import require
 
 __all__ = [
     "LARGEST",
+    "PER_VALUE",
     "check_once",
     "json_value",
     "open_bytes",
@@ -30,6 +31,7 @@ __all__ = [
     "read_json",
     "read_lines",
     "read_yaml",
+    "sized_lines",
 ]
 
 LARGEST = 2**30
@@ -203,6 +205,11 @@ def json_value(where: str, data: bytes, line: int | None = None) -> Any:
 
 def read_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of each line of a JSON Lines file; empty lines are passed over."""
+    return ((number, row) for number, row, _ in sized_lines(path))
+
+
+def sized_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """`read_lines` with the bytes that each line takes."""
     with open_bytes(path) as file:
         number = 0
         while line := file.readline(LARGEST // 2):
@@ -216,7 +223,7 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise RecordError(
                     f"{path}:{number}: a line has to be an object, not {type(row).__name__}"
                 )
-            yield number, row
+            yield number, row, len(line)
 
 
 def pyarrow_module(name: str, doing: str) -> Any:

@@ -23,6 +23,7 @@ from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.gathering import NAN, Gathering
 from constrained.consistency.importing.imported import Imported
 from constrained.consistency.importing.rows import (
+    MOST_ROWS,
     Chunk,
     csv_chunks,
     jsonl_chunks,
@@ -184,6 +185,8 @@ class _Table:
             raise RecordError(
                 "a table with one column per room holds scores; it has no texts to read"
             )
+        if field and spec is None:
+            raise RecordError(f"field={field!r} names a part of what a spec reads; give spec=...")
         taken = [name for name in OF_ROWS if rooms and name in columns]
         if taken:
             raise RecordError(
@@ -218,6 +221,11 @@ class _Table:
                     empty += self._add_wide(gathering, places, spare, chunk, names)
                 else:
                     self._add_long(gathering, places, spare, chunk, names)
+                if len(gathering) > MOST_ROWS:
+                    raise RecordError(
+                        f"{path}: more than {MOST_ROWS:,} scores, which do not fit in memory; "
+                        "import it in parts, each into a store of its own"
+                    )
         source = ", ".join(map(str, paths))
         notes = [f"{empty} cells of the table are empty: those cells are missing"] if empty else []
         imported = gathering.gathered(source, scale=scale, notes=notes)
