@@ -449,14 +449,8 @@ def table_of(name: str, columns: list[tuple[str, str, float]]) -> str:
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
-        (
-            "site",
-            [(f"e{n}", s, v) for n in range(4) for s, v in zip("AABB", (1, 2, 3, 1), strict=True)],
-        ),
-        (
-            "site",
-            [(f"e{n}", s, v) for n in range(4) for s, v in zip("AAB", (1, 2, 2), strict=True)],
-        ),
+        ("site", [(f"e{n}", "AABB"[k], (1, 2, 3, 1)[k]) for n in range(4) for k in range(4)]),
+        ("site", [(f"e{n}", "AAB"[k], (1, 2, 2)[k]) for n in range(4) for k in range(3)]),
         ("judge", [("e1", "A", 3), ("e1", "B", 4)]),
         ("grader_id", [("e1", "A", 3), ("e1", "B", 4), ("e2", "C", 3), ("e2", "D", 4)]),
         ("answer.model", [("e1", "A", 3), ("e1", "B", 4)]),
@@ -474,19 +468,9 @@ def test_columns_whose_levels_repeat_or_that_say_who_was_asked_are_facets(tmp_pa
 @pytest.mark.parametrize(
     ("name", "rows"),
     [
-        (
-            "passed",
-            [(f"e{n}", str((n + k) % 3 > 0), (n + k) % 3) for n in range(5) for k in (0, 1, 2, 3)],
-        ),
+        ("passed", [(f"e{n % 5}", str(n % 3 > 0), n % 3) for n in range(20)]),
         ("model_response", [("e1", "It is good.", 3), ("e1", "It is bad.", 4)]),
-        (
-            "finish",
-            [
-                (f"e{n}", "length" if n == k == 0 else "stop", k)
-                for n in range(9)
-                for k in (0, 1, 2)
-            ],
-        ),
+        ("finish", [(f"e{n % 9}", "stop" if n else "length", n // 9) for n in range(27)]),
     ],
 )
 def test_verdicts_answers_and_rare_values_are_noted_only(tmp_path, name, rows):

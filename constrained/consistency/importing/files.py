@@ -40,6 +40,9 @@ LARGEST = 2**30
 PER_VALUE = 100
 """Bytes that a value of a JSON text takes in memory, about: a list takes more, a number less."""
 
+LARGEST_YAML, MOST_YAML = 2**22, 100_000
+"""Bytes and values of a YAML file that are read in a few seconds."""
+
 INSTALL = "pip install constrained-lm[parquet]"
 
 
@@ -115,7 +118,14 @@ def read_json(path: str | Path) -> Any:
 
 def read_yaml(path: str | Path) -> Any:
     """The value of a YAML file, of the types of YAML 1.2; an alias stands for its whole value."""
-    text = _decoded(str(path), _whole(path))
+    data = _whole(path)
+    marks = data.count(b"\n") + data.count(b",")
+    if len(data) > LARGEST_YAML or marks > MOST_YAML:
+        raise RecordError(
+            f"{path}: {len(data):,} bytes of YAML with about {marks:,} values; {LARGEST_YAML:,} "
+            f"and {MOST_YAML:,} are read at most, for YAML is read slowly; write JSON instead"
+        )
+    text = _decoded(str(path), data)
     try:
         value = YamlText.read(text, str(path)).value
     except SpecError as error:

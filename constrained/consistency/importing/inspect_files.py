@@ -101,8 +101,8 @@ def open_log(path: str | Path, item: str, gold: str) -> Log:
             kept += sum(map(getsizeof, (samples[-1].text, samples[-1].prompt_text)))
             if kept > MOST_KEPT:
                 raise RecordError(
-                    f"{where}: the prompts and answers up to here take {kept:,} bytes; {MOST_KEPT:,} "
-                    "are read at most (give the scores as a table instead)"
+                    f"{where}: the prompts and answers up to here take {kept:,} bytes; "
+                    f"{MOST_KEPT:,} are read at most (give the scores as a table instead)"
                 )
     else:
         header = _header(path, read_json(path))
