@@ -407,8 +407,8 @@ def test_a_column_that_tells_rows_of_one_cell_apart_is_no_draw(tmp_path):
     assert str(error.value) == (
         f"{path}:3: the column 'judge' holds another value than at {path}:2, for the same cell, "
         "and its name says who was asked, so these may be no draws; say what it is, for example "
-        "columns={'variant': 'judge'} or {'draw': 'judge'}, or that it does not matter with "
-        "ignore=['judge']"
+        "columns={'variant': 'judge'} or {'draw': 'judge'} (--column variant=judge), or that it "
+        "does not matter with ignore=['judge'] (--ignore judge)"
     )
     named = read_csv(path, columns={"variant": "judge"})
     assert named.levels["variant"] == ("judge-0", "judge-1")
@@ -543,3 +543,13 @@ def test_a_scale_of_numpy_is_stored_as_any_other(tmp_path):
 def test_semicolons_are_named_where_commas_stand_in_the_header_too(tmp_path):
     with pytest.raises(RecordError, match="name it with --delimiter, in Python delimiter=';'"):
         read_csv(written(tmp_path, "item;score;x,y\na;1,5;2\n"))
+
+
+def test_a_cell_that_is_too_long_is_not_said_to_be_no_csv(tmp_path):
+    path = written(tmp_path, f"item,score,trace\ne1,1,{'x' * 200_000}\n")
+    with pytest.raises(RecordError) as error:
+        read_csv(path)
+    assert str(error.value) == (
+        f"{path}:2: a cell is longer than 131,072 characters; leave its column out, or save the "
+        "table as JSON Lines or Parquet"
+    )

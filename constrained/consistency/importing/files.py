@@ -6,6 +6,7 @@ memory, and JSON is parsed only when its values do.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import stat
@@ -24,6 +25,7 @@ __all__ = [
     "LARGEST",
     "PER_VALUE",
     "check_once",
+    "csv_problem",
     "json_value",
     "open_bytes",
     "open_text",
@@ -234,6 +236,16 @@ def sized_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any], int]]:
                     f"{path}:{number}: a line has to be an object, not {type(row).__name__}"
                 )
             yield number, row, len(line)
+
+
+def csv_problem(where: str, error: csv.Error) -> RecordError:
+    """The error for what `csv` does not read: no CSV, or a cell that is longer than it takes."""
+    if "field limit" in str(error):
+        return RecordError(
+            f"{where}: a cell is longer than {csv.field_size_limit():,} characters; leave its "
+            "column out, or save the table as JSON Lines or Parquet"
+        )
+    return RecordError(f"{where}: not CSV: {error}")
 
 
 def pyarrow_module(name: str, doing: str) -> Any:

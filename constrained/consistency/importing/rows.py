@@ -13,6 +13,7 @@ from constrained.consistency.importing.fields import field_at, has_field
 from constrained.consistency.importing.files import (
     LARGEST,
     PER_VALUE,
+    csv_problem,
     open_bytes,
     open_text,
     pyarrow_module,
@@ -91,7 +92,7 @@ def csv_chunks(path: str | Path, delimiter: str) -> Iterator[Chunk]:
                     yield _columns(header, lines, rows)
                     lines, rows, size = [], [], 0
         except csv.Error as error:
-            raise RecordError(f"{path}:{reader.line_num}: not CSV: {error}") from error
+            raise csv_problem(f"{path}:{reader.line_num}", error) from error
         if rows:
             yield _columns(header, lines, rows)
 

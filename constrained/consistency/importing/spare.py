@@ -98,7 +98,8 @@ class Spare:
                     f"{where(max(first, again))}: the column {name!r} holds another value than at "
                     f"{where(min(first, again))}, for the same cell, and {why}, so these may be no "
                     f"draws; say what it is, for example columns={{'variant': {name!r}}} or "
-                    f"{{'draw': {name!r}}}, or that it does not matter with ignore=[{name!r}]"
+                    f"{{'draw': {name!r}}} (--column variant={name}), or that it does not matter "
+                    f"with ignore=[{name!r}] (--ignore {name})"
                 )
             differing.append(name)
         if differing:
