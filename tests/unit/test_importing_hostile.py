@@ -356,14 +356,13 @@ def test_parquet_that_is_small_only_as_a_file_is_refused(tmp_path, monkeypatch):
     with pytest.raises(RecordError, match="6,000,000 rows; 5,000,000 are read at most"):
         read_scores(path)
     monkeypatch.setattr("constrained.consistency.importing.rows.LARGEST", 80_000)
-    for count, said in ((2_000, "rows 0 to 0 hold 2,000"), (20_000, "hold 19,999 values")):
-        inside = pyarrow.array(np.zeros(count, dtype="i1"))
-        listed = pyarrow.ListArray.from_arrays([0, count], inside)
-        nested = pyarrow.StructArray.from_arrays([listed], ["deep"])
-        columns = {"item": ["a"], "score": [1], "x": nested}
-        pyarrow.parquet.write_table(pyarrow.table(columns), path)
-        with pytest.raises(RecordError, match=said):
-            read_scores(path)
+    inside = pyarrow.array(np.zeros(2_000, dtype="i1"))
+    listed = pyarrow.ListArray.from_arrays([0, 2_000], inside)
+    nested = pyarrow.StructArray.from_arrays([listed], ["deep"])
+    columns = {"item": ["a"], "score": [1], "x": nested}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    with pytest.raises(RecordError, match="rows 0 to 0 hold 2,000 values in lists; they would no"):
+        read_scores(path)
 
 
 def test_a_table_of_more_rows_than_fit_is_refused(tmp_path, monkeypatch):
