@@ -377,3 +377,25 @@ def test_rows_with_much_text_are_held_some_at_a_time(tmp_path, monkeypatch):
     for ending in ("csv", "jsonl"):
         imported = read_scores(table(tmp_path, ending))
         assert (len(imported.records), imported.draws) == (6, 18)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pyarrow.array([[("a", 1)], []], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
+        pyarrow.array([[[("a", 1)]], []], pyarrow.list_(pyarrow.map_("string", "int64"))),
+        pyarrow.array([[1, 2], [3, 4]], pyarrow.list_(pyarrow.int64(), 2)),
+        pyarrow.array([[{"a": [1]}], None]),
+        pyarrow.array([{"a": {"b": [1]}}, None]),
+        pyarrow.array([["x"], ["y"]], pyarrow.large_list(pyarrow.string())),
+        pyarrow.array([b"a", None]),
+        pyarrow.nulls(2),
+    ],
+    ids=lambda column: str(column.type)[:20],
+)
+def test_columns_of_every_type_may_stand_beside_scores(tmp_path, column):
+    path = tmp_path / "x.parquet"
+    pyarrow.parquet.write_table(
+        pyarrow.table({"item": ["a", "b"], "score": [1, 2], "x": column}), path
+    )
+    assert read_scores(path).draws == 2

@@ -162,9 +162,13 @@ def parquet_chunks(path: str | Path) -> Iterator[Chunk]:
 def _inner(column: Any) -> int:
     """The values inside the lists of a column, at every depth."""
     count = 0
+    if hasattr(column, "keys"):  # a map, which does not flatten
+        return int(column.offsets[-1].as_py() - column.offsets[0].as_py())
     while hasattr(column, "flatten") and hasattr(column, "values"):
         column = column.flatten()
         count += len(column)
+        if hasattr(column, "keys"):
+            return count + _inner(column)
     parts = column.flatten() if hasattr(column, "flatten") and column.type.num_fields else ()
     return count + sum(map(_inner, parts if isinstance(parts, list) else ()))
 
