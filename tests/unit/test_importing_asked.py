@@ -18,6 +18,7 @@ from constrained.consistency.importing import (
     read_deepeval,
     read_inspect,
     read_jsonl,
+    read_lighteval,
     read_lm_eval,
     read_promptfoo,
     read_scores,
@@ -109,6 +110,10 @@ def test_what_changes_no_answer_may_differ(tmp_path, way, new):
         ("input", ("samples", "input"), "A long essay about rain."),
         ("target", ("samples", "target"), "9"),
         ("messages", ("samples", "messages", 0, "content"), "Grade strictly."),
+        ("finish.name", ("plan", "finish"), {"solver": "shorten", "params": {}}),
+        ("setup", ("samples", "setup"), "apt install rain"),
+        ("files", ("samples", "files"), ["rain.txt"]),
+        ("sandbox", ("samples", "sandbox"), {"type": "docker"}),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -298,8 +303,12 @@ def test_promptfoo_evaluations_that_asked_the_same_add_up(tmp_path):
         (lambda w: w["config"]["providers"][0]["config"].update(top_p=0.5), "config.top_p"),
         (lambda w: w["results"]["prompts"][0].update(raw="Now {{essay}}"), "template"),
         (lambda w: w["results"]["results"][0]["prompt"].update(raw="Grade it"), "prompt"),
+        (
+            lambda w: w["results"]["results"][0]["prompt"].update(config={"top_p": 1}),
+            "prompt.config.top_p",
+        ),
     ],
-    ids=["provider", "template", "prompt"],
+    ids=["provider", "template", "prompt", "prompt's settings"],
 )
 def test_promptfoo_evaluations_that_asked_differently_are_refused(tmp_path, change, name):
     with pytest.raises(RecordError, match=f"asks in another way than in .*: {name} is "):
@@ -346,7 +355,9 @@ def test_deepeval_runs_that_asked_differently_are_refused(tmp_path, place, value
     other = deepeval_run(tmp_path, "b.json", **{place: value})
     with pytest.raises(RecordError, match=f"asks in another way than in .*: {name} is "):
         read_deepeval(LOGS / "deepeval" / "plain.json", other)
-    assert len(read_deepeval(LOGS / "deepeval" / "plain.json", other, prompts="ab").records) == 6
+    assert (
+        len(read_deepeval(LOGS / "deepeval" / "plain.json", other, prompts=["a", "b"]).records) == 6
+    )
 
 
 def test_numbered_deepeval_cases_of_other_data_sets_do_not_join(tmp_path):
@@ -486,3 +497,129 @@ def test_a_prompt_that_is_left_out_is_not_the_prompt_of_that_name(tmp_path):
         RecordError, match="the prompt 'prompt' is left out here and the text 'prompt'"
     ):
         read_jsonl(path)
+
+
+# What a file does not say
+
+
+def test_lm_eval_samples_alone_do_not_say_how_they_were_asked(tmp_path):
+    """Two runs of two models write samples of one task that look alike."""
+    for task, chosen in (("essays_long", {}), ("essays_plain", {"metric": "acc"})):
+        first = samples_of(task)
+        second = tmp_path / first.name
+        second.write_bytes(first.read_bytes())
+        with pytest.raises(RecordError, match=r"asks in another way than in .*: file is ") as error:
+            read_lm_eval(first, second, **chosen)
+        assert "tell the runs apart with variant=..., or the tasks with prompts=" in str(
+            error.value
+        )
+        assert len(read_lm_eval(first, second, prompts=["a", "b"], **chosen).records) == 6
+        drawn = read_lm_eval(first, second, ignore=["file"], **chosen)
+        assert [len(record.draws) for record in drawn.records] == [2, 2, 2]
+
+
+RESULTS = next((LOGS / "lm_eval").glob("results_*.json"))
+
+
+@pytest.mark.parametrize(
+    ("way", "new", "name"),
+    [
+        (("config", "model_args"), {"base_url": "http://localhost:9"}, "model_args.base_url"),
+        (("config", "model_dtype"), "float16", "model_dtype"),
+        (("config", "model_revision"), "v2", "model_revision"),
+        (("config", "some_new_setting"), 1, "some_new_setting"),
+        (("system_instruction",), "Be strict.", "system_instruction"),
+        (("fewshot_as_multiturn",), True, "fewshot_as_multiturn"),
+        (("versions", "essays_long"), 9, "task.version"),
+        (("configs", "essays_long", "doc_to_text"), "{{essay}}!", "task.doc_to_text"),
+        (("configs", "essays_long", "new"), {"top_k": 1}, "task.new.top_k"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_lm_eval_results_that_asked_differently_are_refused(tmp_path, way, new, name):
+    runs = []
+    for day, changed in (("11-22", False), ("11-23", True)):
+        whole = loaded(RESULTS)
+        if changed:
+            put(whole, way, new)
+        runs.append(saved(tmp_path / RESULTS.name.replace("11-22", day), whole))
+        samples = samples_of("essays_long")
+        (tmp_path / samples.name.replace("11-22", day)).write_bytes(samples.read_bytes())
+    with pytest.raises(RecordError, match=f"asks in another way than in .*: {name} is "):
+        read_lm_eval(*runs)
+    assert len(read_lm_eval(*runs, ignore=[name]).records) == 3
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_promptfoo_files_without_settings_do_not_add_up(tmp_path, ending):
+    first = PROVIDERS.with_suffix(f".{ending}")
+    rows = first.read_text("utf-8").replace('"id":"', '"id":"2')
+    second = tmp_path / f"again.{ending}"
+    second.write_text(rows, "utf-8")
+    names = {"variants": ["cold", "warm"]}
+    with pytest.raises(RecordError, match=r"asks in another way than in .*: file is "):
+        read_promptfoo(first, second, **names)
+    drawn = read_promptfoo(first, second, **names, ignore=["file"])
+    assert all(len(record.draws) == 2 for record in drawn.records)
+
+
+def test_lighteval_details_of_two_runs_are_no_draws(tmp_path):
+    first = next((LOGS / "lighteval").rglob("*.parquet"))
+    second = tmp_path / first.name
+    second.write_bytes(first.read_bytes())
+    names = {"metric": "grade", "variants": ["dummy", "dummy"]}
+    with pytest.raises(RecordError, match=r"asks in another way than in .*: file is "):
+        read_lighteval(first, second, **names)
+    assert len(read_lighteval(first, second, **names, ignore=["file"]).records[0].draws) == 2
+
+
+# What the scores measure
+
+
+def test_files_scored_by_other_measures_are_not_compared(tmp_path):
+    plain = LOGS / "deepeval" / "plain.json"
+    run = loaded(LOGS / "deepeval" / "strict.json")
+    for case in run["testCases"]:
+        case["metricsData"][0]["name"] = "Length"
+    other = saved(tmp_path / "strict.json", run)
+    with pytest.raises(RecordError) as error:
+        read_deepeval(plain, other)
+    assert str(error.value) == (
+        f"{other}: holds scores by 'Length', {plain} by 'Grade'; choose one with metric=..., or "
+        "say that it may differ with ignore=['metric']"
+    )
+    assert len(read_deepeval(plain, other, ignore=["metric"]).records) == 6
+    log = loaded(BASE)
+    log["eval"] |= {"eval_id": "b", "task_id": "b", "task_display_name": "other"}
+    for sample in log["samples"]:
+        sample["uuid"] += "b"
+        sample["scores"] = {"match": sample["scores"]["grade"]}
+    with pytest.raises(RecordError, match=r"holds scores by 'match', .* by 'grade'; choose one wi"):
+        read_inspect(BASE, saved(tmp_path / "b.json", log))
+
+
+def test_two_metrics_of_one_name_are_refused(tmp_path):
+    run = loaded(LOGS / "deepeval" / "plain.json")
+    data = run["testCases"][1]["metricsData"]
+    data.append({**data[0], "score": 0.1, "evaluationModel": "another"})
+    path = saved(tmp_path / "plain.json", run)
+    for chosen in ("", "Grade"):
+        with pytest.raises(RecordError, match=r"test case 1: two metrics are called 'Grade'"):
+            read_deepeval(path, metric=chosen)
+
+
+def test_conversations_are_said_to_be_left_out(tmp_path):
+    other = deepeval_run(tmp_path, "b.json", conversationalTestCases=[{"name": "talk"}])
+    assert read_deepeval(other).notes == (
+        f"{other}: 1 conversations are left out; test cases are read",
+    )
+
+
+@pytest.mark.parametrize("letter", ["C", "P", "I"])
+def test_letters_beside_numbers_need_their_meaning(tmp_path, letter):
+    log = loaded(BASE)
+    log["samples"][0]["scores"]["grade"]["value"] = letter
+    path = saved(tmp_path / "x.json", log)
+    with pytest.raises(RecordError, match=rf"a number beside scores that are letters \({letter}\)"):
+        read_inspect(path)
+    assert read_inspect(path, options={letter: 3}).failures == 0

@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow
 import pyarrow.parquet
@@ -310,3 +311,91 @@ def test_a_text_that_stands_in_many_rows_of_parquet_takes_the_memory_of_one(tmp_
     assert len(imported.records) == rows
     five, nine = (imported.records[n].draws[0].text for n in (5, 9))
     assert id(five) == id(nine)
+
+
+def test_texts_are_bounded_by_what_their_characters_take(tmp_path):
+    """One emoji makes every character of a text take four bytes, twice: as text and as value."""
+    path = tmp_path / "x.json"
+    path.write_bytes(b'{"a": "\xf0\x9f\x98\x80' + b"x" * 125_000_000 + b'"}')
+    before = time.process_time()
+    with pytest.raises(RecordError, match=r"its 125,000,0.. bytes hold .* not fit in memory"):
+        read_scores(path)
+    assert time.process_time() - before < 1
+
+
+def test_a_long_list_of_members_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "x.eval"
+    data = bytearray(EVAL.read_bytes())
+    at = data.rfind(b"PK\x05\x06")
+    data[at + 12 : at + 16] = (2**24).to_bytes(4, "little")
+    path.write_bytes(data)
+    with pytest.raises(RecordError, match="its list of members takes 16,777,216 bytes; 8,388,608"):
+        read_inspect(path)
+
+
+def test_prompts_and_answers_of_a_log_are_bounded_together(monkeypatch):
+    monkeypatch.setattr("constrained.consistency.importing.inspect_files.MOST_KEPT", 1000)
+    with pytest.raises(RecordError, match=r"plain.eval: samples/.*: the prompts and answers up to"):
+        read_inspect(EVAL)
+
+
+def test_yaml_that_takes_long_to_read_is_refused(tmp_path):
+    path = tmp_path / "x.yaml"
+    for text in ("a: [" + "1, " * 200_000 + "1]", "a: " + "x" * 2**22, "- a\n" * 200_000):
+        path.write_text(text)
+        with pytest.raises(RecordError, match="for YAML is read slowly; write JSON instead"):
+            read_scores(path)
+
+
+def test_parquet_that_is_small_only_as_a_file_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "x.parquet"
+    rows = 6_000_000
+    zeros = pyarrow.array(np.zeros(rows, dtype="i1"))
+    pyarrow.parquet.write_table(pyarrow.table({"item": zeros, "score": zeros}), path)
+    assert path.stat().st_size < 100_000
+    with pytest.raises(RecordError, match="6,000,000 rows; 5,000,000 are read at most"):
+        read_scores(path)
+    monkeypatch.setattr("constrained.consistency.importing.rows.LARGEST", 80_000)
+    inside = pyarrow.array(np.zeros(2_000, dtype="i1"))
+    listed = pyarrow.ListArray.from_arrays([0, 2_000], inside)
+    nested = pyarrow.StructArray.from_arrays([listed], ["deep"])
+    columns = {"item": ["a"], "score": [1], "x": nested}
+    pyarrow.parquet.write_table(pyarrow.table(columns), path)
+    with pytest.raises(RecordError, match="rows 0 to 0 hold 2,000 values in lists; they would no"):
+        read_scores(path)
+
+
+def test_a_table_of_more_rows_than_fit_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("constrained.consistency.importing.tables.MOST_ROWS", 10)
+    path = table(tmp_path, "csv")
+    with pytest.raises(RecordError, match="more than 10 scores, which do not fit in memory"):
+        read_scores(path)
+
+
+def test_rows_with_much_text_are_held_some_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr("constrained.consistency.importing.rows.MOST_BYTES", 50)
+    for ending in ("csv", "jsonl"):
+        imported = read_scores(table(tmp_path, ending))
+        assert (len(imported.records), imported.draws) == (6, 18)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pyarrow.array([[("a", 1)], []], pyarrow.map_(pyarrow.string(), pyarrow.int64())),
+        pyarrow.array([[[("a", 1)]], []], pyarrow.list_(pyarrow.map_("string", "int64"))),
+        pyarrow.array([[1, 2], [3, 4]], pyarrow.list_(pyarrow.int64(), 2)),
+        pyarrow.array([[{"a": [1]}], None]),
+        pyarrow.array([{"a": {"b": [1]}}, None]),
+        pyarrow.array([["x"], ["y"]], pyarrow.large_list(pyarrow.string())),
+        pyarrow.array([b"a", None]),
+        pyarrow.nulls(2),
+    ],
+    ids=lambda column: str(column.type)[:20],
+)
+def test_columns_of_every_type_may_stand_beside_scores(tmp_path, column):
+    path = tmp_path / "x.parquet"
+    pyarrow.parquet.write_table(
+        pyarrow.table({"item": ["a", "b"], "score": [1, 2], "x": column}), path
+    )
+    assert read_scores(path).draws == 2

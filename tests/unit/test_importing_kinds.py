@@ -59,7 +59,7 @@ def test_several_tables_are_read_together(tmp_path):
     ):
         read_scores(*paths, tmp_path / "c.tsv")
     (tmp_path / "d.tsv").write_text("item\tprompt\tscore\ne1\ta\t7\n")
-    with pytest.raises(RecordError, match=r"d\.tsv and .*a\.tsv both hold Address\(item='e1'"):
+    with pytest.raises(RecordError, match=r"d\.tsv and .*a\.tsv both hold scores of item 'e1'"):
         read_scores(*paths, tmp_path / "d.tsv")
 
 

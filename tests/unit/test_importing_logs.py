@@ -153,7 +153,8 @@ def test_task_arguments_are_part_of_the_prompt(tmp_path):
 )
 def test_inspect_scores_of_every_kind(tmp_path, value, score, failure):
     def say(log):
-        log["samples"][0]["scores"]["grade"]["value"] = value
+        for sample in log["samples"]:
+            sample["scores"]["grade"]["value"] = value
 
     draw = read_inspect(changed(SHORT, tmp_path, say)).records[0].draws[0]
     assert draw.score == score

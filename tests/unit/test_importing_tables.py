@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from constrained import integer
-from constrained.consistency.importing import read_csv, read_jsonl, read_parquet
+from constrained.consistency.importing import import_scores, read_csv, read_jsonl, read_parquet
 from constrained.consistency.records import Address
 from constrained.consistency.scores import number_in, read_score, score_of
 from constrained.errors import MissingPackage, RecordError
@@ -408,9 +408,9 @@ def test_a_column_that_tells_rows_of_one_cell_apart_is_no_draw(tmp_path):
         read_csv(path)
     assert str(error.value) == (
         f"{path}:3: the column 'judge' holds another value than at {path}:2, for the same cell, "
-        "and its values come back in other cells, so these may be no draws; say what it is, for "
-        "example columns={'variant': 'judge'} or {'draw': 'judge'}, or that it does not matter "
-        "with ignore=['judge']"
+        "and its name says who was asked, so these may be no draws; say what it is, for example "
+        "columns={'variant': 'judge'} or {'draw': 'judge'} (--column variant=judge), or that it "
+        "does not matter with ignore=['judge'] (--ignore judge)"
     )
     named = read_csv(path, columns={"variant": "judge"})
     assert named.levels["variant"] == ("judge-0", "judge-1")
@@ -442,3 +442,116 @@ def test_lines_are_named_in_files_of_many_rows(tmp_path):
     assert imported.records[44_999].draws[0].score == 44_999
     assert imported.records[-1].address.item == "e44999"
     assert [r.address.item for r in imported.records[20_000:20_002]] == ["e20000", "e20001"]
+
+
+def table_of(name: str, columns: list[tuple[str, str, float]]) -> str:
+    return f"item,{name},score\n" + "".join(f"{a},{b},{c}\n" for a, b, c in columns)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("site", [(f"e{n}", "AABB"[k], (1, 2, 3, 1)[k]) for n in range(4) for k in range(4)]),
+        ("site", [(f"e{n}", "AAB"[k], (1, 2, 2)[k]) for n in range(4) for k in range(3)]),
+        ("judge", [("e1", "A", 3), ("e1", "B", 4)]),
+        ("grader_id", [("e1", "A", 3), ("e1", "B", 4), ("e2", "C", 3), ("e2", "D", 4)]),
+        ("answer.model", [("e1", "A", 3), ("e1", "B", 4)]),
+        ("top_p", [("e1", "0.5", 3), ("e1", "1", 4)]),
+    ],
+)
+def test_columns_whose_levels_repeat_or_that_say_who_was_asked_are_facets(tmp_path, name, rows):
+    path = written(tmp_path, table_of(name, rows))
+    with pytest.raises(RecordError, match=f"the column '{name}' holds another value"):
+        read_csv(path)
+    assert read_csv(path, columns={"variant": name}).notes == ()
+    assert read_csv(path, ignore=[name]).draws == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("passed", [(f"e{n % 5}", str(n % 3 > 0), n % 3) for n in range(20)]),
+        ("model_response", [("e1", "It is good.", 3), ("e1", "It is bad.", 4)]),
+        ("finish", [(f"e{n % 9}", "stop" if n else "length", n // 9) for n in range(27)]),
+    ],
+)
+def test_verdicts_answers_and_rare_values_are_noted_only(tmp_path, name, rows):
+    (note,) = read_csv(written(tmp_path, table_of(name, rows))).notes
+    assert note == f"not read, though they differ between draws of one cell: the columns '{name}'"
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+@pytest.mark.parametrize("facet", ["item", "prompt", "variant"])
+def test_what_is_no_number_names_nothing(tmp_path, word, facet):
+    path = tmp_path / "x.jsonl"
+    path.write_text(f'{{"item": "a", "score": 1, "{facet}": {word}}}\n')
+    with pytest.raises(RecordError, match=rf"x\.jsonl:1: -?(nan|inf) names no {facet}"):
+        read_jsonl(path)
+
+
+WIDE = "item,prompt,a,b\ne1,p,1,2\ne1,q,3,4\n"
+
+
+def test_a_prompt_beside_rooms_is_a_column_like_any_other(tmp_path):
+    path = written(tmp_path, WIDE)
+    with pytest.raises(RecordError, match="the column 'prompt' holds another value"):
+        read_csv(path, rooms=["a", "b"])
+    read = read_csv(path, rooms=["a", "b"], columns={"variant": "prompt"})
+    assert read.levels["variant"] == ("p", "q")
+    with pytest.raises(RecordError, match="has no column for prompt: each of the rooms is a pro"):
+        read_csv(path, rooms=["a", "b"], columns={"prompt": "prompt"})
+    with pytest.raises(RecordError, match="'a' is named as a room and as something else"):
+        read_csv(path, rooms=["a", "b"], columns={"gold": "a"})
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"ignore": "judge"}, "ignore must be a list of texts, got 'judge'"),
+        ({"ignore": ["jduge"]}, "there is no column 'jduge' to ignore"),
+        ({"rooms": "ab"}, "rooms must be a list of texts, got 'ab'"),
+        ({"rooms": ["a", "a"]}, "rooms names 'a' twice; its scores would count twice"),
+        ({"options": {"A": float("nan")}}, "options['A'] must be a finite number, got nan"),
+        ({"options": {"A": float("inf")}}, "options['A'] must be a finite number, got inf"),
+        ({"options": {"A": "4"}}, "options['A'] must be a number, got '4'"),
+        ({"options": {"A": True}}, "options['A'] must be a number, got True"),
+        ({"options": [4]}, "options must be a dict by text, got [4]"),
+        ({"columns": ["item"]}, "columns must be a dict by text, got ['item']"),
+        ({"columns": {"item": 1}}, "columns['item'] must be a text, got 1"),
+        ({"scale": 5}, "scale must be a list of numbers, got 5"),
+        ({"scale": "0123"}, "scale must be a list of numbers, got '0123'"),
+        ({"scale": ["1"]}, "each point of the scale must be a number, got '1'"),
+        ({"scale": [float("nan")]}, "each point of the scale must be a finite number, got nan"),
+        ({"delimiter": 5}, "delimiter must be a text, got 5"),
+        ({"field": "x"}, "field='x' names a part of what a spec reads; give spec=..."),
+    ],
+)
+def test_mistakes_of_the_caller_are_not_said_of_the_file(tmp_path, given, problem):
+    path = written(tmp_path, "item,a,score\ne1,1,1\n")
+    with pytest.raises(RecordError) as error:
+        read_csv(path, **given)
+    assert str(error.value) == problem
+    for strange in (5, None, b"a.csv", ["a.csv"]):
+        with pytest.raises(RecordError, match="a path must be a text or a Path, got"):
+            read_csv(strange)
+
+
+def test_a_scale_of_numpy_is_stored_as_any_other(tmp_path):
+    imported = read_csv(written(tmp_path, "item,score\ne1,1\n"), scale=np.arange(11))
+    assert imported.scale == tuple(range(11))
+    assert import_scores(tmp_path / "x.db", imported) == 1
+
+
+def test_semicolons_are_named_where_commas_stand_in_the_header_too(tmp_path):
+    with pytest.raises(RecordError, match="name it with --delimiter, in Python delimiter=';'"):
+        read_csv(written(tmp_path, "item;score;x,y\na;1,5;2\n"))
+
+
+def test_a_cell_that_is_too_long_is_not_said_to_be_no_csv(tmp_path):
+    path = written(tmp_path, f"item,score,trace\ne1,1,{'x' * 200_000}\n")
+    with pytest.raises(RecordError) as error:
+        read_csv(path)
+    assert str(error.value) == (
+        f"{path}:2: a cell is longer than 131,072 characters; leave its column out, or save the "
+        "table as JSON Lines or Parquet"
+    )

@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from os import SEEK_END
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +24,9 @@ FLAGS = {0x2041: "is encrypted", 0x20: "holds a patch"}
 
 LARGEST_MEMBER = LARGEST // 4
 """Bytes that one member may unpack to; all that are wanted may unpack to `LARGEST` together."""
+
+LARGEST_DIRECTORY = 2**23
+"""Bytes of a zip file's list of members: some 100,000 of them, a second's work."""
 
 DAMAGE = (
     zipfile.BadZipFile,
@@ -51,6 +55,7 @@ def members_of(path: str | Path, wanted: tuple[str, ...]) -> Iterator[tuple[str,
     1 GiB together; `MissingPackage` where Zstandard needs pyarrow.
     """
     with open_bytes(path) as file:
+        _check_directory(path, file)
         try:
             archive = zipfile.ZipFile(file)
             members = [m for m in archive.infolist() if m.filename.startswith(wanted)]
@@ -63,6 +68,27 @@ def members_of(path: str | Path, wanted: tuple[str, ...]) -> Iterator[tuple[str,
             except (*DAMAGE, ValueError) as error:
                 raise RecordError(f"{path}: {member.filename} is damaged ({error})") from error
             yield member.filename, data
+
+
+def _check_directory(path: str | Path, file: BinaryIO) -> None:
+    """Refuse a list of members that takes long to read; its size stands at the end of the file.
+
+    See APPNOTE.TXT sections 4.3.14 to 4.3.16. What is no zip file at all is found later.
+    """
+    start = max(0, file.seek(0, SEEK_END) - 2**16 - 22)
+    file.seek(start)
+    end = file.read()
+    at = end.rfind(b"PK\x05\x06")
+    size = int.from_bytes(end[at + 12 : at + 16], "little") if at >= 0 else 0
+    large = end.rfind(b"PK\x06\x06", 0, max(at, 0))
+    if size == 2**32 - 1 and large >= 0:
+        size = int.from_bytes(end[large + 40 : large + 48], "little")
+    file.seek(0)
+    if size > LARGEST_DIRECTORY:
+        raise RecordError(
+            f"{path}: its list of members takes {size:,} bytes; {LARGEST_DIRECTORY:,} are read at "
+            "most (give the scores as a table instead)"
+        )
 
 
 def _check(path: str | Path, members: list[zipfile.ZipInfo]) -> None:

@@ -6,14 +6,14 @@ level of a facet (another prompt, variant, temperature) or an error that names i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from constrained.consistency.importing.fields import shown
 from constrained.consistency.importing.judgements import UNKNOWN
 from constrained.errors import RecordError
 
-__all__ = ["Asked", "agree"]
+__all__ = ["Asked", "agree", "check_one_measure"]
 
 
 class Asked:
@@ -49,6 +49,25 @@ class Asked:
                 merged[name] = (value, where)
             elif name not in self.ignore:
                 agree(name, value, where, known, at, self.remedy)
+
+
+def check_one_measure(
+    option: str, used: Iterable[tuple[str, str]], ignore: Collection[str] = ()
+) -> None:
+    """`RecordError` when files are scored by different measures, each the only one of its file.
+
+    `used` holds (file, measure); `option` is the reader's option that chooses one.
+
+    >>> check_one_measure("metric", [("a.json", "grade"), ("b.json", "grade")])
+    """
+    known = [(path, name) for path, name in used if name]
+    for path, name in known[1:]:
+        first, other = known[0]
+        if name != other and option not in ignore:
+            raise RecordError(
+                f"{path}: holds scores by {name!r}, {first} by {other!r}; choose one with "
+                f"{option}=..., or say that it may differ with ignore=[{option!r}]"
+            )
 
 
 def agree(name: str, value: Any, where: str, known: Any, at: str, remedy: str) -> None:

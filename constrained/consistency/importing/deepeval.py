@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from constrained.consistency.importing.asked import check_one_measure
 from constrained.consistency.importing.fields import (
     as_written_by,
     field_at,
@@ -77,6 +77,8 @@ def read_deepeval(
             raise RecordError(f"{len(given)} {what} for {len(paths)} test runs; name one for each")
     reader = format_of(spec)
     judgements: list[Judgement] = []
+    used: list[tuple[str, str]] = []
+    notes: list[str] = []
     for number, path in enumerate(paths):
         run = read_json(path)
         cases = run.get("testCases") if isinstance(run, dict) else None
@@ -84,15 +86,46 @@ def read_deepeval(
             raise RecordError(f"{path}: not a test run of DeepEval (there is no list testCases)")
         name = prompts[number] if prompts else text_of(run.get("identifier")) or Path(path).stem
         settings = dict(flat(run.get("hyperparameters"), "hyperparameters"))
+        chosen = "" if reader else _chosen(path, cases, metric)
+        used.append((str(path), chosen))
+        if talks := run.get("conversationalTestCases"):
+            notes.append(f"{path}: {len(talks)} conversations are left out; test cases are read")
         judgements += [
             replace(
                 one,
                 address=replace(one.address, variant=variants[number]) if variants else one.address,
                 settings=settings,
             )
-            for one in _judgements(path, cases, name, metric, item, reader, field, gold)
+            for one in _judgements(path, cases, name, chosen, item, reader, field, gold)
         ]
-    return gather(judgements, ", ".join(map(str, paths)), advice=ADVICE, scale=scale, ignore=ignore)
+    check_one_measure("metric", used, ignore)
+    return gather(
+        judgements,
+        ", ".join(map(str, paths)),
+        advice=ADVICE,
+        scale=scale,
+        notes=notes,
+        ignore=[name for name in ignore if name != "metric"],
+    )
+
+
+def _chosen(path: str | Path, cases: Sequence[Any], metric: str) -> str:
+    """The metric to use: the one asked for, or the only one; each case has it once."""
+    metrics: set[str] = set()
+    for number, case in enumerate(cases):
+        names = [text_of(data.get("name")) for data in case.get("metricsData") or ()]
+        metrics |= set(names)
+        twice = [name for name in names if names.count(name) > 1 and name == (metric or name)]
+        if twice:
+            raise RecordError(
+                f"{path}: test case {number}: two metrics are called {twice[0]!r}; nothing says "
+                "which one to use"
+            )
+    if metric and metric not in metrics:
+        raise RecordError(f"{path}: there is no metric {metric!r} (there are {sorted(metrics)})")
+    if not metric and len(metrics) > 1:
+        raise RecordError(f"{path}: choose one of the metrics {sorted(metrics)} with metric=...")
+    return metric or "".join(metrics)
 
 
 def _judgements(
@@ -105,11 +138,6 @@ def _judgements(
     field: str,
     gold: str,
 ) -> Iterator[Judgement]:
-    metrics = Counter(data.get("name") for case in cases for data in case.get("metricsData") or ())
-    if metric and metric not in metrics:
-        raise RecordError(f"{path}: there is no metric {metric!r} (there are {sorted(metrics)})")
-    if spec is None and not metric and len(metrics) > 1:
-        raise RecordError(f"{path}: choose one of the metrics {sorted(metrics)} with metric=...")
     for number, case in enumerate(cases):
         where = f"{path}: test case {number}"
         raw = field_at(case, item or "name")

@@ -10,6 +10,7 @@ from functools import wraps
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar
 
+from constrained.consistency.importing.given import check_given
 from constrained.consistency.scores import number_in, whole_text
 from constrained.errors import ConstrainedError, RecordError
 
@@ -160,6 +161,7 @@ def as_written_by(tool: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
             if not args:
                 raise RecordError("there is no file to read scores from")
             check_options(reader.__name__, kwargs, known)
+            check_given(args, kwargs)
             with shaped(", ".join(map(str, args)), tool):
                 return reader(*args, **kwargs)
 

@@ -6,6 +6,7 @@ memory, and JSON is parsed only when its values do.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import stat
@@ -23,7 +24,9 @@ from constrained.packages import remedy
 
 __all__ = [
     "LARGEST",
+    "PER_VALUE",
     "check_once",
+    "csv_problem",
     "json_value",
     "open_bytes",
     "open_text",
@@ -31,6 +34,7 @@ __all__ = [
     "read_json",
     "read_lines",
     "read_yaml",
+    "sized_lines",
 ]
 
 LARGEST = 2**30
@@ -38,6 +42,9 @@ LARGEST = 2**30
 
 PER_VALUE = 100
 """Bytes that a value of a JSON text takes in memory, about: a list takes more, a number less."""
+
+LARGEST_YAML, MOST_YAML = 2**22, 100_000
+"""Bytes and values of a YAML file that are read in a few seconds."""
 
 INSTALL = remedy("parquet")
 
@@ -114,7 +121,14 @@ def read_json(path: str | Path) -> Any:
 
 def read_yaml(path: str | Path) -> Any:
     """The value of a YAML file, of the types of YAML 1.2; an alias stands for its whole value."""
-    text = _decoded(str(path), _whole(path))
+    data = _whole(path)
+    marks = data.count(b"\n") + data.count(b",")
+    if len(data) > LARGEST_YAML or marks > MOST_YAML:
+        raise RecordError(
+            f"{path}: {len(data):,} bytes of YAML with about {marks:,} values; {LARGEST_YAML:,} "
+            f"and {MOST_YAML:,} are read at most, for YAML is read slowly; write JSON instead"
+        )
+    text = _decoded(str(path), data)
     try:
         value = YamlText.read(text, str(path)).value
     except SpecError as error:
@@ -167,6 +181,13 @@ def _decoded(where: str, data: bytes) -> str:
         raise RecordError(f"{where}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
 
 
+def _width(data: bytes) -> int:
+    """Bytes that Python keeps for each character of a UTF-8 text: what its widest one takes."""
+    if data.isascii():
+        return 1
+    return 4 if any(bytes([first]) in data for first in range(0xF0, 0xF5)) else 2
+
+
 def json_value(where: str, data: bytes, line: int | None = None) -> Any:
     """The value of a JSON text; `line` when it is one line of a file of many.
 
@@ -175,8 +196,13 @@ def json_value(where: str, data: bytes, line: int | None = None) -> Any:
     """
     place = where if line is None else f"{where}:{line}"
     values = data.count(b",") + data.count(b"[") + data.count(b"{")
-    if 2 * len(data) + PER_VALUE * values > LARGEST:
+    if PER_VALUE * values > LARGEST:
         raise RecordError(f"{place}: holds about {values:,} values; they would not fit in memory")
+    if len(data) * (1 + 2 * _width(data)) + PER_VALUE * values > LARGEST:
+        raise RecordError(
+            f"{place}: its {len(data):,} bytes hold about {values:,} values; they would not fit in "
+            "memory"
+        )
     text = _decoded(place, data)
     try:
         return json.loads(text)
@@ -192,6 +218,11 @@ def json_value(where: str, data: bytes, line: int | None = None) -> Any:
 
 def read_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line number, object) of each line of a JSON Lines file; empty lines are passed over."""
+    return ((number, row) for number, row, _ in sized_lines(path))
+
+
+def sized_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any], int]]:
+    """`read_lines` with the bytes that each line takes."""
     with open_bytes(path) as file:
         number = 0
         while line := file.readline(LARGEST // 2):
@@ -205,7 +236,17 @@ def read_lines(path: str | Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 raise RecordError(
                     f"{path}:{number}: a line has to be an object, not {type(row).__name__}"
                 )
-            yield number, row
+            yield number, row, len(line)
+
+
+def csv_problem(where: str, error: csv.Error) -> RecordError:
+    """The error for what `csv` does not read: no CSV, or a cell that is longer than it takes."""
+    if "field limit" in str(error):
+        return RecordError(
+            f"{where}: a cell is longer than {csv.field_size_limit():,} characters; leave its "
+            "column out, or save the table as JSON Lines or Parquet"
+        )
+    return RecordError(f"{where}: not CSV: {error}")
 
 
 def pyarrow_module(name: str, doing: str) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,7 @@ class Gathering:
         """
         if not len(self):
             raise RecordError(f"{source}: there is no score in it")
-        allowed = tuple(sorted(set(scale)))
+        allowed = tuple(sorted({_plain(point) for point in scale}))
         scores = np.frombuffer(self.scores, dtype=np.float64) + 0.0  # no -0.0
         second = None
         if self.second:
@@ -277,6 +278,11 @@ def _enter(gathering: Gathering, one: Judgement, row: int) -> None:
         gathering.exact[row] = one.exact
     if one.gold is not None:
         gathering.keep_gold(gathering.codes["item"][row], one.gold, row)
+
+
+def _plain(point: Any) -> Score:
+    """A point of a scale as Python's own number; numpy's are not written as JSON."""
+    return int(point) if isinstance(point, Integral) else float(point)
 
 
 def _as_it_is(value: Any) -> Any:

@@ -33,7 +33,11 @@ class Grades:
     def look_at(self, values: Iterable[tuple[str, Any]]) -> None:
         """See all values (with their places) first; `RecordError` for letters without a meaning."""
         letters: dict[str, str] = {}
+        other = ""
         for where, value in values:
+            number = None if self.options else number_in(value)
+            if number is not None and number not in MEANT.values():
+                other = other or where
             if isinstance(value, str) and LETTER.fullmatch(value.strip()):
                 letters.setdefault(value.strip(), where)
         if self.options or not letters:
@@ -44,6 +48,11 @@ class Grades:
             raise RecordError(
                 f"{letters[strange[0]]}: the scores are letters ({listed}), and {strange[0]!r} is "
                 f"none of Inspect's; say what each counts with options={{{strange[0]!r}: ...}}"
+            )
+        if other and set(letters) & set(MEANT):
+            raise RecordError(
+                f"{other}: a number beside scores that are letters ({', '.join(sorted(letters))}); "
+                f"say what each letter counts with options={{{min(letters)!r}: ...}}"
             )
         told = ", ".join(f"{name} {MEANT[name]:g}" for name in MEANT if name in letters)
         if told:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from sys import getsizeof
 from typing import Any
 
 from constrained.consistency.importing.archives import members_of, read_members
 from constrained.consistency.importing.fields import field_at, gold_at, short_name, text_of
-from constrained.consistency.importing.files import json_value, read_json
+from constrained.consistency.importing.files import LARGEST, json_value, read_json
 from constrained.consistency.importing.judgements import UNKNOWN
 from constrained.errors import RecordError
 
@@ -18,6 +19,9 @@ __all__ = ["Log", "Sample", "open_log"]
 
 VERSION = 2
 """The version of the log format that is read."""
+
+MOST_KEPT = LARGEST // 8
+"""Bytes of prompts and answers that are kept of one log."""
 
 HEADERS = ("header.json", "_journal/start.json")
 """The members that say what was run: of a log that is finished, and of one that is not."""
@@ -89,10 +93,17 @@ def open_log(path: str | Path, item: str, gold: str) -> Log:
         name = next((name for name in HEADERS if name in heads), "")
         value = json_value(f"{path}: {name}", heads[name]) if name else None
         header = _header(path, value)
-        samples = [
-            _sample(f"{path}: {name}", json_value(f"{path}: {name}", data), item, gold)
-            for name, data in members_of(path, ("samples/",))
-        ]
+        samples = []
+        kept = 0
+        for name, data in members_of(path, ("samples/",)):
+            where = f"{path}: {name}"
+            samples.append(_sample(where, json_value(where, data), item, gold))
+            kept += sum(map(getsizeof, (samples[-1].text, samples[-1].prompt_text)))
+            if kept > MOST_KEPT:
+                raise RecordError(
+                    f"{where}: the prompts and answers up to here take {kept:,} bytes; "
+                    f"{MOST_KEPT:,} are read at most (give the scores as a table instead)"
+                )
     else:
         header = _header(path, read_json(path))
         samples = [
@@ -135,7 +146,10 @@ def _sample(where: str, sample: Any, item: str, gold: str) -> Sample:
     asked = {
         "input": _digest(sample.get("input")),
         "choices": _digest(sample.get("choices")),
-        "target": text_of(sample.get("target")),
+        "target": _digest(sample.get("target")),
+        "files": _digest(sample.get("files") or None),
+        "setup": _digest(sample.get("setup")),
+        "sandbox": _digest(sample.get("sandbox")),
         "messages": UNKNOWN if messages is None or error else _digest(messages),
     }
     return Sample(

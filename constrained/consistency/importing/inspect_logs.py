@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from constrained.consistency.importing.asked import agree
+from constrained.consistency.importing.asked import agree, check_one_measure
 from constrained.consistency.importing.fields import (
     as_written_by,
     field_at,
@@ -111,6 +111,7 @@ def read_inspect(
     if reader is None:
         for log in logs:
             log.scorer = _scorer(log, scorer)
+        check_one_measure("scorer", ((log.path, log.scorer) for log in logs), ignore)
     grades = Grades(options or {})
     if reader is None:
         grades.look_at(
@@ -126,7 +127,7 @@ def read_inspect(
         advice=ADVICE,
         scale=scale,
         notes=notes,
-        ignore=ignore,
+        ignore=[name for name in ignore if name != "scorer"],
     )
 
 
@@ -170,6 +171,10 @@ def _settings(header: Mapping[str, Any], scorer: str, scored: bool) -> dict[str,
             {"name": step.get("solver"), "params": step.get("params")}
             for step in field_at(header, "plan.steps") or ()
         ],
+        "finish": {
+            "name": field_at(header, "plan.finish.solver"),
+            "params": field_at(header, "plan.finish.params"),
+        },
         "temperature": number_of(generation.get("temperature")),
     }
     if scored:

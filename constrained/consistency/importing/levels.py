@@ -7,6 +7,7 @@ names both places instead.
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -63,6 +64,8 @@ class Levels:
         return self._number(name, value, row)
 
     def _number(self, name: Any, value: Any, row: int) -> int:
+        if value.__class__ is float and not math.isfinite(value):  # what was left out, mostly
+            raise RecordError(f"{self.where(row)}: {value} names no {self.facet}")
         known = self._numbers.get(name)
         if known is None:
             known = self._numbers[name] = len(self.names)

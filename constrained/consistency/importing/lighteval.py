@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from constrained.consistency.importing.asked import check_one_measure
 from constrained.consistency.importing.fields import (
     as_written_by,
     field_at,
@@ -36,7 +37,7 @@ ADVICE = Advice(
 )
 
 SETTINGS = ("generation_size", "stop_sequences", "num_samples", "use_logits", "generation_grammar")
-ASKED = ("query", "instruction", "choices", "unconditioned_query")
+ASKED = ("query", "instruction", "choices", "unconditioned_query", "fewshot_samples", "images")
 """Parts of a document: how all were asked, and what was asked about one."""
 
 
@@ -60,7 +61,8 @@ def read_lighteval(
     instead, one per file. `metric` chooses among several metrics; with a `spec` the score is read
     out of the answers instead, and the samples of a document are draws. `item` and `gold` are
     fields: ``doc.specific.id``, ``doc.specific.gold``. Ids are often counted, so equal ids need
-    equal queries, unless `item` says what names a document.
+    equal queries, unless `item` says what names a document. Details do not say how the model was
+    set, so two files of one cell are refused (``ignore=["file"]`` says that they are draws).
 
     Raises `RecordError`, and `MissingPackage` without pyarrow.
 
@@ -72,9 +74,11 @@ def read_lighteval(
             raise RecordError(f"{len(given)} {what} for {len(paths)} files; name one for each")
     reader = format_of(spec)
     judgements: list[Judgement] = []
+    used: list[tuple[str, str]] = []
     for number, path in enumerate(paths):
         rows = list(_rows(path))
         name = metric if reader is not None else _metric(path, rows, metric)
+        used.append((str(path), "" if reader is not None else name))
         for where, row in rows:
             doc = row["doc"]
             raw = field_at(row, item or "doc.id")
@@ -94,12 +98,23 @@ def read_lighteval(
                         gold=gold_at(where, row, gold),
                         prompt_text=text_of(doc.get("query")),
                         settings=dict(flat({one: doc.get(one) for one in SETTINGS}, "")),
-                        asked={one: doc.get(one) for one in ASKED},
+                        asked={
+                            **{one: doc.get(one) for one in ASKED},
+                            "input": field_at(row, "model_response.input"),
+                            "file": str(path),
+                        },
                         subject="" if item else text_of(doc.get("query")),
                         written=raw,
                     )
                 )
-    return gather(judgements, ", ".join(map(str, paths)), advice=ADVICE, scale=scale, ignore=ignore)
+    check_one_measure("metric", used, ignore)
+    return gather(
+        judgements,
+        ", ".join(map(str, paths)),
+        advice=ADVICE,
+        scale=scale,
+        ignore=[name for name in ignore if name != "metric"],
+    )
 
 
 def _rows(path: str | Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -41,11 +41,19 @@ ADVICE = Advice(
     "doc.id",
 )
 
-RUN = ("model", "model_args", "gen_kwargs", "system_instruction", "chat_template")
-"""What the results of a run say of how it asked, apart from the tasks."""
+IDLE = frozenset(
+    {
+        *("batch_size", "batch_sizes", "device", "use_cache", "limit", "bootstrap_iters"),
+        *("random_seed", "numpy_seed", "torch_seed"),
+    }
+)
+"""Settings of a run that change no answer, and those that draws differ in."""
 
-TASK = ("description", "num_fewshot", "output_type", "target_delimiter")
-"""What they say of each task."""
+WHOLE = ("system_instruction", "chat_template", "fewshot_as_multiturn")
+"""What the results of a run say beside its settings."""
+
+NO_TASK = frozenset({"task", "tag", "metadata", "metric_list"})
+"""What they say of a task, its names and measures apart, is how it asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +103,8 @@ def read_lm_eval(
       a text is (``loglikelihood``, ``loglikelihood_rolling``) have no other score.
 
     Raises `RecordError` with file and line, also when a number stands for another document in
-    another task, and when draws of one cell were asked in different ways.
+    another task, and when draws of one cell were asked in different ways. A samples file alone does
+    not say how it asked, so two of one cell are refused (``ignore=["file"]`` says they are draws).
 
     >>> read_lm_eval("out/results_2026-11-22T11-40-41.802601.json")  # doctest: +SKIP
     """
@@ -122,6 +131,7 @@ def read_lm_eval(
                 replace(
                     one,
                     settings={**file.settings, **one.settings},
+                    asked=one.asked if file.settings else {**one.asked, "file": str(file.path)},
                     subject="" if item else _document(sample),
                     written=raw,
                 )
@@ -162,8 +172,9 @@ def _files(path: str | Path) -> list[_File]:
     found = sorted(path.parent.glob(f"samples_*_{escape(results[1])}.jsonl"))
     if not found:
         raise RecordError(f"{path}: there are no samples of this run beside it (use --log_samples)")
-    run = {name: field_at(whole, f"config.{name}") for name in RUN}
-    run["chat_template"] = run["chat_template"] or whole.get("chat_template")
+    config = whole.get("config") or {}
+    run = {name: value for name, value in config.items() if name not in IDLE}
+    run |= {name: run.get(name) or whole.get(name) for name in WHOLE}
     model = text_of(whole.get("model_name")) or "model"
     files = [_File(samples, model) for samples in found]
     return [
@@ -177,7 +188,8 @@ def _files(path: str | Path) -> list[_File]:
 
 def _task(whole: Mapping[str, Any], task: str) -> dict[str, Any]:
     config = (whole.get("configs") or {}).get(task) or {}
-    return {name: config.get(name) for name in TASK}
+    said = {name: value for name, value in config.items() if name not in NO_TASK}
+    return {**said, "version": (whole.get("versions") or {}).get(task)}
 
 
 def _one_filter(path: Path, wanted: str) -> tuple[list[Sample], str]:

@@ -70,7 +70,8 @@ def read_promptfoo(
 
     Two providers of one id with different settings, and two prompts of one label, are refused by
     the name of what differs; `variants` and `prompts` name them, one for each column (prompt x
-    provider) of a file, and names in `ignore` may differ.
+    provider) of a file, and names in `ignore` may differ. JSON Lines and CSV do not say what the
+    providers' settings were, so two such files of one cell are refused.
 
     An error of the provider, a grader that failed, a test without assertions, a result without the
     metric and an output that does not match are failures; promptfoo itself writes 0 or 1 for some
@@ -118,7 +119,11 @@ def read_promptfoo(
                     gold=gold_at(where, result, gold),
                     prompt_text=text_of(field_at(result, "prompt.raw")),
                     settings=settings,
-                    asked={"prompt": field_at(result, "prompt.raw", UNKNOWN)},
+                    asked={
+                        "prompt": field_at(result, "prompt.raw", UNKNOWN),
+                        **dict(flat(field_at(result, "prompt.config"), "prompt.config")),
+                        **({} if file.evaluation else {"file": file.path}),
+                    },
                     written=raw,
                 )
             )

@@ -9,7 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from constrained.consistency.importing.files import open_text, read_json, read_lines, read_yaml
+from constrained.consistency.importing.files import (
+    csv_problem,
+    open_text,
+    read_json,
+    read_lines,
+    read_yaml,
+)
 from constrained.errors import RecordError
 
 __all__ = ["ERROR", "Results", "header_of", "is_promptfoo_header", "open_results"]
@@ -110,7 +116,7 @@ def _table(path: str | Path) -> Results:
                     )
                 found.listed += _row(f"{path}:{reader.line_num}", header, row, starts, number)
         except csv.Error as error:
-            raise RecordError(f"{path}:{reader.line_num}: not CSV: {error}") from error
+            raise csv_problem(f"{path}:{reader.line_num}", error) from error
     found.notes.append(
         f"{path}: promptfoo rounds scores to two decimals in CSV; results.json has them whole"
     )

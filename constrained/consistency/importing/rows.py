@@ -6,17 +6,18 @@ import csv
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from constrained.consistency.importing.fields import field_at, has_field
 from constrained.consistency.importing.files import (
     LARGEST,
+    PER_VALUE,
+    csv_problem,
     open_bytes,
     open_text,
     pyarrow_module,
-    read_lines,
+    sized_lines,
 )
 from constrained.errors import ConstrainedError, RecordError
 
@@ -31,6 +32,12 @@ __all__ = [
 
 ROWS = 20_000
 """Rows that are held as Python's objects at a time."""
+
+MOST_BYTES = LARGEST // 8
+"""Bytes of the file that are held as Python's objects at a time."""
+
+MOST_ROWS = 5_000_000
+"""Rows of one table: what fits in a gigabyte."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +71,7 @@ def csv_chunks(path: str | Path, delimiter: str) -> Iterator[Chunk]:
         lines: list[int] = []
         rows: list[list[str]] = []
         header: list[str] = []
+        size = 0
         try:
             for cells in reader:
                 if not any(cells):
@@ -79,11 +87,12 @@ def csv_chunks(path: str | Path, delimiter: str) -> Iterator[Chunk]:
                     )
                 rows.append(cells)
                 lines.append(reader.line_num)
-                if len(rows) == ROWS:
+                size += sum(map(len, cells))
+                if len(rows) == ROWS or size > MOST_BYTES:
                     yield _columns(header, lines, rows)
-                    lines, rows = [], []
+                    lines, rows, size = [], [], 0
         except csv.Error as error:
-            raise RecordError(f"{path}:{reader.line_num}: not CSV: {error}") from error
+            raise csv_problem(f"{path}:{reader.line_num}", error) from error
         if rows:
             yield _columns(header, lines, rows)
 
@@ -97,9 +106,9 @@ def _header(path: str | Path, cells: Sequence[str], line: int) -> list[str]:
 
 
 def other_delimiter(header: Sequence[str]) -> str:
-    """What to do about a table whose header is one column only because of its delimiter."""
+    """What to do about a table whose first column is several because of its delimiter."""
     for mark in (";", "\t", "|", ","):
-        if len(header) == 1 and mark in header[0]:
+        if header and mark in header[0]:
             return (
                 "another delimiter stands between its columns: name it with --delimiter, in "
                 f"Python delimiter={mark!r}"
@@ -113,11 +122,22 @@ def _columns(header: Sequence[str], lines: Sequence[int], rows: Sequence[Sequenc
 
 def jsonl_chunks(path: str | Path) -> Iterator[Chunk]:
     """The objects of a JSON Lines file."""
-    lines = read_lines(path)
-    while found := list(islice(lines, ROWS)):
-        rows = [row for _, row in found]
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        yield Chunk([line for line, _ in found], names, rows)
+    places: list[int] = []
+    rows: list[dict[str, Any]] = []
+    size = 0
+    for line, row, length in sized_lines(path):
+        places.append(line)
+        rows.append(row)
+        size += length
+        if len(rows) == ROWS or size > MOST_BYTES:
+            yield _objects(places, rows)
+            places, rows, size = [], [], 0
+    if rows:
+        yield _objects(places, rows)
+
+
+def _objects(places: Sequence[int], rows: Sequence[Mapping[str, Any]]) -> Chunk:
+    return Chunk(places, list(dict.fromkeys(name for row in rows for name in row)), rows)
 
 
 def parquet_chunks(path: str | Path) -> Iterator[Chunk]:
@@ -125,12 +145,32 @@ def parquet_chunks(path: str | Path) -> Iterator[Chunk]:
     first = 0
     with _parquet(path) as file:
         for batch in file.iter_batches(batch_size=ROWS):
+            inner = sum(map(_inner, batch.columns))
+            if inner * PER_VALUE > LARGEST:
+                raise RecordError(
+                    f"{path}: rows {first} to {first + len(batch) - 1} hold {inner:,} values in "
+                    "lists; they would not fit in memory (leave their columns out)"
+                )
             columns = [_shared(column) for column in batch.columns]
             names = batch.schema.names
             rows = [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
             if rows:
                 yield Chunk(range(first, first + len(rows)), list(rows[0]), rows)
             first += len(rows)
+
+
+def _inner(column: Any) -> int:
+    """The values inside the lists of a column, at every depth."""
+    count = 0
+    if hasattr(column, "keys"):  # a map, which does not flatten
+        return int(column.offsets[-1].as_py() - column.offsets[0].as_py())
+    while hasattr(column, "flatten") and hasattr(column, "values"):
+        column = column.flatten()
+        count += len(column)
+        if hasattr(column, "keys"):
+            return count + _inner(column)
+    parts = column.flatten() if hasattr(column, "flatten") and column.type.num_fields else ()
+    return count + sum(map(_inner, parts if isinstance(parts, list) else ()))
 
 
 def _shared(column: Any) -> list[Any]:
@@ -156,11 +196,16 @@ def _parquet(path: str | Path) -> Iterator[Any]:
         try:
             file = parquet.ParquetFile(source)
             sizes = [file.metadata.row_group(n) for n in range(file.metadata.num_row_groups)]
+            # A group is not asked for its columns: pyarrow ends the process on damage there.
             largest = max((group.total_byte_size for group in sizes), default=0)
             if largest > LARGEST:
                 raise RecordError(
                     f"{path}: a group of its rows unpacks to {largest:,} bytes; {LARGEST:,} are "
                     "read at most"
+                )
+            if file.metadata.num_rows > MOST_ROWS:
+                raise RecordError(
+                    f"{path}: {file.metadata.num_rows:,} rows; {MOST_ROWS:,} are read at most"
                 )
             texts = [
                 field.name

@@ -23,6 +23,7 @@ from constrained.consistency.importing.formats import format_of
 from constrained.consistency.importing.gathering import NAN, Gathering
 from constrained.consistency.importing.imported import Imported
 from constrained.consistency.importing.rows import (
+    MOST_ROWS,
     Chunk,
     csv_chunks,
     jsonl_chunks,
@@ -51,6 +52,9 @@ FIELDS = (
     "text",
 )
 """What a column may hold. `second` is the second score of a pairwise judgement."""
+
+OF_ROWS = ("prompt", "score", "second", "text")
+"""Fields of tables with one score per row only."""
 
 Chunks: TypeAlias = Iterator[Chunk]
 
@@ -181,6 +185,16 @@ class _Table:
             raise RecordError(
                 "a table with one column per room holds scores; it has no texts to read"
             )
+        if field and spec is None:
+            raise RecordError(f"field={field!r} names a part of what a spec reads; give spec=...")
+        taken = [name for name in OF_ROWS if rooms and name in columns]
+        if taken:
+            raise RecordError(
+                f"a table with one column per room has no column for {taken[0]}: each of the rooms "
+                "is a prompt, and holds scores"
+            )
+        if both := sorted(set(rooms) & {columns.get("item", "item"), *columns.values()}):
+            raise RecordError(f"the column {both[0]!r} is named as a room and as something else")
         self.columns, self.rooms, self.spec, self.field = columns, rooms, spec, field
         self.options = options
         self.ignore = ignore
@@ -207,6 +221,11 @@ class _Table:
                     empty += self._add_wide(gathering, places, spare, chunk, names)
                 else:
                     self._add_long(gathering, places, spare, chunk, names)
+                if len(gathering) > MOST_ROWS:
+                    raise RecordError(
+                        f"{path}: more than {MOST_ROWS:,} scores, which do not fit in memory; "
+                        "import it in parts, each into a store of its own"
+                    )
         source = ", ".join(map(str, paths))
         notes = [f"{empty} cells of the table are empty: those cells are missing"] if empty else []
         imported = gathering.gathered(source, scale=scale, notes=notes)
@@ -215,7 +234,12 @@ class _Table:
 
     def _names(self, path: str | Path, chunk: Chunk) -> dict[str, str]:
         """Which column holds which field, for the fields that are there."""
-        names = {name: self.columns.get(name, name) for name in FIELDS}
+        names = {
+            name: self.columns.get(name, name)
+            for name in FIELDS
+            if not self.rooms
+            or (name not in OF_ROWS and self.columns.get(name, name) not in self.rooms)
+        }
         score = "text" if self.spec is not None else "score"
         needed = ["item", *([] if self.rooms else [score]), *self.columns]
         for name, column in [*((n, names[n]) for n in needed), *((r, r) for r in self.rooms)]:
@@ -289,9 +313,8 @@ class _Table:
         places.rooms.extend(room for _, room in kept)
         cells: dict[str, Sequence[Any]] = {}
         for name, column in names.items():
-            if name not in ("prompt", "score", "second", "text"):
-                values = chunk.column(column)
-                cells[name] = [values[row] for row in rows]
+            values = chunk.column(column)
+            cells[name] = [values[row] for row in rows]
         cells["prompt"] = [room for _, room in kept]
         add_levels(gathering, cells, first, len(kept))
         values = [given[room][row] for row, room in kept]
@@ -337,9 +360,10 @@ def _check_files(imported: Imported, places: _Places) -> None:
         rows = records.rows[records.starts[cell] : records.starts[cell + 1]]
         first, last = places.path(int(rows.min())), places.path(int(rows.max()))
         if first != last:
-            address: Address = records[cell].address
+            at: Address = records[cell].address
             raise RecordError(
-                f"{last} and {first} both hold {address}; tell their levels "
+                f"{last} and {first} both hold scores of item {at.item!r}, prompt {at.prompt!r}, "
+                f"variant {at.variant!r}; tell their levels "
                 "apart (a column prompt or variant), or put all draws into one file"
             )
 
