@@ -34,9 +34,7 @@ PREFIXES_KEPT = 65_536
 class Session:
     """One call of ``generate``: the prompts it began with and the prefixes seen since."""
 
-    def __init__(
-        self, prompts: Tokens, guides: list[Guide | None], vocabulary: Vocabulary
-    ) -> None:
+    def __init__(self, prompts: Tokens, guides: list[Guide | None], vocabulary: Vocabulary) -> None:
         self.prompts = prompts
         self.guides = guides
         self.dead: torch.Tensor | None = None

@@ -264,7 +264,7 @@ def test_nothing_is_written_after_an_end_that_generate_does_not_know(
     inputs = tokenizer(["Grade this.", "Grade that."], return_tensors="pt")
     inputs.pop("token_type_ids", None)
 
-    def prefer(ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+    def prefer(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         scores[:, eot] += 100.0  # the model has learnt to end its turns
         return scores
 
