@@ -92,11 +92,13 @@ class Vocabulary:
         self._asked_marks = frozenset(i for i in asked if self.tokens[i] is not None)
 
     changed_texts: tuple[str, ...] = ()
+    quiet_ends: frozenset[int] = frozenset()
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A vocabulary crosses process borders as its tokens; what engines share is made anew."""
         made = (self.tokens, self.end_ids, self.width, self.store_bytes, self._asked_marks)
-        return _restored, made, {"changed_texts": self.changed_texts}
+        learnt = {"changed_texts": self.changed_texts, "quiet_ends": self.quiet_ends}
+        return _restored, made, learnt
 
     def __len__(self) -> int:
         """How many ids the tokenizer has; may be more or fewer than `width`."""
@@ -180,7 +182,8 @@ class Vocabulary:
         Tokens such as ``<tool_call>`` (`constrained.marks`) are left out of free text, and kept for
         formats that write their text; with `marks_in_text` they are text like any other.
         `changed_texts` are those of the texts tried whose white space the tokenizer changes when it
-        encodes (T5): they can be written all the same.
+        encodes (T5): they can be written all the same. `quiet_ends` are the ends that the chat
+        template alone names: a program that reads the tokenizer's own does not stop there.
 
         Raises `VocabularyError` when what the ids spell cannot be told exactly.
         """
@@ -196,7 +199,9 @@ class Vocabulary:
         if eos is not None:
             ends.add(eos)
         turn = template_end(tokenizer)
+        quiet: frozenset[int] = frozenset()
         if turn is not None and (width is None or turn < _width(width)):
+            quiet = frozenset({turn} - ends)
             ends.add(turn)
         if not ends:
             raise VocabularyError(
@@ -207,12 +212,13 @@ class Vocabulary:
         if width is None:
             width = max(len(tokens), max(ends) + 1)
         width = _width(width)
-        key = (len(tokens), width, frozenset(ends), store_bytes, marks_in_text)
+        key = (len(tokens), width, frozenset(ends), quiet, store_bytes, marks_in_text)
         known = _VOCABULARIES.setdefault(tokenizer, {})
         if key not in known:
             marks = () if marks_in_text else mark_ids(tokenizer)
             made = cls(tokens, end_ids=ends, width=width, store_bytes=store_bytes, marks=marks)
             made.changed_texts = changed
+            made.quiet_ends = quiet
             known[key] = made
         return known[key]
 

@@ -120,7 +120,7 @@ def _read(
 
 def _around(whole: str, answer: str) -> tuple[str, str]:
     before, found, after = whole.rpartition(answer)
-    if not found or (answer == PROBE and PROBE in before):
+    if not found or (answer.startswith(PROBE) and answer in before):
         raise GenerationError(
             "the tokenizer's chat template does not write an answer as it is, once: it was asked "
             f"to write {answer!r}"

@@ -79,14 +79,17 @@ def template_end(tokenizer: Any, arguments: Mapping[str, Any] | None = None) -> 
 
     None without a template, for one that takes no conversation of a question and an answer, and
     where what follows an answer is no special or added token. The arguments are looked at as far
-    as they choose another template. Read once per template of a tokenizer.
+    as they choose another template. Read once per template, tokens and special tokens.
 
     >>> template_end(object()) is None
     True
     """
     if not has_template(tokenizer):
         return None
-    key = repr((tokenizer.chat_template, (arguments or {}).get("chat_template")))
+    special = getattr(tokenizer, "special_tokens_map", None)
+    size = len(tokenizer) if hasattr(tokenizer, "__len__") else None
+    chosen = (arguments or {}).get("chat_template")
+    key = repr((tokenizer.chat_template, chosen, special, size))
     known = _KNOWN.setdefault(tokenizer, {})
     if key not in known:
         try:

@@ -13,6 +13,7 @@ from typing import Any
 
 from constrained.arguments import whole_number
 from constrained.chat import (
+    PROBE,
     PromptIds,
     answer_turn,
     before_answer,
@@ -150,7 +151,10 @@ def _chat(
         )
         return PromptIds(tuple(tokenizer(text, add_special_tokens=False)["input_ids"]))
     try:
-        turn = answer_turn(tokenizer, arguments, messages)
+        probe = PROBE
+        while any(probe in str(message) for message in messages):
+            probe += "z"
+        turn = answer_turn(tokenizer, arguments, messages, answer=probe)
     except GenerationError:  # no answer fits behind these messages: there is nothing to read off
         text = render_chat(tokenizer, messages, arguments, what=f"prompt {place}")
         return PromptIds(tuple(tokenizer(text, add_special_tokens=False)["input_ids"]))

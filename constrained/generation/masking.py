@@ -18,7 +18,7 @@ __all__ = ["MaskKey", "check_width", "fill_masks", "mask_key", "mask_rows", "mas
 
 
 class MaskKey(NamedTuple):
-    """What decides a mask. Without a guide, only the ends are allowed."""
+    """What decides a mask. Without a guide, only ends are allowed, and no quiet ones."""
 
     guide: Guide | None
     node: int
@@ -46,7 +46,9 @@ def fill_masks(vocabulary: Vocabulary, keys: Sequence[MaskKey], rows: NDArray[np
     alike: dict[Guide, list[int]] = {}
     for place, (guide, node, budget) in enumerate(keys):
         if guide is None:
-            pack(np.array(sorted(vocabulary.end_ids), dtype=np.int32), rows[place])
+            # The output has ended; were it at a quiet end, this has to stop the caller.
+            ends = vocabulary.end_ids - vocabulary.quiet_ends or vocabulary.end_ids
+            pack(np.array(sorted(ends), dtype=np.int32), rows[place])
         elif budget is not None:
             guide.fill(node, rows[place], budget)
         else:

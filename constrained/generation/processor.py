@@ -293,7 +293,7 @@ class LogitsMask(LogitsProcessor):
                 sessions.insert(0, sessions.pop(place))
                 return session, nodes
         guides = self._row_guides(rows)
-        session = Session(rows.copy(), guides, self.vocabulary.end_ids)
+        session = Session(rows.copy(), guides, self.vocabulary)
         sessions.insert(0, session)
         del sessions[SESSIONS_KEPT:]
         return session, [FREE if guide is None else guide.start for guide in guides]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from constrained.errors import TokenRejected
 from constrained.generation.guide import ENDED, Guide
+from constrained.vocabulary import Vocabulary
 
 __all__ = ["DEAD", "FREE", "Calls", "Session", "Tokens"]
 
@@ -33,12 +34,12 @@ PREFIXES_KEPT = 65_536
 class Session:
     """One call of ``generate``: the prompts it began with and the prefixes seen since."""
 
-    def __init__(self, prompts: Tokens, guides: list[Guide | None], ends: frozenset[int]) -> None:
+    def __init__(self, prompts: Tokens, guides: list[Guide | None], vocabulary: Vocabulary) -> None:
         self.prompts = prompts
         self.guides = guides
         self.dead: torch.Tensor | None = None
         """Rows with nothing left to choose, known when the next tokens are; bool, on the CPU."""
-        self._ends = ends
+        self._ends, self._quiet = vocabulary.end_ids, vocabulary.quiet_ends
         self._known: OrderedDict[tuple[int, bytes], int] = OrderedDict()
 
     def begins(self, rows: Tokens) -> bool:
@@ -49,13 +50,17 @@ class Session:
     def nodes(self, rows: Tokens) -> list[int] | None:
         """The node of every row; None when the rows are not of this call.
 
-        They are when they begin with its prompts and at least one of them is still being written.
+        They are when they begin with its prompts and at least one of them is still being written,
+        or has just ended in a way that ``generate`` does not know to be one.
         """
         if not self.begins(rows):
             return None
         start = self.prompts.shape[1]
         nodes = [self._node(i, row[start:]) for i, row in enumerate(rows)]
-        return nodes if any(node not in (ENDED, DEAD) for node in nodes) else None
+        if any(node not in (ENDED, DEAD) for node in nodes):
+            return nodes
+        ended = [int(row[-1]) for row, node in zip(rows, nodes, strict=True) if node == ENDED]
+        return None if self._quiet.isdisjoint(ended) else nodes
 
     def _node(self, row: int, tokens: Tokens) -> int:
         guide = self.guides[row]

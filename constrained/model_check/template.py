@@ -21,6 +21,14 @@ from constrained.errors import GenerationError
 __all__ = ["TemplateCheck", "check_template"]
 
 OPENER = re.compile(r"<(?P<name>[A-Za-z_:|]*(?:think|reason)[A-Za-z_:|]*)>")
+CLOSED = re.compile(
+    r"\s*(<(?P<name>[\w:]+)>(?:(?!<(?P=name)>).)*</(?P=name)>"
+    r"|<\|(?P<bar>[\w:]+)>(?:(?!<\|(?P=bar)>).)*<(?P=bar)\|>)\s*",
+    re.DOTALL,
+)
+"""A block that a prompt opens and closes, so that the answer comes next. Conversations leave out
+what was thought in earlier turns, often together with the block."""
+SET_BY_US = frozenset({"messages", "add_generation_prompt", "continue_final_message"})
 SWITCHES = re.compile("think|reason")
 """Names of template arguments that may switch a reasoning block."""
 
@@ -75,7 +83,7 @@ def check_template(tokenizer: Any, arguments: Mapping[str, Any]) -> TemplateChec
     if turn.lead and not turn.lead.strip():
         notes.append(f"it writes {turn.lead!r} before an answer; the model is made to write it")
     known = frozenset(getattr(tokenizer, "special_tokens_map", {}))
-    own = {"messages", "add_generation_prompt", "raise_exception", "strftime_now"}
+    own = {"raise_exception", "strftime_now", *SET_BY_US}
     return TemplateCheck(
         prompt=_generation_prompt(tokenizer, turn, arguments),
         before=turn.before,
@@ -95,8 +103,25 @@ def _arguments(tokenizer: Any, arguments: Mapping[str, Any]) -> frozenset[str]:
 
 
 def _assigned(tokenizer: Any, arguments: Mapping[str, Any]) -> set[str]:
-    """Names that the template sets somewhere: mostly its own, though it may read them first."""
-    return set(re.findall(r"\bset\s+(\w+)\s*=", template_text(tokenizer, arguments) or ""))
+    """Names of the template's own: it sets them, and gives them no default for want of an argument.
+
+    Such a name may be read first (in a branch that was not taken), so Jinja alone cannot tell.
+    """
+    text = template_text(tokenizer, arguments) or ""
+    found = set(re.findall(r"\bset\s+(\w+)\s*=", text))
+    return {name for name in found if not _defaulted(name, text)}
+
+
+def _defaulted(name: str, text: str) -> bool:
+    """``if NAME is not defined``, ``set NAME = NAME | default(...)``, ``... if NAME else ...``."""
+    asked = (
+        rf"(?<![\w.]){name}\s+is\s+(not\s+)?(un)?defined"
+        rf"|\bset\s+{name}\s*=[^%]*(?<![\w.'\"]){name}\b"
+    )
+    first = re.search(rf"\bset\s+{name}\s*=", text)
+    return any(
+        first is None or found.start() <= first.start() for found in re.finditer(asked, text)
+    )
 
 
 def _begins(tokenizer: Any, prompt: str) -> tuple[int, int]:
@@ -137,14 +162,16 @@ def _openings(
     problem = _opening(turn)
     if not problem:
         return
+    text = template_text(tokenizer, arguments) or ""
     for name in sorted(name for name in read if SWITCHES.search(name)):
-        for value in (False, True):
+        compared = re.findall(rf"(?<![\w.]){name}\s*==\s*['\"]([^'\"]+)['\"]", text)
+        for value in (False, True, *dict.fromkeys(compared)):
             try:
                 other = answer_turn(tokenizer, {**arguments, name: value})
             except GenerationError:
                 continue
             if not _opening(other):
-                switch = f"chat_template_kwargs={{{name!r}: {value}}}"
+                switch = f"chat_template_kwargs={{{name!r}: {value!r}}}"
                 yield f"{problem}; {switch} cures that"
                 return
     yield f"{problem}; no argument of the template is known to cure that"
@@ -159,7 +186,12 @@ def _opening(turn: AnswerTurn) -> str:
         marker = turn.prompt.rfind("<", 0, start)
         if marker >= 0 and ">" not in turn.prompt[marker:start]:
             start = marker  # shown whole
-        asked, wrote = turn.prompt[start:][:60], turn.before[start:][:60]
+        asked, wrote = turn.prompt[start:], turn.before[start:]
+        if CLOSED.fullmatch(asked) and (
+            not wrote.strip() or asked.rstrip().endswith(wrote.strip())
+        ):
+            return ""
+        asked, wrote = asked[:60], wrote[:60]
         return f"a prompt has {asked!r} where a conversation with an answer has {wrote!r}"
     if turn.lead.strip():
         return f"before an answer it writes {turn.lead[:80]!r}, which a prompt leaves to the model"

@@ -61,6 +61,17 @@ def test_one_template_of_several_is_chosen_as_transformers_chooses() -> None:
     assert [template_end(tokenizer), template_end(tokenizer, {"chat_template": "other"})] == ids
 
 
+def test_tokens_that_are_set_later_are_read_again() -> None:
+    tokenizer = chats.with_template(chats.TURN + "{{ eos_token }}{% endfor %}")
+    assert template_end(tokenizer) == tokenizer.convert_tokens_to_ids("<|end|>")
+    tokenizer.eos_token = "<|eot|>"
+    assert template_end(tokenizer) == tokenizer.convert_tokens_to_ids("<|eot|>")
+    tokenizer.chat_template = chats.TURN + "<turn>{% endfor %}"
+    assert template_end(tokenizer) is None
+    tokenizer.add_tokens(["<turn>"])
+    assert template_end(tokenizer) == tokenizer.convert_tokens_to_ids("<turn>")
+
+
 def test_each_end_says_where_it_was_found() -> None:
     tokenizer = chats.with_template(chats.ENDING["a token of its own"][0])
     eot, end = tokenizer.convert_tokens_to_ids(["<|eot|>", "<|end|>"])

@@ -10,7 +10,7 @@ import peft
 import pytest
 
 from constrained import choice, template, text
-from constrained.chat import PromptIds
+from constrained.chat import PROBE, PromptIds
 from constrained.errors import ChatWarning, GenerationError
 from constrained.generation import Generator
 from constrained.models import load_model
@@ -70,6 +70,12 @@ def test_white_space_before_an_answer_is_spelled_as_in_training(spec: Any) -> No
     prompt = tokenizer.apply_chat_template(CHAT, return_dict=False)
     assert whole[: len(prompt)] == prompt
     assert tuple(whole[len(prompt) :][: len(result.token_ids)]) == result.token_ids
+
+
+def test_a_question_about_the_word_that_probes_a_template_is_one_like_others() -> None:
+    asked = [{"role": "user", "content": f"What is {PROBE}, or {PROBE}z?"}]
+    result = generator(chats.llama())(asked, GRADE, max_new_tokens=40)
+    assert generator(chats.llama()).vocabulary.spell(result.token_ids).startswith(b" ")
 
 
 def test_every_way_to_answer_leaves_out_the_white_space() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import threading
 import warnings
@@ -15,7 +16,7 @@ import constrained as ct
 from constrained.errors import GenerationError, Truncated, VocabularyError
 from constrained.generation import LogitsMask
 from constrained.vocabulary import Vocabulary
-from tests import tiny
+from tests import chats, tiny
 
 GRADE = ct.template("Essay score: {score} / 10", score=range(11))
 GRADES = {f"Essay score: {i} / 10" for i in range(11)}
@@ -247,6 +248,34 @@ def test_a_complete_row_may_only_end() -> None:
     assert after.tolist() == [[inf, inf, 0, 0]] * 2
     ended = mask(torch.tensor([[1, 0, 2], [1, 1, 3]]), torch.zeros(2, 4))
     assert ended.tolist() == [[0, 0, inf, inf]] * 2  # both have ended: these are new prompts
+
+
+@pytest.mark.parametrize("device_masks", [False, True])
+@pytest.mark.parametrize("copied", [False, True])
+def test_nothing_is_written_after_an_end_that_generate_does_not_know(
+    device_masks: bool, copied: bool
+) -> None:
+    """A turn ends where the template says, and `generate` reads the generation config alone."""
+    tokenizer = chats.with_template(chats.ENDING["a token of its own"][0])
+    eot, eos = tokenizer.convert_tokens_to_ids(["<|eot|>", "<|end|>"])
+    model = tiny.model("llama", len(tokenizer), end=eos, pad=tokenizer.pad_token_id)
+    mask = LogitsMask([LABEL, None], tokenizer, device_masks=device_masks)
+    mask = pickle.loads(pickle.dumps(mask)) if copied else mask
+    inputs = tokenizer(["Grade this.", "Grade that."], return_tensors="pt")
+    inputs.pop("token_type_ids", None)
+
+    def prefer(_: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        scores[:, eot] += 100.0  # the model has learnt to end its turns
+        return scores
+
+    output = model.generate(
+        **inputs, do_sample=False, max_new_tokens=48, logits_processor=[prefer, mask]
+    )
+    start = inputs["input_ids"].shape[1]
+    graded, free = (row[start:].tolist() for row in output)
+    assert graded[graded.index(eot) :][:2] == free[:2] == [eot, eos]
+    assert tokenizer.decode(graded, skip_special_tokens=True) in LABELS
+    assert tokenizer.decode(free, skip_special_tokens=True) == ""
 
 
 def test_padding_of_the_embedding_is_masked() -> None:

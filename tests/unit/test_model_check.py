@@ -15,6 +15,7 @@ from constrained import choice, template
 from constrained.cli import run
 from constrained.errors import InvalidSpec, ModelError
 from constrained.model_check import ModelCheck, check_model
+from constrained.model_check.template import check_template
 from tests import chats, tiny
 
 GRADE = template("Essay score: {score:0..10} / 10")
@@ -97,6 +98,58 @@ WRONG: dict[str, tuple[str, str]] = {
         "tokenizer's chat template does not take this conversation: never",
     ),
 }
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "{% if not thinks is defined %}{% set thinks = true %}{% endif %}",
+        "{% if thinks is not defined %}{% set thinks = true %}{% endif %}",
+        "{% set thinks = thinks | default(true) %}",
+        "{% set thinks = thinks if thinks is defined else true %}",
+    ],
+)
+def test_an_argument_with_a_default_is_one_that_the_template_reads(way: str) -> None:
+    own = (
+        "{% for m in messages %}{% if loop.last %}{% set own = 1 %}{% endif %}{{ own }}{% endfor %}"
+    )
+    mode = "{% if continue_final_message %}{% endif %}"
+    tokenizer = chats.with_template(way + "{{ thinks }}" + own + mode + chats.TURN + "{% endfor %}")
+    found = check_template(tokenizer, {})
+    assert found is not None
+    assert found.arguments == ("thinks",)
+
+
+@pytest.mark.parametrize(
+    ("asked", "wrote", "fine"),
+    [
+        ("<think>\n</think>\n\n", "", True),
+        ("<|channel>thought\n<channel|>", "", True),
+        ("<think></think>", "</think>", True),
+        ("<think>\n", "", False),
+        ("<think></think><think>", "", False),
+        ("<think></thought>", "", False),
+        ("Reasons:\n", "", False),
+    ],
+)
+def test_a_block_that_the_prompt_closes_is_no_harm(asked: str, wrote: str, fine: bool) -> None:
+    wrote = "{% if m['role'] == 'assistant' %}" + wrote + "{% endif %}"
+    turn = chats.TURN.replace("{{ m['content'] }}", wrote + "{{ m['content'] }}")
+    ask = chats.ASK.replace("<|assistant|>", "<|assistant|>" + asked)
+    found = check_template(chats.with_template(turn + "<|eot|>{% endfor %}" + ask), {})
+    assert found is not None
+    assert (found.problems == ()) is fine
+
+
+def test_an_argument_that_takes_words_is_tried_with_those_that_the_template_knows() -> None:
+    template = chats.THINKS.replace(
+        "enable_thinking is defined and enable_thinking is false", 'thinking_mode == "disabled"'
+    )
+    found = check_template(chats.with_template(template), {})
+    assert found is not None
+    assert found.problems[0].endswith(
+        "chat_template_kwargs={'thinking_mode': 'disabled'} cures that"
+    )
 
 
 @pytest.mark.parametrize("name", WRONG)
