@@ -735,7 +735,7 @@ def test_types_of_too_many_levels_are_refused_as_such() -> None:
 
 
 def test_errors_of_a_type_say_all_lines_of_their_reason() -> None:
-    with pytest.raises(InvalidSpec, match='Error building "int" validator: ValueError: .*integer'):
+    with pytest.raises(InvalidSpec, match=r'Error building "int" validator: ValueError: .*integer'):
         json(Annotated[int, Field(ge=0.5)])
 
 

@@ -181,5 +181,5 @@ def test_sets_hold_the_classes_that_have_a_hash() -> None:
     for text in spec.examples(8):
         spec.parse(text)
     for kind in (Point, Hand):
-        with pytest.raises(UnsupportedSpec, match="a set cannot hold values of kind (Point|list)"):
+        with pytest.raises(UnsupportedSpec, match=r"a set cannot hold values of kind (Point|list)"):
             json(set[kind])  # type: ignore[valid-type]

@@ -113,7 +113,7 @@ def _default_holds(walk: Walk, field: Core) -> bool:
         return False  # what it makes is known when the other fields are
     try:
         default = schema["default_factory"]() if "default_factory" in schema else schema["default"]
-    except Exception:  # noqa: BLE001  # of a user's code, which may raise anything
+    except Exception:  # of a user's code, which may raise anything
         return False
     try:
         SchemaValidator(schema).validate_python(default)

@@ -189,7 +189,7 @@ def _unhashable(info: Any, seen: set[int]) -> str | None:
         return None
     seen.add(id(info))
     kind = type(info).__name__
-    cls = getattr(info, "cls", None)
+    cls: Any = getattr(info, "cls", None)
     if kind in MUTABLE:
         return kind
     if kind == "DataclassType" and cls.__hash__ is None:
