@@ -76,7 +76,7 @@ class Secret:
 def _written(sign: str) -> str:
     """A regular expression of what stands for a sign: itself, or an escape, that of an escape too.
 
-    >>> [bool(re.fullmatch(_written("/"), text)) for text in ("/", "%2f", "&#x2F;", "a")]
+    >>> [bool(re.fullmatch(_written("/"), text)) for text in ("/", "%2f", "&#x2f;", "a")]
     [True, True, True, False]
     """
     if sign.isalnum():
