@@ -144,6 +144,8 @@ def _range(obj: range) -> Spec[int]:
 
 def _annotated(base: Any, *metadata: Any) -> Spec[Any]:
     """A type within the bounds that `annotated_types` or pydantic metadata set."""
+    if any(getattr(item, "discriminator", None) is not None for item in metadata):
+        return _json(Annotated[(base, *metadata)])  # the tag of a union is a matter of JSON
     bounds: dict[str, Any] = {}
     for name, value in _bounds(metadata):
         if name in bounds and bounds[name] != value:

@@ -61,13 +61,30 @@ def type_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
         ) from error
     except ConstrainedError:
         raise
+    except RecursionError as error:
+        raise _too_deep() from error
     except Exception as error:  # of a class that is not complete yet, or of its own code
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InvalidSpec(
-            f"the JSON Schema of this type cannot be made: {reason}",
+            f"the JSON Schema of this type cannot be made: {_reason(error)}",
             where=generator.invalid_at,
             hint="complete the type first",
         ) from error
+
+
+def _too_deep() -> UnsupportedSpec:
+    return UnsupportedSpec(
+        "nesting",
+        "the type has too many types inside each other",
+        hint="use fewer levels, or a class that holds itself",
+    )
+
+
+def _reason(error: Exception) -> str:
+    """What an error says in its first line, and in those that it leads to."""
+    said, *more = str(error).splitlines() or [type(error).__name__]
+    while said.endswith(":") and more:
+        said = f"{said} {more.pop(0).strip()}"
+    return said
 
 
 def _same(generator: TypeSchema, **_: Any) -> TypeSchema:
@@ -86,10 +103,12 @@ class TypeReader:
             )
         except ConstrainedError:
             raise
+        except RecursionError as error:
+            raise _too_deep() from error
         except Exception as error:  # of pydantic, or of what the type itself does when it is asked
             raise InvalidSpec(
                 f"{source} is neither a JSON Schema nor a type that pydantic reads: "
-                f"{(str(error).splitlines() or [type(error).__name__])[0]}",
+                f"{_reason(error)}",
                 hint="pass a dict, a bool, or a type such as a pydantic model",
             ) from error
 

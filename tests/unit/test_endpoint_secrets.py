@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 import traceback
 from typing import Any
@@ -17,6 +18,7 @@ from constrained.consistency.endpoint import Client, Endpoint, EndpointScorers, 
 from constrained.consistency.endpoint.secret import CUT, Secret
 from constrained.consistency.report import to_html
 from constrained.consistency.run import run
+from constrained.consistency.scoring import tasks_of
 from constrained.errors import GenerationError, InvalidSpec, ModelError
 from tests.unit.test_endpoint import Server, plan_of, said
 
@@ -76,6 +78,10 @@ FORMS = [
     quote(KEY),
     quote(KEY, safe="").lower(),
     json.dumps(KEY)[1:-1],
+    json.dumps(json.dumps(KEY))[3:-3],
+    html.escape(KEY),
+    "".join(sign if sign.isalnum() else f"&#x{ord(sign):X};" for sign in KEY),
+    "".join(sign if sign.isalnum() else f"\\u{ord(sign):04X}" for sign in KEY),
     KEY.encode().hex(),
     base64.b64encode(KEY.encode()).decode(),
     base64.b64encode(b"user:" + KEY.encode()).decode(),
@@ -159,3 +165,14 @@ def test_no_key_is_left_in_a_text(key, before, after):
 
 def test_a_secret_shows_its_variable_alone():
     assert repr(Secret("abc-secret", "MY_KEY")) == "Secret($MY_KEY)"
+
+
+def test_a_key_in_parts_of_an_answer_is_in_no_draw(monkeypatch):
+    monkeypatch.setenv("TEST_KEY", KEY)
+    parts = [{"type": "text", "text": sign} for sign in f"Score: {KEY}"]
+    with Server(lambda _: {"choices": [{"message": {"content": parts}}]}) as server:
+        plan = plan_of(f"{server.base}#constrain=no&key=TEST_KEY")
+        scorer = EndpointScorers(plan)._server(plan.variants[0])
+        with scorer as one:
+            record = next(iter(one.score(tasks_of(plan, {}))))
+    assert {draw.text for draw in record.draws} == {f"Score: {CUT}"}

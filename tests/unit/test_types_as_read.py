@@ -17,6 +17,7 @@ import zoneinfo
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, Required, TypeVar
 
+import annotated_types
 import pydantic
 import pydantic.dataclasses
 import pydantic.networks as net
@@ -253,6 +254,33 @@ class Defaults(BaseModel):
     b: Annotated[int, Field(ge=3)] = 5
 
 
+class Supplied(BaseModel):
+    model_config = ConfigDict(validate_default=True)
+    a: Annotated[int, Field(ge=3)] = Field(default_factory=lambda: 1)
+    b: Annotated[int, Field(ge=3)] = Field(default_factory=lambda: 5)
+    c: Annotated[int, Field(ge=3)] = Field(default_factory=lambda data: data["b"] - 5)
+
+
+class SaidAnew(BaseModel):
+    a: Annotated[int, Field(ge=3)]
+    b: int = 1
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> Any:
+        return {"type": "object"}
+
+
+class SaidLess(BaseModel):
+    a: int
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> Any:
+        found = handler.resolve_ref_schema(handler(core))
+        del found["required"]
+        found["properties"]["a"]["minimum"] = 5
+        return found
+
+
 class Members(TypedDict, extra_items=int):  # type: ignore[call-arg]
     a: str
 
@@ -278,6 +306,7 @@ READ: list[Any] = [
     Annotated[North | South, Field(discriminator="way")],
     *(Deep, DeepStrict, OpenByName, OpenTyped, NamesOnly, Trimmed, Strict, Place, Declared, Listed),
     *(Box[int], Box[D], Checked, Made, Computed, Before, Defaults, Members, Shut),
+    *(Supplied, SaidAnew, list[SaidAnew], SaidLess),
     dict[Annotated[str, Limits(pattern=r"^k\d$")], int],
     dict[Annotated[int, Field(ge=3, le=12)], int],
     *(dict[key, int] for key in (bool, float, int | bool, int | None, D, uuid.UUID)),
@@ -312,6 +341,7 @@ READ: list[Any] = [
     *each(D, D("-12.345")),
     Annotated[D, Field(ge=-1, max_digits=30, decimal_places=20)],
     Annotated[D, Field(ge=0, multiple_of=D("0.3"), le=1000)],
+    *(Annotated[D, Field(multiple_of=D(step))] for step in ("1E-30", "1E-28", "1E+30")),
     *(float, kinds.FiniteFloat, Annotated[float, Field(multiple_of=0.1)]),
     *(Annotated[float, Field(multiple_of=0.5, ge=0)], Annotated[float, Field(multiple_of=1.5)]),
     *(Annotated[int, Field(multiple_of=3, ge=-5)], Annotated[float, Field(ge=float("-inf"))]),
@@ -420,6 +450,19 @@ REFUSED: list[tuple[Any, str]] = [
     (
         Annotated[str, Limits(pattern="^[a-z&&[^b]]+$")],
         "classes inside classes are not enforced: '^[a-z&&[^b]]+$' (write the class out)",
+    ),
+    (
+        Annotated[dt.date, Field(ge="2020-01-01")],
+        "the bound ge='2020-01-01' is no date (write it as a datetime.date)",
+    ),
+    (
+        Annotated[dt.datetime, Field(lt=DAY)],
+        "the bound lt=datetime.date(2020, 2, 28) is no datetime (write it as a datetime.datetime)",
+    ),
+    (
+        Annotated[int, annotated_types.Predicate(bool)],
+        "a predicate of annotated_types checks more than a JSON Schema says (declare a type that "
+        "says what its texts are, such as a str with a pattern)",
     ),
     (
         pydantic.Json[int],
@@ -540,6 +583,9 @@ def test_unions_that_hold_themselves_are_written_down_to_the_last() -> None:
         (kinds.Base64Str, '"YQ=="', '"gA=="'),
         (kinds.ByteSize, '"1.5 MiB"', '"1foo"'),
         (Defaults, '{"a": 3}', "{}"),
+        (Supplied, '{"a": 3, "c": 3}', '{"a": 3}'),
+        (SaidAnew, '{"a": 3}', "{}"),
+        (SaidLess, '{"a": 5}', '{"a": 4}'),
         (Hashable, '"a"', "[]"),
         (OpenByName, '{"A": 1, "z": []}', '{"A": 1, "b": "junk"}'),
     ],
@@ -672,3 +718,31 @@ def test_a_value_that_the_schema_says_is_the_value_that_is_read() -> None:
     spec = json(Annotated[dt.datetime, Field(ge=AWARE, le=AWARE)])
     assert {spec.parse(text) for text in spec.examples(4)} == {AWARE}
     assert std_json.loads(json(Literal["a"]).examples()[0]) == "a"
+
+
+def nested(levels: int) -> Any:
+    """A list of lists."""
+    kind: Any = int
+    for _ in range(levels):
+        kind = list[kind]
+    return kind
+
+
+def test_types_of_too_many_levels_are_refused_as_such() -> None:
+    assert json(nested(40)).matches("[" * 40 + "]" * 40)
+    with pytest.raises(UnsupportedSpec, match="the type has too many types inside each other"):
+        json(nested(400))
+
+
+def test_errors_of_a_type_say_all_lines_of_their_reason() -> None:
+    with pytest.raises(InvalidSpec, match=r'Error building "int" validator: ValueError: .*integer'):
+        json(Annotated[int, Field(ge=0.5)])
+
+
+@pytest.mark.parametrize(
+    "kind", [Pet, Pet | None, Annotated[Cat | Dog, pydantic.Discriminator("kind")]], ids=str
+)
+def test_a_tag_is_written_however_the_type_becomes_a_spec(kind: Any) -> None:
+    for spec in (json(kind), as_spec(kind)):
+        assert spec.matches('{"kind": "cat"}')
+        assert not spec.matches('{"lives": 3}')

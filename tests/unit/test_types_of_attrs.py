@@ -36,6 +36,16 @@ class Shape:
     named: Optional[dict[str, Point]] = None  # noqa: UP045
 
 
+@attrs.frozen
+class Card:
+    value: int
+
+
+@attrs.frozen
+class Hand:
+    cards: list[Card]
+
+
 @attrs.define
 class Tree:
     value: int
@@ -123,3 +133,53 @@ def test_a_type_that_is_nowhere_is_an_invalid_spec() -> None:
 
     with pytest.raises(InvalidSpec, match=r"the types of .*Lost cannot be read"):
         json(Lost)
+
+
+def test_instances_of_a_class_are_the_part_of_the_type_that_is_asked_for() -> None:
+    @attrs.define
+    class Told:
+        one: Any = attrs.field(validator=validators.instance_of(int))
+        two: int | str = attrs.field(validator=validators.instance_of((str,)))
+        three: float = attrs.field(default=1.0, validator=validators.instance_of((int, float)))
+        four: list[int] = attrs.field(factory=list, validator=validators.instance_of(list))
+
+    spec = json(Told)
+    assert spec.matches('{"one": 1, "two": "a", "four": [1]}')
+    assert not spec.matches('{"one": 1.5, "two": "a"}')
+    assert not spec.matches('{"one": 1, "two": 2}')
+    for text in spec.examples(12):
+        spec.parse(text)
+
+    @attrs.define
+    class Contrary:
+        one: int = attrs.field(validator=validators.instance_of(str))
+
+    with pytest.raises(UnsupportedSpec, match=r"of .*Contrary\.one is not enforced"):
+        json(Contrary)
+
+
+def test_options_are_those_that_the_type_holds_too() -> None:
+    @attrs.define
+    class Chosen:
+        one: str = attrs.field(validator=validators.in_([1, "x"]))
+        two: bool = attrs.field(default=True, validator=validators.in_([True]))
+
+    assert json(Chosen).matches('{"one": "x", "two": true}')
+    assert not json(Chosen).matches('{"one": 1}')
+    assert not json(Chosen).matches('{"one": "x", "two": false}')
+
+    @attrs.define
+    class Halves:
+        one: float = attrs.field(validator=validators.in_([1.5, 2.5]))
+
+    with pytest.raises(UnsupportedSpec, match=r"of .*Halves\.one is not enforced"):
+        json(Halves)
+
+
+def test_sets_hold_the_classes_that_have_a_hash() -> None:
+    spec = json(set[Card])
+    for text in spec.examples(8):
+        spec.parse(text)
+    for kind in (Point, Hand):
+        with pytest.raises(UnsupportedSpec, match=r"a set cannot hold values of kind (Point|list)"):
+            json(set[kind])  # type: ignore[valid-type]

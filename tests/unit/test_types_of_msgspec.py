@@ -7,7 +7,7 @@ import datetime as dt
 import decimal
 import enum
 import uuid
-from typing import Annotated, Any, Literal, TypedDict, Union
+from typing import Annotated, Any, Generic, Literal, TypedDict, TypeVar, Union
 
 import msgspec
 import pytest
@@ -132,6 +132,12 @@ def test_every_example_is_read_by_the_decoder(kind: Any) -> None:
             Annotated[set[float], Meta(min_length=2)],
             "values that differ as JSON may be the same when read (use a list)",
         ),
+        (set[list[int]], "a set cannot hold values of ListType (use a list, or frozen Structs)"),
+        (set[Circle], "a set cannot hold values of Circle (use a list, or frozen Structs)"),
+        (
+            dict[Annotated[int, Meta(multiple_of=3)], int],
+            "multiples are not enforced in a key (use ge and le only)",
+        ),
         (msgspec.msgpack.Ext, "ExtType is not read from JSON (use a type that JSON can hold)"),
     ],
     ids=str,
@@ -177,3 +183,36 @@ def test_what_msgspec_does_not_read_is_no_type() -> None:
 
     with pytest.raises(InvalidSpec, match="is not a type that msgspec reads"):
         json(Odd)
+
+
+T = TypeVar("T")
+
+
+class Box(Struct, Generic[T]):
+    value: T
+    more: list[T] = []
+
+
+class Fixed(Struct, frozen=True):
+    n: int
+
+
+def test_structs_with_parameters_are_read() -> None:
+    spec = json(Box[int])
+    assert spec.parse('{"value": 1, "more": [2]}') == Box(1, [2])
+    assert not spec.matches('{"value": "a"}')
+    assert json(list[Box[Fixed]]).parse('[{"value": {"n": 1}}]') == [Box(Fixed(1))]
+
+
+def test_sets_hold_what_has_a_hash() -> None:
+    for kind in (set[Fixed], set[Any], frozenset[tuple[int, ...]]):
+        spec = json(msgspec.defstruct("Model", [("field", kind)]))
+        for text in spec.examples(12):
+            spec.parse(text)
+    assert not spec.matches('{"field": [{}]}')
+
+
+def test_any_value_holds_no_number_that_msgspec_refuses() -> None:
+    spec = json(msgspec.defstruct("Model", [("field", Any)]))
+    assert spec.matches('{"field": [{"a": 1.7e308}, null, "x", true]}')
+    assert not spec.matches('{"field": [{"a": 1e309}]}')

@@ -125,6 +125,10 @@ class Client:
                 raise self._failure(url, "the run was ended")
         raise self._failure(url, f"{problem} ({self.retries + 1} tries)")
 
+    def cut(self, text: str) -> str:
+        """A text that was put together from parts of an answer, without the API key."""
+        return str(self._secret.cut(text))
+
     def close(self) -> None:
         """Nothing is tried again from now on."""
         self._closed.set()

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any
 
 from constrained.consistency.endpoint.address import Endpoint, read_endpoint
@@ -197,7 +198,10 @@ class EndpointScorer:
             more = {} if seed is None else {"seed": seed}
             response = self._client.ask({**body, **more, **({"n": many} if many > 1 else {})})
             responses.append(response)
-            answers = answers_of(response, self.endpoint.route)[:many]
+            answers = [
+                replace(one, text=self._client.cut(one.text))
+                for one in answers_of(response, self.endpoint.route)[:many]
+            ]
             alone = seed if many == 1 else None
             draws += [draw_of(self.plan, one, index + i, alone) for i, one in enumerate(answers)]
         return {"draws": tuple(draws)}, responses, _equal(draws, cell.temperature)

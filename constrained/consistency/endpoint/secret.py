@@ -7,12 +7,11 @@ passes `Secret.cut` before anybody sees it, so the key is in no message, no stor
 from __future__ import annotations
 
 import base64
-import html
 import os
 import re
 from functools import cached_property
+from html.entities import html5
 from typing import Any
-from urllib.parse import quote, quote_plus
 
 from constrained.errors import ModelError
 
@@ -59,25 +58,39 @@ class Secret:
     @cached_property
     def _forms(self) -> re.Pattern[str]:
         data = self.key.encode("utf-8")
-        escaped = "".join(f"%{byte:02X}" for byte in data)
-        forms = {
-            self.key,
-            quote(self.key),
-            quote(self.key, safe=""),
-            quote_plus(self.key),
-            escaped,
-            html.escape(self.key),
-            self.key.replace("\\", "\\\\").replace('"', '\\"'),
-            self.key.replace("/", "\\/"),
+        whole = {
+            "".join(f"%{byte:02X}" for byte in data),
+            "".join(f"\\u{byte:04x}" for byte in data),
             data.hex(),
             *_base64_forms(data),
         }
-        longest = sorted(forms, key=len, reverse=True)
+        longest = sorted(whole, key=len, reverse=True)
+        parts = ["".join(map(_written, self.key)), *map(re.escape, longest)]
         # Digits of escapes may be of either case; so may then the key, which does no harm.
-        return re.compile("|".join(map(re.escape, longest)), re.IGNORECASE)
+        return re.compile("|".join(parts), re.IGNORECASE)
 
     def __repr__(self) -> str:
         return f"Secret(${self.variable})"
+
+
+def _written(sign: str) -> str:
+    """A regular expression of what stands for a sign: itself, or an escape, that of an escape too.
+
+    >>> [bool(re.fullmatch(_written("/"), text)) for text in ("/", "%2f", "&#x2f;", "a")]
+    [True, True, True, False]
+    """
+    if sign.isalnum():
+        return sign
+    least = 1 if sign == "\\" else 0
+    ways = [
+        f"\\\\{{{least},8}}{'' if least else re.escape(sign)}",
+        f"\\\\{{1,8}}u{ord(sign):04x}",
+        f"%(?:25){{0,4}}{ord(sign):02x}",
+        f"&(?:amp;){{0,4}}#(?:0{{0,6}}{ord(sign)}|x0{{0,6}}{ord(sign):x});",
+    ]
+    names = [name for name, meant in html5.items() if meant == sign and name.endswith(";")]
+    ways += [f"&(?:amp;){{0,4}}{name}" for name in names]
+    return f"(?:{'|'.join(ways)})"
 
 
 def _base64_forms(data: bytes) -> set[str]:

@@ -11,6 +11,7 @@ import sys
 import types
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
+from enum import EnumMeta
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -20,7 +21,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from constrained.errors import InvalidSpec, UnsupportedSpec
 
-__all__ = ["is_attrs", "with_attrs"]
+__all__ = ["MADE", "is_attrs", "with_attrs"]
+
+MADE = "attrs class"
+"""The metadata of a core schema that says which class is called."""
 
 BOUNDS = {">=": "ge", ">": "gt", "<=": "le", "<": "lt"}
 
@@ -92,7 +96,10 @@ class _Attrs:
             )
         members = core_schema.typed_dict_schema(fields, cls_name=self.cls.__qualname__)
         return core_schema.no_info_after_validator_function(
-            _maker(self.cls, {one.name: one.alias for one in attributes}), members, ref=ref
+            _maker(self.cls, {one.name: one.alias for one in attributes}),
+            members,
+            ref=ref,
+            metadata={MADE: self.cls},
         )
 
 
@@ -129,7 +136,9 @@ def _bounded(kind: Any, validator: Any, place: str) -> Any:
             kind = _bounded(kind, one, place)
         return kind
     if name == "_InstanceOfValidator":
-        return kind
+        within = _instances(kind, validator.type)
+        if within is not None:
+            return within
     if name == "_OptionalValidator":
         inner = _bounded(kind, validator.validator, place)
         return kind if inner is kind else inner | None
@@ -141,11 +150,12 @@ def _bounded(kind: Any, validator: Any, place: str) -> Any:
         return Annotated[kind, Field(min_length=validator.min_length)]
     if name == "_InValidator":
         options = tuple(validator.options)
-        plain = all(isinstance(option, str | int | bool) for option in options)
-        if plain:
-            return Literal[options]
-        if isinstance(kind, type) and all(isinstance(option, kind) for option in options):
-            return kind if len(options) == len(list(kind)) else Literal[options]  # type: ignore[call-overload]
+        if isinstance(kind, type):
+            options = tuple(option for option in options if isinstance(option, kind))
+        if all(isinstance(option, str | int | bool) for option in options) or (
+            isinstance(kind, EnumMeta)
+        ):
+            return kind if _all_members(kind, options) else Literal[options]
     if name == "_MatchesReValidator":
         pattern = validator.pattern.pattern
         how = getattr(validator.match_func, "__name__", "")
@@ -156,3 +166,28 @@ def _bounded(kind: Any, validator: Any, place: str) -> Any:
         f"the validator {validator!r} of {place} is not enforced",
         hint="use the bounds of attrs.validators, or leave it to code of your own",
     )
+
+
+def _all_members(kind: Any, options: tuple[Any, ...]) -> bool:
+    return isinstance(kind, EnumMeta) and len(options) == len(list(kind))
+
+
+def _instances(kind: Any, classes: Any) -> Any:
+    """The part of a type whose values are instances of the classes; None where that is not known.
+
+    >>> _instances(int | str | None, str)
+    <class 'str'>
+    """
+    classes = classes if isinstance(classes, tuple) else (classes,)
+    origin = get_origin(kind)
+    if kind is Any:
+        return reduce(or_, classes)
+    if origin in (Union, types.UnionType):
+        parts = [part for part in get_args(kind) if _instances(part, classes) is not None]
+        return reduce(or_, parts) if parts else None
+    if origin is Literal:
+        return kind if all(isinstance(value, classes) for value in get_args(kind)) else None
+    if origin is Annotated:
+        return None if _instances(get_args(kind)[0], classes) is None else kind
+    held = origin or kind
+    return kind if isinstance(held, type) and issubclass(held, classes) else None

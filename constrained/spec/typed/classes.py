@@ -102,15 +102,21 @@ def _default_holds(walk: Walk, field: Core) -> bool:
     """Whether a field may be left out: a default that is read like a value must be one."""
     schema = field["schema"]
     checked = schema.get("validate_default", walk.config.get("validate_default"))
-    if schema["type"] != "default" or not checked or "default" not in schema:
+    if schema["type"] != "default" or not checked:
         return True
     inner = schema["schema"]
     while isinstance(inner, dict):
         if inner["type"].startswith("function-") and not of_pydantic(inner["function"]["function"]):
             return True  # what a user's code says of the default is known when it runs
         inner = inner.get("schema")
+    if schema.get("default_factory_takes_data"):
+        return False  # what it makes is known when the other fields are
     try:
-        SchemaValidator(schema).validate_python(schema["default"])
+        default = schema["default_factory"]() if "default_factory" in schema else schema["default"]
+    except Exception:  # of a user's code, which may raise anything
+        return False
+    try:
+        SchemaValidator(schema).validate_python(default)
     except ValidationError:
         return False
     except SchemaError:  # it needs definitions from elsewhere

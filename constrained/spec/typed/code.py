@@ -7,6 +7,7 @@ from typing import Any
 
 __all__ = [
     "BYTE_SIZE",
+    "SHOWN",
     "converts",
     "explained",
     "is_harmless",
@@ -85,6 +86,12 @@ INSIDE = {
     "function-wrap": "schema",
 }
 """Where a kind that only leads to another has it."""
+
+SHOWN = {
+    "apply_known_metadata.<locals>.val_func": "a predicate of annotated_types",
+    "apply_known_metadata.<locals>.<lambda>": "a predicate of annotated_types",
+}
+"""How functions are called in errors whose own names say nothing."""
 
 BYTE_SIZE = {
     "anyOf": [

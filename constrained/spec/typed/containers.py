@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from constrained.errors import UnsupportedSpec
+from constrained.spec.typed.attrs_types import MADE
 from constrained.spec.typed.declared import ANNOTATIONS
 from constrained.spec.typed.walk import Core, Say, Walk
 
@@ -77,6 +78,11 @@ def _unhashable(walk: Walk, core: Core, seen: set[int]) -> str | None:
     kind = str(core["type"])
     if kind == "definition-ref":
         return _unhashable(walk, walk.refs.get(core["schema_ref"]), seen)
+    made = (core.get("metadata") or {}).get(MADE)
+    if made is not None:
+        if made.__hash__ is None:
+            return str(made.__name__)
+        return _unhashable(walk, list(core["schema"]["fields"].values()), seen)
     if kind in MUTABLE or (kind in ("model", "dataclass") and core["cls"].__hash__ is None):
         return kind
     if kind in ("frozenset", "generator"):

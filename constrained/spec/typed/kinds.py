@@ -7,7 +7,14 @@ from typing import Any, ClassVar
 
 from constrained.errors import UnsupportedSpec
 from constrained.spec.typed.classes import CLASSES
-from constrained.spec.typed.code import BYTE_SIZE, is_harmless, name_of, of_pydantic, with_bound
+from constrained.spec.typed.code import (
+    BYTE_SIZE,
+    SHOWN,
+    is_harmless,
+    name_of,
+    of_pydantic,
+    with_bound,
+)
 from constrained.spec.typed.containers import CONTAINERS
 from constrained.spec.typed.declared import CODE, both
 from constrained.spec.typed.scalars import SCALARS
@@ -32,6 +39,7 @@ def _function(walk: Walk, schema: Core) -> Schema:
     name = name_of(function)
     if name == "ByteSize._validate" and not walk.key:
         return dict(BYTE_SIZE)
+    name = SHOWN.get(name, name)
     walk.places.setdefault(name, walk.where)
     inside = walk.generate_inner(schema["schema"]) if "schema" in schema else {}
     return {**inside, CODE: name}

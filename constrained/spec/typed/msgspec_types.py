@@ -31,10 +31,15 @@ def is_msgspec(kind: Any) -> bool:
     """
     msgspec = sys.modules.get("msgspec")
     return msgspec is not None and any(
-        isinstance(part, msgspec.Meta)
-        or (isinstance(part, type) and issubclass(part, msgspec.Struct))
+        isinstance(part, msgspec.Meta) or _is_struct(part, msgspec.Struct)
         for part in _parts(kind, set())
     )
+
+
+def _is_struct(part: Any, struct: type) -> bool:
+    """Whether this is a Struct, or one with its parameters given."""
+    held = get_origin(part) or part
+    return isinstance(held, type) and issubclass(held, struct)
 
 
 def _parts(kind: Any, seen: set[int]) -> Iterator[Any]:
@@ -136,7 +141,6 @@ def _duration(_: Any) -> Schema:
 
 
 SCALARS: dict[str, Callable[[Any], Schema]] = {
-    "AnyType": lambda _: {},
     "RawType": lambda _: {},
     "NoneType": lambda _: {"type": "null"},
     "BoolType": lambda _: {"type": "boolean"},
@@ -166,6 +170,39 @@ KEYS: dict[str, Callable[[Any], Schema]] = {
 """How a key of an object is read."""
 
 TOLD_APART = {"IntType", "StrType", "BoolType", "EnumType", "LiteralType"}
+
+
+MUTABLE = (
+    "AnyType",
+    "ListType",
+    "SetType",
+    "DictType",
+    "TypedDictType",
+    "ByteArrayType",
+    "RawType",
+)
+
+
+def _unhashable(info: Any, seen: set[int]) -> str | None:
+    """The part of a value that no set can hold; None when there is none."""
+    if id(info) in seen:
+        return None
+    seen.add(id(info))
+    kind = type(info).__name__
+    cls: Any = getattr(info, "cls", None)
+    if kind in MUTABLE:
+        return kind
+    if kind == "DataclassType" and cls.__hash__ is None:
+        return str(cls.__name__)
+    if kind == "StructType" and not cls.__struct_config__.frozen:
+        return str(cls.__name__) if cls.__struct_config__.eq else None  # or its hash is its place
+    if kind == "FrozenSetType":
+        return None  # what is inside is looked at where it is written
+    inside = [getattr(info, name, None) for name in ("type", "item_type", "key_type", "value_type")]
+    inside += [*getattr(info, "types", ()), *getattr(info, "item_types", ())]
+    inside += [one.type for one in getattr(info, "fields", ())]
+    found = (_unhashable(one, seen) for one in inside if one is not None)
+    return next((one for one in found if one is not None), None)
 
 
 class _Schemas:
@@ -208,6 +245,19 @@ class _Schemas:
         names = ("title", "description", "examples", "default", "deprecated")
         return {name: extra[name] for name in names if name in extra}
 
+    def _AnyType(self, info: Any) -> Schema:  # noqa: ARG002, N802
+        """Any value: msgspec reads no number beyond the largest float."""
+        here = {"$ref": "#/$defs/any-value"}
+        self.definitions["any-value"] = {
+            "anyOf": [
+                {"type": ["string", "boolean", "null"]},
+                {"type": "number", "minimum": -numbers.LARGEST, "maximum": numbers.LARGEST},
+                {"type": "array", "items": here},
+                {"type": "object", "additionalProperties": here},
+            ]
+        }
+        return here
+
     def _EnumType(self, info: Any) -> Schema:  # noqa: N802
         return {"title": info.cls.__name__, "enum": [member.value for member in info.cls]}
 
@@ -228,7 +278,18 @@ class _Schemas:
     _ListType = _VarTupleType = _CollectionType = _list
 
     def _set(self, info: Any) -> Schema:
+        kind = _unhashable(info.item_type, set())
+        if kind is not None and kind != "AnyType":
+            raise self.refused(
+                "set", f"a set cannot hold values of {kind}", "use a list, or frozen Structs"
+            )
         found = self._list(info)
+        if kind is not None:
+            if type(info.item_type).__name__ != "AnyType":
+                raise self.refused(
+                    "set", "a set cannot hold all that Any is inside of a value", "name the types"
+                )
+            found["items"] = {"type": ["string", "number", "boolean", "null"]}
         if (info.min_length or 0) > 1:
             inner = info.item_type
             inner = inner.type if type(inner).__name__ == "Metadata" else inner
@@ -282,7 +343,10 @@ class _Schemas:
                 return {"enum": [str(value) for value in values]}
         if kind not in KEYS:
             raise self.refused("key", f"a key of kind {kind} is not read from JSON", "use str keys")
-        return KEYS[kind](info)
+        try:
+            return KEYS[kind](info)
+        except UnsupportedSpec as error:
+            raise self.refused(error.feature, error.problem, error.hint) from error
 
     def _defined(self, info: Any, make: Callable[[Any], Schema]) -> Schema:
         if info.cls not in self.names:

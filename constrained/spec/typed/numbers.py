@@ -29,6 +29,8 @@ LONGEST = 250
 """Digits of a bound that is compared as a text."""
 MOST_DIGITS = 1_000
 """Digits of a number within `max_digits`."""
+MOST_STEPS = 10**27
+"""A decimal of more steps has no remainder, whatever the decimals say."""
 SAFE_DIGITS = 15
 """Decimals of so many digits are the same after a float has held them."""
 
@@ -174,8 +176,10 @@ def _decimal_number(
     unit = Decimal(1).scaleb(-after)
     with localcontext() as context:
         context.prec = 2_000
-        low = high = Decimal(1).scaleb(max(before, 0)) - unit
-        low = -low
+        high = Decimal(1).scaleb(max(before, 0)) - unit
+        if step is not None:  # the remainder is found with the 28 digits of a plain context
+            high = min(high, (abs(Decimal(str(step))) * MOST_STEPS).quantize(unit, ROUND_FLOOR))
+        low = -high
         for name, value in bounds.items():
             bound = _exact(name, value)
             if name in ("ge", "gt"):

@@ -29,8 +29,18 @@ FRACTION = r"(?:\.[0-9]{1,6})?"
 CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]"
 
 
-def _bounds(schema: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: schema[name] for name in BOUNDS if schema.get(name) is not None}
+def _bounds(schema: Mapping[str, Any], kind: type) -> dict[str, Any]:
+    found = {name: schema[name] for name in BOUNDS if schema.get(name) is not None}
+    for name, value in found.items():
+        if type(value) is not kind and (
+            not isinstance(value, kind) or isinstance(value, datetime.datetime)
+        ):
+            raise UnsupportedSpec(
+                name,
+                f"the bound {name}={value!r} is no {kind.__name__}",
+                hint=f"write it as a datetime.{kind.__name__}",
+            )
+    return found
 
 
 def _no_value(bounds: Mapping[str, Any]) -> UnsupportedSpec:
@@ -47,7 +57,7 @@ def date_schema(schema: Mapping[str, Any]) -> Schema:
     '^9999-12-(?:0[1-9]|[1-2][0-9]|3[0-1])$'
     """
     low, high = datetime.date.min, datetime.date.max
-    bounds = _bounds(schema)
+    bounds = _bounds(schema, datetime.date)
     if schema.get("now_op") is not None:
         high = _past(schema).date()
         bounds["now_op"] = schema["now_op"]
@@ -87,7 +97,7 @@ def datetime_schema(schema: Mapping[str, Any]) -> Schema:
             f"times of one offset only ({zone} s) are not enforced",
             hint="use AwareDatetime",
         )
-    bounds = _bounds(schema)
+    bounds = _bounds(schema, datetime.datetime)
     if schema.get("now_op") is not None:
         bounds = {**bounds, "lt": min([_past(schema), *_plain(bounds, "lt", "le")])}
     if zone == "naive":
@@ -213,7 +223,7 @@ def _days_away(bounds: Mapping[str, datetime.datetime]) -> str | None:
 
 def time_schema(schema: Mapping[str, Any]) -> Schema:
     """Times of the day between bounds."""
-    bounds = _bounds(schema)
+    bounds = _bounds(schema, datetime.time)
     zone = schema.get("tz_constraint")
     if isinstance(zone, int) or any(value.tzinfo is not None for value in bounds.values()):
         raise UnsupportedSpec(
@@ -254,7 +264,7 @@ def duration_schema(schema: Mapping[str, Any]) -> Schema:
     >>> duration_schema({"ge": datetime.timedelta(days=1), "lt": datetime.timedelta(days=1.5)})
     {'type': 'string', 'pattern': '^(?:P1D|PT(?:2[4-9]|3[0-5])H|...
     """
-    bounds = _bounds(schema)
+    bounds = _bounds(schema, datetime.timedelta)
     if not bounds:
         return {"type": "string", "pattern": DURATION}
     parts = []

@@ -19,7 +19,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import PydanticOmit
 
 from constrained.errors import UnsupportedSpec
-from constrained.spec.typed.code import converts, explained
+from constrained.spec.typed.code import converts, explained, of_pydantic
 from constrained.spec.typed.declared import CODE, both, codes
 from constrained.spec.typed.formats import BASE64_TEXT, FORMATS, REFUSED
 
@@ -148,7 +148,7 @@ class Walk(GenerateJsonSchema):
         except PydanticInvalidForJsonSchema:
             self.invalid_at = self.invalid_at or self.where
             raise
-        if not _declared(schema) or schema["type"] in ("model", "dataclass"):
+        if not _declared(schema) or not _declares_anew(schema):
             return found
         if schema.get("ref") and set(found) == {"$ref"}:
             if schema["ref"] not in self._done:
@@ -261,6 +261,14 @@ def _declared(schema: Core) -> bool:
     """Whether the author of a type says something of a node beside its kind."""
     metadata = schema.get("metadata") or {}
     return any(metadata.get(hook) for hook in HOOKS)
+
+
+def _declares_anew(schema: Core) -> bool:
+    """Whether an author's function may say less than the kind: for classes pydantic has its own."""
+    if schema["type"] not in ("model", "dataclass"):
+        return True
+    functions = (schema.get("metadata") or {}).get("pydantic_js_functions") or ()
+    return not all(of_pydantic(getattr(one, "__func__", one)) for one in functions)
 
 
 Say = Callable[[Walk, Core], JsonSchemaValue]
