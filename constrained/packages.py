@@ -10,7 +10,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = {
     "hf": ("torch", "transformers", "safetensors", "gguf", "accelerate"),
     "adapters": ("peft",),
     "consistency": ("scipy", "pyyaml", "jinja2"),
-    "parquet": ("pyarrow", "pandas"),
+    "parquet": ("pyarrow", "pandas", "'numpy>=2'"),
     "outlines": ("'outlines>=1.3,<1.4'",),
     "ray": ("ray",),
     "testing": ("pytest", "hypothesis"),

@@ -89,7 +89,8 @@ def test_inspect_logs_packed_without_zstandard_are_read_too(tmp_path, monkeypatc
     monkeypatch.setattr("constrained.models.loading.find_spec", lambda _: None)
     assert [r.key for r in read_inspect(copy).records] == expected
     with pytest.raises(
-        MissingPackage, match="pip install pyarrow pandas; in a clone: scripts/install parquet"
+        MissingPackage,
+        match="pip install pyarrow pandas 'numpy>=2'; in a clone: scripts/install parquet",
     ):
         read_inspect(INSPECT[0])
 

@@ -240,7 +240,8 @@ def test_files_that_cannot_be_read_say_why(tmp_path):
 def test_parquet_needs_pyarrow(tmp_path, monkeypatch):
     monkeypatch.setattr("constrained.models.loading.find_spec", lambda _: None)
     with pytest.raises(
-        MissingPackage, match="pip install pyarrow pandas; in a clone: scripts/install parquet"
+        MissingPackage,
+        match="pip install pyarrow pandas 'numpy>=2'; in a clone: scripts/install parquet",
     ):
         read_parquet(tmp_path / "t.parquet")
 

@@ -51,7 +51,7 @@ def test_every_extra_is_known_with_its_packages() -> None:
             "consistency",
             "pip install scipy pyyaml jinja2; in a clone: scripts/install consistency",
         ),
-        ("parquet", "pip install pyarrow pandas; in a clone: scripts/install parquet"),
+        ("parquet", "pip install pyarrow pandas 'numpy>=2'; in a clone: scripts/install parquet"),
         ("outlines", "pip install 'outlines>=1.3,<1.4'; in a clone: scripts/install outlines"),
         ("ray", "pip install ray; in a clone: scripts/install ray"),
         ("testing", "pip install pytest hypothesis; in a clone: scripts/install testing"),

@@ -71,7 +71,7 @@ def test_counts_are_counts(wrong: Any) -> None:
     ],
 )
 def test_limits_are_limits(ask: Callable[[Any], Any]) -> None:
-    for wrong in (None, 5, {"max_outputs": 5}):
+    for wrong in (5, "many", {"max_outputs": 5}):
         with pytest.raises(InvalidSpec, match="limits must be a Limits object, got"):
             ask(wrong)
 

@@ -243,9 +243,9 @@ def test_a_wrapped_tokenizer_of_mistral_common_is_read() -> None:
 
 def test_its_chats_are_ids_not_text() -> None:
     tokenizer = Backend()
-    assert prompt_ids(tokenizer, ASKED) == ASKED_IDS
+    assert list(prompt_ids(tokenizer, ASKED).ids) == ASKED_IDS
     begun = [*ASKED, {"role": "assistant", "content": "S"}]
-    assert prompt_ids(tokenizer, begun) == [*ASKED_IDS, 5 + ord("S")]
+    assert list(prompt_ids(tokenizer, begun).ids) == [*ASKED_IDS, 5 + ord("S")]
     template = prompt_format("template")
     assert template.encode("Hi", tokenizer) == ASKED_IDS
     assert template.render("Hi", tokenizer=tokenizer) == "<s>[INST]Hi[/INST]"
