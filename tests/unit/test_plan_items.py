@@ -129,6 +129,6 @@ def test_parquet_without_pyarrow_names_the_extra(
     with pytest.raises(MissingPackage) as caught:
         read_items(tmp_path / "a.parquet")
     assert str(caught.value) == (
-        "reading Parquet files needs the package pyarrow (run: pip install pyarrow pandas; in a "
-        "clone: scripts/install parquet)"
+        "reading Parquet files needs the package pyarrow (run: pip install pyarrow pandas "
+        "'numpy>=2'; in a clone: scripts/install parquet)"
     )
