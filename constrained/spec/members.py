@@ -21,6 +21,9 @@ __all__ = ["all_outputs", "enumerate_outputs", "examples"]
 ATTEMPTS = 20
 """Draws for each example asked for, before fewer are returned."""
 
+VAIN = 1_000
+"""Draws in a row that find nothing new, before fewer are returned."""
+
 BYTES_AT_LEAST, BYTES_OF_AN_EXAMPLE = 50_000, 2_000
 """Bytes that all draws of one call may have: some tenths of a second for a few examples."""
 
@@ -131,12 +134,15 @@ def examples(spec: Spec[Any], n: int, seed: int) -> list[str]:
         with suppress(UnicodeDecodeError):  # outputs that are no text are no examples
             found[output.decode("utf-8")] = None
 
+    vain = 0
     for attempt in range(n * ATTEMPTS):
-        if len(found) == n or shortest > room:
+        if len(found) == n or shortest > room or vain == VAIN:
             break
         output = _draw(engine, draws, draws.randint(0, 3 + attempt), room)
         room -= len(output)
+        known = len(found)
         keep(output)
+        vain = vain + 1 if len(found) == known else 0
     if len(found) < n and finiteness(spec.grammar, DEFAULT_LIMITS).finite:
         for output in islice(all_outputs(engine, room), n * ATTEMPTS):
             if len(found) < n:

@@ -55,20 +55,20 @@ class _State:
 
 
 def compile_automaton(
-    start: Hashable, successors: Successors, *, name: str, limits: Limits
+    start: Hashable, successors: Successors, *, name: str, words: str = "", limits: Limits
 ) -> tuple[Node, dict[str, Node]]:
     """The texts that the automaton accepts, as a node and the rules it names.
 
     `name` begins the names of the rules; it must be a function of the accepted set, so that equal
-    sets in one grammar share their rules. `NOTHING` when no text is accepted. Raises
-    `LimitExceeded` when the automaton needs more than `limits.max_nodes` nodes.
+    sets in one grammar share their rules. `words` name the set for people. `NOTHING` when no text
+    is accepted. Raises `LimitExceeded` when the automaton needs more than `limits.max_nodes` nodes.
 
     >>> node, rules = compile_automaton(0, lambda n: (n > 0, {"a": n + 1} if n < 2 else {}),
     ...                                 name="a", limits=Limits())
     >>> node
     Repeat(body=Literal(data=b'a'), least=1, most=2)
     """
-    states = _explore(start, successors, name, limits)
+    states = _explore(start, successors, words or name, limits)
     live = _live(states)
     if 0 not in live:
         return NOTHING, {}
@@ -77,7 +77,7 @@ def compile_automaton(
     return _write(states, name)
 
 
-def _explore(start: Hashable, successors: Successors, name: str, limits: Limits) -> list[_State]:
+def _explore(start: Hashable, successors: Successors, words: str, limits: Limits) -> list[_State]:
     numbers: dict[Hashable, int] = {start: 0}
     queue: list[Hashable] = [start]
     states: list[_State] = []
@@ -96,7 +96,7 @@ def _explore(start: Hashable, successors: Successors, name: str, limits: Limits)
         states.append(_State(accepting, edges))
         size += 1 + 3 * len(edges)  # an edge: a class, the reference after it, the two together
         if size > limits.max_nodes:
-            raise LimitExceeded("max_nodes", limits.max_nodes, f"writing down {name}")
+            raise LimitExceeded("max_nodes", limits.max_nodes, f"writing down {words}")
     return states
 
 

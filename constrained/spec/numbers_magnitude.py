@@ -19,7 +19,7 @@ from constrained.grammar import NOTHING, Node
 from constrained.limits import Limits
 from constrained.spec.numbers_automaton import NODES_PER_STATE, Move, compile_automaton
 
-__all__ = ["Congruence", "Magnitudes", "decimal_places"]
+__all__ = ["Congruence", "Magnitudes", "decimal_places", "plain"]
 
 
 def decimal_places(value: Fraction) -> int | None:
@@ -34,6 +34,19 @@ def decimal_places(value: Fraction) -> int | None:
     while rest % 5 == 0:
         rest, fives = rest // 5, fives + 1
     return max(twos, fives) if rest == 1 else None
+
+
+def plain(value: Fraction) -> str:
+    """The number for people: decimal digits where they are finite, else a fraction.
+
+    >>> plain(Fraction(5, 2)), plain(Fraction(-3)), plain(Fraction(1, 3))
+    ('2.5', '-3', '1/3')
+    """
+    places = decimal_places(value)
+    if not places:
+        return str(value)
+    digits = str(abs(int(value * 10**places))).rjust(places + 1, "0")
+    return f"{'-' if value < 0 else ''}{digits[:-places]}.{digits[-places:]}"
 
 
 class _Before(NamedTuple):
@@ -191,6 +204,9 @@ class _State(NamedTuple):
     """Digits of the first group, or 4 + digits of the open group after a separator."""
 
 
+SHOWN_DIGITS = 40
+"""Longer numbers are not spelled in messages."""
+
 KEPT_BELOW = 10**18
 """Ranges whose bounds are made of smaller numbers are kept for the next grammar that has them."""
 
@@ -232,6 +248,16 @@ class Magnitudes:
             words.append(f"grouped-{ord(self.separator)}")
         return ":".join(words).replace("/", "_").replace(" ", "_")
 
+    def words(self) -> str:
+        """The same for people, in short.
+
+        >>> Magnitudes(high=Fraction(99), congruence=Congruence(Fraction(7, 2))).words()
+        'numbers in steps of 3.5 from 0 to 99'
+        """
+        step = "" if self.congruence is None else f" in steps of {_shown(self.congruence.step)}"
+        high = "" if self.high is None else f" to {_shown(self.high)}"
+        return f"numbers{step} from {_shown(self.low)}{high}"
+
     def compile(self, limits: Limits) -> tuple[Node, dict[str, Node]]:
         """The numerals as a node and its rules, `NOTHING` when no number qualifies.
 
@@ -243,7 +269,12 @@ class Magnitudes:
         if self.congruence is not None:
             span = None if self.high is None else self.high - self.low
             if self.congruence.least_states(span) * NODES_PER_STATE > limits.max_nodes:
-                raise LimitExceeded("max_nodes", limits.max_nodes, f"writing down {self.name()}")
+                raise LimitExceeded(
+                    "max_nodes",
+                    limits.max_nodes,
+                    f"writing down {self.words()}",
+                    remedy="choose a smaller step, or bounds that are closer together",
+                )
         return _kept(self, limits) if self._is_small() else _compiled(self, limits)
 
     def _is_small(self) -> bool:
@@ -254,10 +285,15 @@ class Magnitudes:
         return self.congruence is None and digits < KEPT_BELOW and places <= 18
 
 
+def _shown(value: Fraction) -> str:
+    text = plain(value)
+    return text if len(text) <= SHOWN_DIGITS else f"a number of {len(text):,} digits"
+
+
 def _compiled(numbers: Magnitudes, limits: Limits) -> tuple[Node, dict[str, Node]]:
     start = _State("start", high=None if numbers.high is None else _NOTHING_READ)
     move = _Automaton(numbers, limits).move
-    return compile_automaton(start, move, name=numbers.name(), limits=limits)
+    return compile_automaton(start, move, name=numbers.name(), words=numbers.words(), limits=limits)
 
 
 _kept = lru_cache(maxsize=512)(_compiled)

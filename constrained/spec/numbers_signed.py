@@ -36,7 +36,7 @@ from constrained.spec.numbers_doubles import (
     whole_double_above,
     whole_double_below,
 )
-from constrained.spec.numbers_magnitude import Magnitudes, decimal_places
+from constrained.spec.numbers_magnitude import Magnitudes, plain
 from constrained.spec.numbers_scientific import (
     DIGIT,
     NON_ZERO,
@@ -226,19 +226,6 @@ def _numerals(numbers: Magnitudes, compiled: Callable[[Magnitudes], Node]) -> No
 
 def _ends_in_no_zero() -> Node:
     return optional(cat(repeat(DIGIT), NON_ZERO))
-
-
-def plain(value: Fraction) -> str:
-    """The number for people: decimal digits where they are finite, else a fraction.
-
-    >>> plain(Fraction(5, 2)), plain(Fraction(-3)), plain(Fraction(1, 3))
-    ('2.5', '-3', '1/3')
-    """
-    places = decimal_places(value)
-    if not places:
-        return str(value)
-    digits = str(abs(int(value * 10**places))).rjust(places + 1, "0")
-    return f"{'-' if value < 0 else ''}{digits[:-places]}.{digits[-places:]}"
 
 
 def _nothing_fits(

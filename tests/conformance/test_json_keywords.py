@@ -196,6 +196,15 @@ UNSATISFIABLE = [
     ({"type": "object", "properties": {"a": {"$ref": "#"}}, "required": ["a"]},
      "at #: only an endless value would satisfy the schema: it always requires itself again"),
     ({"type": "string", "pattern": r"[^\s\S]"},
+     r"at #/pattern: no text matches the pattern '[^\\s\\S]'"),
+    ({"type": "string", "pattern": "a(?=b)$"},
+     "at #/pattern: no text matches the pattern 'a(?=b)$': what stands around it is not what its "
+     "look-aheads and look-behinds ask for"),
+    ({"type": "object", "properties": {"x": {"type": "string", "pattern": "a$b"}},
+      "required": ["x"]},
+     r"at #/properties/x/pattern: no text matches the pattern 'a$b': look for ^, $, \b or \B where "
+     "none can be"),
+    ({"type": "string", "pattern": "^a$", "minLength": 3},
      "at #: its keywords contradict each other, so no value satisfies all of them"),
     ({"enum": []}, "at #/enum: an empty enum allows no value"),
     ({"not": {}}, "at #/not: nothing satisfies not and what is beside it"),

@@ -388,3 +388,48 @@ def test_texts_of_few_characters_between_wide_ones_have_a_mask() -> None:
     state = engine.advance_bytes(engine.start, b'"2')
     assert state is not None
     assert len(engine.allowed(state)) > 10
+
+
+# ------------------------------------------------------------------ numbers and strings below
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "integer", "multipleOf": 1_234_567_891},
+        {"type": ["string", "integer"], "allOf": [{"multipleOf": 97}, {"multipleOf": 89}]},
+        {"type": "number", "multipleOf": 1e300},
+        {"type": "integer", "not": {"multipleOf": 12_345_678}},
+        {"type": "string", "pattern": "(ab|ba){50}", "maxLength": 101},
+    ],
+)
+@pytest.mark.parametrize("required", [[], ["a"]])
+def test_numbers_and_strings_that_are_too_hard_are_refused_with_their_place(
+    schema: dict[str, Any], required: list[str]
+) -> None:
+    with pytest.raises(LimitExceeded, match=r"^at #/properties/a: limit max_"):
+        ct.json({"type": "object", "properties": {"a": schema}, "required": required})
+
+
+def test_numbers_that_are_too_hard_far_below_are_left_out_with_a_warning() -> None:
+    hard = {"allOf": [{"type": "integer", "multipleOf": 97}, {"multipleOf": 89}]}
+    schema: dict[str, Any] = {"type": "object", "properties": {"a": hard}}
+    for _ in range(4):
+        schema = {"type": "object", "properties": {"b": schema}, "additionalProperties": False}
+    grammar = ct.json(schema).grammar
+
+    def texts() -> list[str]:
+        engine = Engine(grammar, BYTES)
+        return [walked(engine, random.Random(seed), 60) for seed in range(10)]
+
+    with pytest.warns(LeftOutWarning, match="properties/a: limit max_nodes=250,000 reached"):
+        found = texts()
+    for text in found:
+        jsonschema.validate(json.loads(text), schema)
+
+
+def test_numbers_use_the_limits_of_the_call() -> None:
+    schema = {"type": "integer", "multipleOf": 1_009}
+    with pytest.raises(LimitExceeded):
+        ct.json(schema)
+    assert ct.json(schema, limits=Limits(max_nodes=300_000)).matches("2018")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from decimal import Decimal
 from fractions import Fraction
@@ -17,6 +18,8 @@ from constrained.grammar import Grammar, Node
 from constrained.limits import Limits
 from constrained.spec import as_spec, integer, json, number
 from constrained.spec.numbers import decimal_grammar, exactly, integer_grammar
+from constrained.spec.numbers_doubles import exact_multiples_to
+from constrained.spec.numbers_json import plain
 
 
 def matches(grammar: Grammar, text: str) -> bool:
@@ -462,6 +465,37 @@ def test_the_size_of_the_automaton_is_bounded_by_the_limits() -> None:
     with pytest.raises(LimitExceeded, match="limit max_nodes=100 reached"):
         integer(0, step=7, limits=Limits(max_nodes=100))
     assert integer(0, step=7, limits=Limits(max_nodes=1_000)).matches("14")
+
+
+@pytest.mark.parametrize("step", [383, 766, 999, Fraction(766, 100), Fraction(997, 1000)])
+def test_multiples_with_up_to_a_thousand_remainders_need_no_bounds(step: Fraction) -> None:
+    spec = json({"type": "number", "multipleOf": float(step)})
+    most = exact_multiples_to(Fraction(step))
+    assert most is not None
+    draws = random.Random(str(step))
+    for count in [1, 7, 10**6, *(draws.randint(1, int(most / step)) for _ in range(20))]:
+        value = plain(count * Fraction(step))
+        assert spec.matches(value), value
+        assert not spec.matches(plain(count * Fraction(step) + Fraction(1, 1000))), value
+    assert spec.matches(plain(most))
+    assert not spec.matches(plain(most + step))
+
+
+def test_what_is_too_large_to_write_is_named_for_people() -> None:
+    with pytest.raises(LimitExceeded) as caught:
+        integer(10**999, step=1_000_003)
+    assert str(caught.value) == (
+        "limit max_nodes=250,000 reached while writing down numbers in steps of 1000003 from a "
+        "number of 1,000 digits (choose a smaller step, or bounds that are closer together, or "
+        "pass Limits(max_nodes=...))"
+    )
+    with pytest.raises(LimitExceeded) as caught:
+        json({"type": "integer", "multipleOf": 1_009})
+    assert str(caught.value) == (
+        "at #: limit max_nodes=250,000 reached while looking for multiples of 1009 (set a minimum "
+        "and a maximum, from -9007199254740172 to 9007199254740172 at the widest, or pass "
+        "Limits(max_nodes=...))"
+    )
 
 
 def test_few_multiples_of_a_large_number_are_no_problem() -> None:

@@ -113,6 +113,10 @@ def test_examples_of_infinite_specs_are_found_and_match() -> None:
     assert text().examples(10, 0) != text().examples(10, 1)
 
 
+def test_asking_for_far_more_examples_than_there_are_ends() -> None:
+    assert integer(0, 3).examples(10**9) == ["0", "1", "2", "3"]
+
+
 def test_examples_always_end() -> None:
     endless = Spec("endless", Grammar(complement(repeat(literal("a"), 0, 5))), str)
     assert all(endless.matches(example) for example in endless.examples(10))

@@ -5,14 +5,17 @@ from __future__ import annotations
 from constrained.errors import UnsatisfiableSpec
 from constrained.spec.json_schema.emit import Emission
 from constrained.spec.json_schema.object_records import demand_for
-from constrained.spec.json_schema.reading import Reading, demand_of
+from constrained.spec.json_schema.reading import Reading, demand_of, language_of
 from constrained.spec.json_schema.records import NOTHING, Demand
 from constrained.spec.json_schema.shapes import Shape, meet
+from constrained.spec.json_schema.shortened import shortened
 
 __all__ = ["unsatisfiable"]
 
 Finding = tuple[str, str]
 Step = tuple[str, Demand]
+
+LOOKING_AROUND = ("(?=", "(?!", "(?<=", "(?<!")
 
 ONE_TYPE = (
     ("minimum", "maximum"),
@@ -59,6 +62,7 @@ def _explain(emission: Emission, demand: Demand, where: str) -> Finding | Step:
     return (
         _own(emission, read, where)
         or _parts(emission, read, where)
+        or _pattern(read, where)
         or _members(emission, node, where)
         or (where, "its keywords contradict each other, so no value satisfies all of them")
     )
@@ -84,6 +88,19 @@ def _own(emission: Emission, read: Reading, where: str) -> Finding | None:
             return f"{where}/{keyword}", f"no value of {keyword} satisfies the keywords beside it"
         shape = met
     return None
+
+
+def _pattern(read: Reading, where: str) -> Finding | None:
+    """The pattern that no text at all matches, in a schema of strings."""
+    pattern = read.schema.get("pattern")
+    if not isinstance(pattern, str) or language_of(read, pattern, "pattern").witness is not None:
+        return None
+    why = ""
+    if any(mark in pattern for mark in LOOKING_AROUND):
+        why = ": what stands around it is not what its look-aheads and look-behinds ask for"
+    elif any(mark in pattern.replace("[^", "") for mark in ("^", "$", "\\b", "\\B")):
+        why = ": look for ^, $, \\b or \\B where none can be"
+    return f"{where}/pattern", f"no text matches the pattern {shortened(pattern)}{why}"
 
 
 def _parts(emission: Emission, read: Reading, where: str) -> Finding | Step | None:

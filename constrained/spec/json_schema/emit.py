@@ -137,7 +137,7 @@ class Emission:
     def __init__(self, meaning: Meaning, style: JsonStyle) -> None:
         self.meaning = meaning
         self.document = meaning.document
-        self.live = Liveness(meaning)
+        self.live = Liveness(meaning, style)
         self.alive = self.live.alive
         self.style = style
         self._built: dict[str, Node] = {}
@@ -354,7 +354,9 @@ class Emission:
         if shape.atoms:
             parts.append(literals([text for bit, text in ATOMS if shape.atoms & bit]))
         for number in shape.numbers:
-            grammar = number_grammar(number, self.document.spellings, self.style.integers)
+            grammar = number_grammar(
+                number, self.document.spellings, self.style.integers, self.document.limits
+            )
             self._built.update(grammar.rules)
             parts.append(grammar.start)
         escapes = self.style.escapes

@@ -12,8 +12,15 @@ from constrained.spec.json_schema.number_records import live_number
 from constrained.spec.json_schema.object_machine import Entry, object_machine
 from constrained.spec.json_schema.object_records import demand_for, split_choices
 from constrained.spec.json_schema.records import EVERYTHING, NOTHING, Array, Demand, Object
-from constrained.spec.json_schema.scalars import live_string
+from constrained.spec.json_schema.scalars import (
+    begin_string,
+    is_combined,
+    is_stepped,
+    live_string,
+    number_grammar,
+)
 from constrained.spec.json_schema.shapes import Shape
+from constrained.spec.json_style import JsonStyle
 
 __all__ = ["Liveness", "is_simple"]
 
@@ -21,8 +28,9 @@ __all__ = ["Liveness", "is_simple"]
 class Liveness:
     """Which demands of one document are alive, and the machines that decided it."""
 
-    def __init__(self, meaning: Meaning) -> None:
+    def __init__(self, meaning: Meaning, style: JsonStyle) -> None:
         self.meaning = meaning
+        self.style = style
         self._split: dict[Demand, list[Object]] = {}
         self._alive: dict[Demand, bool] = {EVERYTHING: True, NOTHING: False}
         self._object_machines: dict[int, tuple[Object, Machine[Entry]]] = {}
@@ -74,7 +82,9 @@ class Liveness:
         if found is None:
             self.meaning.begin_part()
             try:
-                scalar = _has_scalar(self.meaning.shape(demand))
+                shape = self.meaning.shape(demand)
+                scalar = _has_scalar(shape)
+                self._try_out(shape)
             except LimitExceeded as error:
                 scalar = found = False
                 if not self.refusing:
@@ -83,6 +93,19 @@ class Liveness:
             if scalar:
                 found = self._alive[demand] = True
         return found
+
+    def _try_out(self, shape: Shape) -> None:
+        """Write numbers and strings that may be too hard, before anything refers to them.
+
+        Raises `LimitExceeded` for those that are.
+        """
+        limits, style = self.meaning.document.limits, self.style
+        for number in shape.numbers:
+            if is_stepped(number) and live_number(number):
+                number_grammar(number, self.meaning.document.spellings, style.integers, limits)
+        for string in shape.strings:
+            if is_combined(string) and live_string(string):
+                begin_string(string, style.escapes, limits)
 
     def leave_out(self, error: UnsupportedSpec | LimitExceeded, demand: Demand) -> None:
         """Raise the error with its place, or go on without what it is about."""

@@ -7,6 +7,7 @@ from fractions import Fraction
 from functools import lru_cache
 from math import ceil, floor, inf
 
+from constrained.engine import ByteEngine
 from constrained.grammar import (
     ANY_CHAR,
     Grammar,
@@ -20,6 +21,7 @@ from constrained.grammar import (
     minus,
     repeat,
 )
+from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.json_schema.languages import finite_texts, is_empty
 from constrained.spec.json_schema.number_records import closed_bounds, common_multiple
 from constrained.spec.json_schema.records import ANY_NUMBER, Exact, Number, String
@@ -35,9 +37,12 @@ from constrained.spec.numbers_json import (
 )
 
 __all__ = [
+    "begin_string",
     "few_texts",
     "has_likely_text",
+    "is_combined",
     "is_quick",
+    "is_stepped",
     "live_string",
     "number_grammar",
     "string_node",
@@ -56,6 +61,18 @@ def is_quick(record: Number | String) -> bool:
     if isinstance(record, String):
         return not (record.inside or record.outside)
     return record.values is not None or record in (ANY_NUMBER, ANY_INTEGER)
+
+
+def is_stepped(record: Number) -> bool:
+    """Whether the numbers are on, or off, a step: their automaton may be too large."""
+    return record.multiple is not None or bool(record.not_multiples)
+
+
+def is_combined(record: String) -> bool:
+    """Whether several conditions hold at once: an engine has to search for a text of them all."""
+    conditions = len(record.inside) + 2 * len(record.outside)
+    limited = record.least > 0 or record.most is not None or bool(record.excluded)
+    return record.values is None and conditions > 0 and (conditions > 1 or limited)
 
 
 # ------------------------------------------------------------------ strings
@@ -77,6 +94,13 @@ def string_node(record: String, escapes: Escapes) -> Node:
     gone += [spelled_text(text, escapes) for text in sorted(record.excluded) if not is_plain(text)]
     gone.append(literals([text for text in record.excluded if is_plain(text)]))
     return lexeme(cat(QUOTE, minus(intersect(*parts), *gone), QUOTE))
+
+
+@lru_cache(maxsize=4096)
+def begin_string(record: String, escapes: Escapes, limits: Limits) -> None:
+    """Raise `LimitExceeded` when an engine cannot find a text of the record, which has one."""
+    engine = ByteEngine(Grammar(string_node(record, escapes)), limits)
+    engine.distance(engine.start)
 
 
 @lru_cache(maxsize=8192)
@@ -152,10 +176,14 @@ def number_grammar(
     record: Number,
     spellings: Mapping[int | Fraction, tuple[str, ...]],
     integers: Integers = "plain",
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Grammar:
-    """The numbers of a record. The record must not be empty."""
+    """The numbers of a record. The record must not be empty.
+
+    Raises `LimitExceeded` when they are written in steps that need too large an automaton.
+    """
     if record.values is None:
-        return _interval(record, integers)
+        return _interval(record, integers, limits)
     texts = [t for value in record.values for t in spellings.get(value) or (str(value),)]
     if integers == "plain":
         return Grammar(literals(texts))
@@ -164,18 +192,20 @@ def number_grammar(
 
 
 @lru_cache(maxsize=4096)
-def _interval(record: Number, integers: Integers) -> Grammar:
+def _interval(record: Number, integers: Integers, limits: Limits) -> Grammar:
     if record == ANY_NUMBER:
         return EVERY_NUMBER
     if record == ANY_INTEGER and integers == "plain":
         return EVERY_INTEGER
-    base = _multiples(record, integers)
+    base = _multiples(record, integers, limits)
     if not record.not_multiples:
         return Grammar(lexeme(base.start), base.rules)
     rules = dict(base.rules)
     gone = []
     for step in record.not_multiples:
-        multiples = decimal_grammar(None, None, multiple_of=Fraction(step), exact=True)
+        multiples = decimal_grammar(
+            None, None, multiple_of=Fraction(step), exact=True, limits=limits
+        )
         rules.update(multiples.rules)
         gone.append(multiples.start)
     # of more digits some would read as the very multiples that are excluded
@@ -183,7 +213,7 @@ def _interval(record: Number, integers: Integers) -> Grammar:
     return Grammar(lexeme(minus(certain, *gone)), rules)
 
 
-def _multiples(record: Number, integers: Integers) -> Grammar:
+def _multiples(record: Number, integers: Integers, limits: Limits) -> Grammar:
     low, high, step = record.low, record.high, record.multiple
     if record.whole:
         step = 1 if step is None else common_multiple(step, 1)
@@ -191,8 +221,10 @@ def _multiples(record: Number, integers: Integers) -> Grammar:
         first = None if low is None else ceil(low)
         last = None if high is None else floor(high)
         if integers == "fraction":
-            return decimal_grammar(_exactly(first), _exactly(last), multiple_of=Fraction(step))
-        return integer_grammar(first, last, multiple_of=int(step))
+            return decimal_grammar(
+                _exactly(first), _exactly(last), multiple_of=Fraction(step), limits=limits
+            )
+        return integer_grammar(first, last, multiple_of=int(step), limits=limits)
     return decimal_grammar(
         _exactly(low),
         _exactly(high),
@@ -200,6 +232,7 @@ def _multiples(record: Number, integers: Integers) -> Grammar:
         exclusive_high=record.open_high,
         multiple_of=None if step is None else Fraction(step),
         exponents=not record.not_multiples,
+        limits=limits,
     )
 
 
