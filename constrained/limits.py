@@ -34,7 +34,10 @@ class Limits:
     """Terms (the engine's states and their parts) that one call may create."""
 
     max_steps: int = 1_000_000
-    """Units of derivation work inside one call (`fill_mask`, `advance`, `distance`, ...)."""
+    """Units of derivation work inside one call (`fill_mask`, `advance`, `distance`, ...).
+
+    `fill_mask_within` may do four times as much: it measures every state that a token leads to.
+    """
 
     max_depth: int = 4_000
     """Nesting of derivations inside one call: how deep rules may open without consuming a byte."""

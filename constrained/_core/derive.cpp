@@ -296,17 +296,18 @@ bool Store::is_productive(TermId t, Call& call) {
   struct Open {
     uint32_t least;  // bytes to a nullable derivative
     TermId term;
+    unsigned tried;  // classes of bytes that were followed before
     bool operator<(const Open& other) const { return least > other.least; }
   };
   // The nearest first, as far as bounds tell: a search in depth would unfold counters.
   std::priority_queue<Open> frontier;
   std::unordered_map<TermId, TermId> from{{t, t}};
-  frontier.push({0, t});
+  frontier.push({lower_bound(t, call), t, 0});
   while (!frontier.empty()) {
-    const TermId here = frontier.top().term;
+    const auto [least, here, tried] = frontier.top();
     frontier.pop();
     const Partition* partition = edges(here, call)->partition;
-    for (unsigned c = 0; c < partition->classes; ++c) {
+    for (unsigned c = tried; c < partition->classes; ++c) {
       const uint8_t byte = partition->first[c];
       call.spend();
       // The successor before pruning, so that the search does not call itself.
@@ -325,7 +326,12 @@ bool Store::is_productive(TermId t, Call& call) {
           if (way == t) return true;
         }
       }
-      if (open(next) && from.emplace(next, here).second) frontier.push({lower_bound(next, call), next});
+      if (!open(next) || !from.emplace(next, here).second) continue;
+      const uint32_t left = lower_bound(next, call);
+      frontier.push({left, next, 0});
+      if (left >= least) continue;
+      frontier.push({least, here, c + 1});  // its other classes can wait for those of the nearer one
+      break;
     }
   }
   for (const auto& [id, _] : from) at(id).productive = 2;

@@ -10,6 +10,8 @@ namespace constrained {
 
 namespace {
 
+constexpr uint64_t kSearches = 4;  // times the work of another call for a mask within a budget
+
 constexpr size_t kSparse = 1024;      // ids up to which a mask is stored as a list
 
 }  // namespace
@@ -206,6 +208,8 @@ uint32_t Masks::cost(TermId state, Call& call) {
 }
 
 void Masks::fill_within(TermId state, uint32_t* row, uint32_t budget, Call& call) {
+  // The end is searched from every state that a token leads to; most searches meet where one went.
+  if (call.most < UINT64_MAX / kSearches) call.most *= kSearches;
   Words& words = empty_row(vocabulary_.words());
   const Trie& trie = vocabulary_.trie();
   // Bytes bound tokens from above where every byte is a token.

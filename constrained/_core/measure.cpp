@@ -281,6 +281,7 @@ namespace {
 struct Open {
   uint32_t least, taken;
   TermId term;
+  unsigned tried;  // classes of bytes that were followed before
   bool operator<(const Open& other) const {  // whether it comes after the other
     return least != other.least ? least > other.least : taken < other.taken;
   }
@@ -299,14 +300,14 @@ struct Visit {
 uint32_t Store::search_distance(TermId start, Call& call) {
   std::unordered_map<TermId, Visit> visits{{start, {start, 0}}};
   std::priority_queue<Open> open;
-  open.push({lower_bound(start, call), 0, start});
+  open.push({lower_bound(start, call), 0, start, 0});
   while (!open.empty()) {
-    const auto [least, taken, id] = open.top();
+    const auto [least, taken, id, tried] = open.top();
     open.pop();
     if (taken != visits[id].taken) continue;  // a shorter way to it was found since
     const uint32_t known = (*this)[id].nullable ? 0 : (*this)[id].distance.load(std::memory_order_relaxed);
     if (known != kUnknown && plus(taken, known) > least) {
-      if (known != kInfinite) open.push({taken + known, taken, id});  // known only by now
+      if (known != kInfinite) open.push({taken + known, taken, id, 0});  // known only by now
       continue;
     }
     if (known != kUnknown) {
@@ -317,7 +318,7 @@ uint32_t Store::search_distance(TermId start, Call& call) {
       }
     }
     const Edges* e = edges(id, call);
-    for (unsigned c = 0; c < e->partition->classes; ++c) {
+    for (unsigned c = tried; c < e->partition->classes; ++c) {
       const TermId next = step(id, e->partition->first[c], call);
       call.spend();
       if (next == kNothing) continue;
@@ -325,7 +326,11 @@ uint32_t Store::search_distance(TermId start, Call& call) {
       if (!fresh && visit->second.taken <= taken + 1) continue;
       visit->second = {id, taken + 1};
       const uint32_t left = (*this)[next].nullable ? 0 : lower_bound(next, call);
-      if (left != kInfinite) open.push({plus(taken + 1, left), taken + 1, next});
+      if (left == kInfinite) continue;
+      open.push({plus(taken + 1, left), taken + 1, next, 0});
+      if (taken + 1 + left > least) continue;
+      open.push({least, taken, id, c + 1});  // nothing is nearer: its other classes can wait
+      break;
     }
   }
   at(start).distance.store(kInfinite, std::memory_order_release);

@@ -71,9 +71,10 @@ struct Call {
   Account& account;
   uint64_t steps = 0, terms = 0;
   uint32_t depth = 0;
-  explicit Call(Account& a) : account(a) {}
+  uint64_t most;  // steps
+  explicit Call(Account& a) : account(a), most(a.bounds.steps) {}
   void spend(uint64_t n = 1) {
-    if ((steps += n) > account.bounds.steps) throw CoreError("max_steps", "too much work in one call");
+    if ((steps += n) > most) throw CoreError("max_steps", "too much work in one call");
   }
 };
 
