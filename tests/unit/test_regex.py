@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 import time
 
+import numpy as np
 import pytest
 
-from constrained.engine import ByteEngine
+from constrained.engine import ByteEngine, Engine
 from constrained.errors import ConstrainedError, UnsupportedSpec
 from constrained.grammar import (
     ANY_CHAR,
@@ -25,6 +27,7 @@ from constrained.grammar import (
     repeat,
 )
 from constrained.spec.regex import pattern_node, regex
+from constrained.vocabulary import Vocabulary
 
 ANY = repeat(ANY_CHAR)
 
@@ -148,3 +151,50 @@ def test_assertions_that_pile_up_are_refused() -> None:
         "at #/pattern: its assertions nest more than 250 deep when written out"
         " (split the pattern, or leave some of them out)"
     )
+
+
+HARD = [
+    # pattern, fewest bytes
+    (r"(?!.*//)(?:.{1,63}\.)+a", 3),
+    (r"(?=.*//)(?:.{1,63}\.)+a", 4),
+    (r"(?!.*\.\.)(?!.*--)[a-z.-]{3,63}", 3),
+    (r"(?=.*\d)(?=.*[a-z])(?=.*[A-Z])[\w-]{8,64}", 8),
+    (r"(?=.*[A-Z])(?=.*[!@#$&*])(?=.*[0-9])(?=.*[a-z]).{8,128}", 8),
+    (r"(?=(?:.*\d){3,})(?=(?:.*[a-z]){4,}).{10,100}", 10),
+    (r"(?!.*(?:password|admin))(?=.*[a-z]{3})(?=.*\d{2}).{12,72}", 12),
+    (r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", 4),
+    (r"(?=.{1,254}$)(?:(?!\d+\.)[a-z0-9_-]{1,63}\.?)+(?:[a-z]{2,})", 3),
+    (r"(?=.{5000})(?!.{6000}).*b", 5000),
+]
+"""Counters under look-arounds: their states, unfolded, are more than can be visited."""
+
+
+@pytest.mark.parametrize(("pattern", "fewest"), HARD, ids=[pattern for pattern, _ in HARD])
+def test_a_pattern_with_counters_under_looks_knows_its_shortest_text(
+    pattern: str, fewest: int
+) -> None:
+    spec = regex(pattern)
+    assert spec.engine.distance(spec.engine.start) == fewest
+    for text in spec.examples(3):
+        assert re.fullmatch(pattern, text)
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern, fewest in HARD if fewest < 100])
+def test_a_pattern_with_counters_under_looks_is_written_within_any_budget(pattern: str) -> None:
+    words = [w + t for w in ("the", "pass", "admin", "word", "A", "9", "/", ".") for t in "ab1 ./"]
+    tokens = [bytes([byte]) for byte in range(256)] + [word.encode() for word in words]
+    engine = Engine(regex(pattern).grammar, Vocabulary([*tokens, None], end_ids=[len(tokens)]))
+    row = np.zeros(engine.words, np.int32)
+    draws = random.Random(pattern)
+    for extra in (0, 1, 5, 40):
+        state, text, left = engine.start, b"", engine.cost(engine.start) + extra
+        while left and not (engine.accepting(state) and draws.random() < 0.1):
+            engine.fill_mask_within(state, row, left)
+            allowed = np.flatnonzero(np.unpackbits(row.view(np.uint8), bitorder="little"))
+            choices = [int(token) for token in allowed if token < len(tokens)]
+            if not choices:
+                break
+            token = draws.choice(choices)
+            state, text, left = engine.advance(state, token), text + tokens[token], left - 1
+        assert engine.accepting(state)
+        assert re.fullmatch(pattern, text.decode())
