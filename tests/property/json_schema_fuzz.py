@@ -306,6 +306,15 @@ def compiled(schema: Any, order: Any = "schema") -> ByteEngine | None:
         return None
 
 
+def as_doubles(value: Any) -> bool:
+    """Whether all numbers in the value are doubles, as its readers will have them."""
+    if isinstance(value, dict):
+        return all(map(as_doubles, value.values()))
+    if isinstance(value, list):
+        return all(map(as_doubles, value))
+    return not isinstance(value, int) or abs(value) <= 2**53
+
+
 def disagreements(schema: Any, values: list[Any], pick: Pick, walks: int = 6) -> Iterator[str]:
     """Where the library and `jsonschema` differ about a schema.
 
@@ -313,6 +322,8 @@ def disagreements(schema: Any, values: list[Any], pick: Pick, walks: int = 6) ->
     """
     engine = compiled(schema, ("schema", "any")[pick.randrange(4) == 0])
     for value in values:
+        if not as_doubles(value):
+            continue  # readers take another number for it: what jsonschema says of it is no reference
         # Valid values may be written; what may be written is valid (this order or that).
         valid, found = is_valid(schema, value), engine is not None and writable(engine, value)
         if valid != found:

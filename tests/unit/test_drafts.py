@@ -96,7 +96,8 @@ def test_tokens_drawn_on_a_device_are_the_same_with_drafts(
 def test_what_a_row_repeats_costs_fewer_passes(batch: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model, tokenizer = load_model("smollm2")
     generator = Generator(model, tokenizer)
-    prompts = ["Grade the essay.\n", "Write a JSON object.\n", "How clear is it?\n"][:batch]
+    texts = ["Grade the essay.\n", "Write a JSON object.\n", "How clear is it?\n"][:batch]
+    prompts = [tokenizer(text)["input_ids"] for text in texts]
 
     def ask() -> Any:
         return generator(prompts, STYLE)

@@ -22,6 +22,7 @@ from constrained.consistency.importing.files import (
 from constrained.errors import ConstrainedError, RecordError
 
 __all__ = [
+    "MOST_ROWS",
     "Chunk",
     "csv_chunks",
     "jsonl_chunks",
