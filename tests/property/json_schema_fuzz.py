@@ -323,7 +323,7 @@ def disagreements(schema: Any, values: list[Any], pick: Pick, walks: int = 6) ->
     engine = compiled(schema, ("schema", "any")[pick.randrange(4) == 0])
     for value in values:
         if not as_doubles(value):
-            continue  # readers take another number for it: what jsonschema says of it is no reference
+            continue  # readers take it for another number than jsonschema does
         # Valid values may be written; what may be written is valid (this order or that).
         valid, found = is_valid(schema, value), engine is not None and writable(engine, value)
         if valid != found:
