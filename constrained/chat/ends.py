@@ -108,7 +108,7 @@ def first_marker(tokenizer: Any, text: str) -> int | None:
     marked |= {*getattr(tokenizer, "added_tokens_decoder", {})}
     marked.discard(getattr(tokenizer, "unk_token_id", None))
     for index in tokenizer(text, add_special_tokens=False)["input_ids"]:
-        written = tokenizer.decode([index])
+        written = tokenizer.decode([index], clean_up_tokenization_spaces=False)
         if written.strip():
             return index if index in marked and text.startswith(written.strip()) else None
     return None
