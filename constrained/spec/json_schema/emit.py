@@ -35,7 +35,7 @@ from constrained.spec.json_schema.liveness import Liveness, is_simple
 from constrained.spec.json_schema.machine import EDGE_COST, Machine
 from constrained.spec.json_schema.meaning import Meaning
 from constrained.spec.json_schema.object_machine import Entry
-from constrained.spec.json_schema.records import EVERYTHING, Array, Demand, Object
+from constrained.spec.json_schema.records import ANY_NUMBER, EVERYTHING, Array, Demand, Object
 from constrained.spec.json_schema.regions import Region, unnamed_regions
 from constrained.spec.json_schema.scalars import (
     is_quick,
@@ -46,6 +46,7 @@ from constrained.spec.json_schema.scalars import (
 )
 from constrained.spec.json_schema.shapes import FALSE, NULL, TRUE, Shape
 from constrained.spec.json_style import JsonStyle
+from constrained.spec.numbers_json import EVERY_NUMBER
 
 __all__ = ["Emission", "Rules"]
 
@@ -59,6 +60,9 @@ RULES_AHEAD, STATES_AHEAD = 2_000, 200
 
 SHARED_ITEMS = 8
 """Optional items of a tuple are nested up to so many deep, then a rule begins."""
+
+NUMBER = "number"
+"""The name of the rule of all numbers; other rules are named by pointers, or "any"."""
 
 ATOMS = ((NULL, "null"), (FALSE, "false"), (TRUE, "true"))
 
@@ -345,7 +349,8 @@ class Emission:
 
     def anything(self, depth: int) -> Node:
         """The body of the rule of all values."""
-        self.value(EVERYTHING, self.style.level(depth + 1))  # which the body refers to
+        self.value(EVERYTHING, self.style.level(depth + 1))  # which the body refers to, and
+        self._any_number()
         return _anything(self.style, depth)
 
     def scalars(self, shape: Shape) -> Node:
@@ -354,6 +359,9 @@ class Emission:
         if shape.atoms:
             parts.append(literals([text for bit, text in ATOMS if shape.atoms & bit]))
         for number in shape.numbers:
+            if number == ANY_NUMBER:
+                parts.append(self._any_number())
+                continue
             grammar = number_grammar(
                 number, self.document.spellings, self.style.integers, self.document.limits
             )
@@ -362,6 +370,11 @@ class Emission:
         escapes = self.style.escapes
         parts += [string_node(record, escapes) for record in shape.strings if live_string(record)]
         return parts[0] if len(parts) == 1 else alt(*parts)
+
+    def _any_number(self) -> Node:
+        """Any number: a rule that is lowered when one is written, which is seldom and not short."""
+        self._slow.add(NUMBER)
+        return self.later(NUMBER, lambda _: EVERY_NUMBER.start)
 
     # -------------------------------------------------------------- arrays
 
