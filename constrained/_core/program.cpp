@@ -15,6 +15,8 @@ struct Node {
   int32_t count;
 };
 
+constexpr int kComplements = 64;  // in one another; each is a stratum of its own in `analyse`
+
 struct Loader {
   Store& store;
   const Program& program;
@@ -151,6 +153,24 @@ struct Loader {
     }
   }
 
+  // A rule that needs its own intersection or complement is no term: on a way without a circle there
+  // are no more of them than in the whole grammar.
+  void check_recursion() {
+    const auto nests = [](const Node& node) { return node.op == And || node.op == Not; };
+    const auto all = static_cast<uint32_t>(std::count_if(nodes.begin(), nodes.end(), nests));
+    if (all == 0) return;
+    std::vector<uint32_t> depth(nodes.size(), 0);
+    fixpoint([&](size_t i) {
+      uint32_t most = 0;
+      each_operand(i, [&](size_t c) { most = std::max(most, depth[c]); });
+      most += nests(nodes[i]);
+      if (most > all) throw CoreError("", "a rule is recursive through an intersection or a complement");
+      if (most <= depth[i]) return false;
+      depth[i] = most;
+      return true;
+    });
+  }
+
   void analyse() {
     const size_t n = nodes.size();
     level.assign(n, 0);
@@ -162,7 +182,7 @@ struct Loader {
       else if (has_children(node))
         for (int k = 0; k < node.count; ++k) most = std::max(most, level[child(node, k)]);
       if (node.op == Not) ++most;
-      if (most > 64) throw CoreError("", "a rule is recursive through a complement");
+      if (most > kComplements) throw CoreError("max_depth", "complements nest too deeply");
       if (most <= level[i]) return false;
       level[i] = most;
       return true;
@@ -430,7 +450,10 @@ struct Loader {
     if (program.keys && !later) throw malformed();
     check_names();
     const size_t n = nodes.size(), r = program.rules;
-    if (r) link_parents();
+    if (r) {
+      link_parents();
+      check_recursion();
+    }
     dead.assign(n, 0);
     for (;;) {
       std::vector<char> before = dead;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -22,6 +23,7 @@ from constrained.errors import (
 from constrained.grammar import (
     ANY_CHAR,
     Grammar,
+    Node,
     Ref,
     alt,
     byte_class,
@@ -161,6 +163,19 @@ def test_left_recursion_is_named_not_looped() -> None:
     engine = ByteEngine(Grammar(Ref("r"), rules))
     with pytest.raises(InvalidSpec, match="a rule is left recursive"):
         engine.advance_bytes(engine.start, b"b")
+
+
+@pytest.mark.parametrize(
+    "around", [lambda own: intersect(own, repeat(ANY_CHAR)), complement], ids=["and", "not"]
+)
+def test_a_rule_that_needs_its_own_intersection_or_complement_is_refused(
+    around: Callable[[Node], Node],
+) -> None:
+    rules = {"r": alt(literal("b"), cat(literal("a"), around(Ref("r"))))}
+    with pytest.raises(
+        InvalidSpec, match=r"^a rule is recursive through an intersection or a complement$"
+    ):
+        ByteEngine(Grammar(Ref("r"), rules))
 
 
 def test_an_undefined_rule_names_the_rules_there_are() -> None:
