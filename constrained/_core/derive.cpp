@@ -302,7 +302,7 @@ bool Store::is_productive(TermId t, Call& call) {
   // The nearest first, as far as bounds tell: a search in depth would unfold counters.
   std::priority_queue<Open> frontier;
   std::unordered_map<TermId, TermId> from{{t, t}};
-  frontier.push({lower_bound(t, call), t, 0});
+  if (const uint32_t least = lower_bound(t, call); least != kInfinite) frontier.push({least, t, 0});
   while (!frontier.empty()) {
     const auto [least, here, tried] = frontier.top();
     frontier.pop();
@@ -328,6 +328,7 @@ bool Store::is_productive(TermId t, Call& call) {
       }
       if (!open(next) || !from.emplace(next, here).second) continue;
       const uint32_t left = lower_bound(next, call);
+      if (left == kInfinite) continue;
       frontier.push({left, next, 0});
       if (left >= least) continue;
       frontier.push({least, here, c + 1});  // its other classes can wait for those of the nearer one

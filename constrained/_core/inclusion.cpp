@@ -9,14 +9,24 @@
 
 namespace constrained {
 
-// Whether `t` is made of bytes, one after the other or in unions, and is not repeated itself.
+// Whether a repetition has a fixed, small number of copies, as parts of a letter have.
+bool is_short(const Term& repeat) {
+  constexpr uint32_t kCopies = 8;
+  return repeat.low == repeat.high && repeat.low <= kCopies;
+}
+
+// Whether `t` is made of bytes: one after the other, in unions, repeated a fixed number of times.
 bool Store::is_letter(TermId t, Call& call) {
   Deeper guard(call);
-  call.spend();
   for (;; t = (*this)[t].b) {
+    call.spend();
     const Term& term = (*this)[t];
-    if (term.kind == Kind::Alt)
-      return std::all_of(term.parts, term.parts + term.b, [&](TermId p) { return is_letter(p, call); });
+    if (term.kind == Kind::Repeat) return is_short(term) && is_letter(term.a, call);
+    if (term.kind == Kind::Alt) {
+      if (const auto found = is_letter_.find(t); found != is_letter_.end()) return found->second;
+      return is_letter_[t] =
+                 std::all_of(term.parts, term.parts + term.b, [&](TermId p) { return is_letter(p, call); });
+    }
     if (term.kind != Kind::Cat) return term.kind == Kind::Bytes;
     if (!is_letter(term.a, call)) return false;
   }
@@ -79,7 +89,12 @@ bool Store::is_text(TermId t, TermId from, TermId texts, Call& call) {
       result = std::any_of(term.parts, term.parts + term.b,
                            [&](TermId p) { return is_text(p, from, texts, call); });
       break;
-    case Kind::Repeat: result = from == texts && is_text(term.a, texts, texts, call); break;
+    case Kind::Repeat:
+      if (is_short(term) && from != texts)
+        result = is_text(cat(term.a, repeat(term.a, term.low - 1, term.low - 1, call), call), from, texts, call);
+      else
+        result = from == texts && is_text(term.a, texts, texts, call);
+      break;
     case Kind::Lexeme: result = is_text(term.a, from, texts, call); break;
     case Kind::Cat: {
       const Term& head = (*this)[term.a];
@@ -89,6 +104,9 @@ bool Store::is_text(TermId t, TermId from, TermId texts, Call& call) {
         result = std::all_of(head.parts, head.parts + head.b, [&](TermId p) {
           return is_text(cat(p, term.b, call), from, texts, call);
         });
+      } else if (head.kind == Kind::Repeat && is_short(head) && from != texts) {
+        const TermId others = repeat(head.a, head.low - 1, head.low - 1, call);
+        result = is_text(cat(head.a, cat(others, term.b, call), call), from, texts, call);
       } else {
         result = from == texts && is_text(term.a, texts, texts, call) && is_text(term.b, texts, texts, call);
       }

@@ -241,7 +241,8 @@ uint32_t Store::distance(TermId t, Call& call, uint32_t most) {
 }
 
 // A lower bound of the distance that needs no search: an intersection takes at least what each part
-// takes by itself, a complement at least nothing. Counters are read, not unfolded.
+// takes by itself, a complement at least nothing. Counters are read, not unfolded. `kInfinite`: it
+// shows that nothing matches.
 uint32_t Store::lower_bound(TermId t, Call& call) {
   Deeper guard(call);
   uint32_t before = 0;
@@ -259,7 +260,7 @@ uint32_t Store::lower_bound(TermId t, Call& call) {
     uint32_t bound = 0;
     switch (term.kind) {
       case Kind::And:
-        for (TermId i = 0; i < term.b; ++i) bound = std::max(bound, lower_bound(term.parts[i], call));
+        bound = bound_of_all(term, call);
         break;
       case Kind::Not: bound = !term.nullable; break;
       case Kind::Alt:
@@ -273,6 +274,22 @@ uint32_t Store::lower_bound(TermId t, Call& call) {
     bounds_.emplace(t, bound);
     return plus(before, bound);
   }
+}
+
+// An intersection takes what each part takes by itself at the least, of its strings with as many
+// letters as the other parts ask for.
+uint32_t Store::bound_of_all(const Term& all, Call& call) {
+  const Measured shared = measured(all.parts, all.b, call);
+  if (shared.least > shared.most) return kInfinite;
+  uint32_t bound = 0;
+  Bounded known;
+  for (TermId i = 0; i < all.b; ++i) {
+    const TermId part = normal(all.parts[i], call);
+    const uint32_t own =
+        shared.from == kNothing ? lower_bound(part, call) : bound_from(part, shared.from, shared.least, known, call);
+    bound = std::max(bound, own);
+  }
+  return bound;
 }
 
 namespace {

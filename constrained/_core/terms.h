@@ -19,6 +19,7 @@
 // without a lock. Whatever creates terms holds `Store::mutex`.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <deque>
@@ -110,6 +111,8 @@ struct Term {
   std::atomic<const Edges*> edges{nullptr};
 };
 
+bool is_short(const Term& repeat);  // inclusion.cpp
+
 struct LaterRules;  // program.h
 
 struct Rule {
@@ -181,6 +184,19 @@ class Store {
   // Whether every string of `t` is one of these texts, as far as the term shows it.
   bool is_text(TermId t, TermId texts, Call& call) { return is_text(t, texts, texts, call); }
 
+  // letters.cpp
+  struct Letters {
+    uint32_t least, most;
+    TermId end;  // the term that is left of the texts, where that is the same after all strings
+  };
+  struct Measured {
+    TermId from;  // the texts whose letters are counted
+    uint32_t least, most;
+  };
+  Measured measured(const TermId* parts, size_t count, Call& call);
+  using Bounded = std::map<std::array<uint32_t, 3>, uint32_t>;
+  uint32_t bound_from(TermId t, TermId from, uint32_t least, Bounded& known, Call& call);
+
   // measure.cpp
   // Beyond `most`, some number that is more than `most` and not more than the distance.
   uint32_t distance(TermId t, Call& call, uint32_t most = kInfinite);
@@ -223,6 +239,8 @@ class Store {
   std::map<std::pair<const Partition*, const Partition*>, const Partition*> meets_;
   std::map<std::vector<std::pair<uint32_t, uint32_t>>, TermId> chars_;
   std::unordered_map<TermId, uint32_t> bounds_;  // of distances, of terms that hold an And or a Not
+  std::unordered_map<uint64_t, Letters> letters_;  // by the term and where it begins
+  std::unordered_map<TermId, bool> is_letter_;  // unions
   std::unordered_map<TermId, TermId> texts_in_;
   std::unordered_map<uint64_t, bool> is_text_;  // by the term and where it begins
   TermId everything_ = 0;
@@ -248,6 +266,9 @@ class Store {
   TermId derive_part(TermId t, uint8_t byte, Call& call);
   bool is_letter(TermId t, Call& call);
   bool is_text(TermId t, TermId from, TermId texts, Call& call);
+  TermId texts_measured(const TermId* parts, size_t count, Call& call);
+  Letters letters(TermId t, TermId from, Call& call);
+  Letters letters_after(const ByteSet& set, TermId rest, TermId from, Call& call);
   bool is_narrow(TermId t, Call& call);
   TermId derive_written(TermId t, uint8_t byte, Call& call);
   struct Near;
@@ -257,6 +278,7 @@ class Store {
   std::vector<uint32_t> wanted(TermId t, Near& near);
   uint32_t at_least(TermId t);
   bool fetched(uint32_t rule) const;
+  uint32_t bound_of_all(const Term& all, Call& call);
   uint32_t search_distance(TermId t, Call& call);
   uint32_t farthest(TermId t, std::unordered_map<TermId, uint32_t>& known, Call& call);
 };

@@ -400,7 +400,7 @@ def test_texts_of_few_characters_between_wide_ones_have_a_mask() -> None:
         {"type": ["string", "integer"], "allOf": [{"multipleOf": 97}, {"multipleOf": 89}]},
         {"type": "number", "multipleOf": 1e300},
         {"type": "integer", "not": {"multipleOf": 12_345_678}},
-        {"type": "string", "pattern": "(ab|ba){50}", "maxLength": 101},
+        {"type": "string", "allOf": [{"pattern": f"(a|b)*{c}(a|b){{25}}$"} for c in "ab"]},
     ],
 )
 @pytest.mark.parametrize("required", [[], ["a"]])
@@ -409,6 +409,32 @@ def test_numbers_and_strings_that_are_too_hard_are_refused_with_their_place(
 ) -> None:
     with pytest.raises(LimitExceeded, match=r"^at #/properties/a: limit max_"):
         ct.json({"type": "object", "properties": {"a": schema}, "required": required})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"pattern": "(ab|ba){50}", "maxLength": 101},
+        {"pattern": r"\d.{10}\d.{10}\d", "maxLength": 50},
+        {"pattern": r"\d.{10}\d.{10}\d", "minLength": 30, "maxLength": 50},
+        {"pattern": "(a|b)*a(a|b){25}$", "maxLength": 40},
+        {"pattern": "(a|b)*a(a|b){25}$", "maxLength": 60},
+        {"pattern": r"([^a]\S\S){8}$", "minLength": 26, "maxLength": 42},
+        {"pattern": "b.{6}a", "not": {"pattern": "a.{6}b"}},
+    ],
+)
+@pytest.mark.parametrize("place", ["property", "item", "key"])
+def test_counters_under_a_length_end_no_walk(schema: dict[str, Any], place: str) -> None:
+    text = {"type": "string", **schema}
+    whole: dict[str, Any] = {
+        "property": {"type": "object", "properties": {"a": text}, "required": ["a"]},
+        "item": {"type": "array", "items": text, "minItems": 1},
+        "key": {"type": "object", "propertyNames": text, "minProperties": 1},
+    }[place]
+    engine = Engine(ct.json(whole).grammar, BYTES)
+    for seed in range(5):
+        found = walked(engine, random.Random(seed), 60)
+        jsonschema.validate(json.loads(found), whole)
 
 
 def test_numbers_that_are_too_hard_far_below_are_left_out_with_a_warning() -> None:
