@@ -69,10 +69,11 @@ def is_stepped(record: Number) -> bool:
 
 
 def is_combined(record: String) -> bool:
-    """Whether several conditions hold at once: an engine has to search for a text of them all."""
-    conditions = len(record.inside) + 2 * len(record.outside)
-    limited = record.least > 0 or record.most is not None or bool(record.excluded)
-    return record.values is None and conditions > 0 and (conditions > 1 or limited)
+    """Whether several patterns hold at once: an engine may have to search long for a text of them.
+
+    A length beside one pattern is no second one: it is counted, not searched.
+    """
+    return record.values is None and len(record.inside) + 2 * len(record.outside) > 1
 
 
 # ------------------------------------------------------------------ strings
