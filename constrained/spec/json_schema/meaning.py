@@ -99,7 +99,7 @@ class Meaning:
     def _check_ends(self) -> None:
         """Refuse schemas that only refer to one another, which no later step could work out."""
         done: set[int] = set()
-        for start in tuple(self.readings):
+        for start in [node for node, read in self.readings.items() if read.parts]:
             stack = [(start, iter(self._uses(start)))]
             open_ = {start}
             while stack and start not in done:
@@ -111,9 +111,13 @@ class Meaning:
                     done.add(node)
                 elif below in open_:
                     raise self._endless(below)
-                elif below > 1 and below not in done and below in self.readings:
+                elif below > 1 and below not in done and self._uses_others(below):
                     stack.append((below, iter(self._uses(below))))
                     open_.add(below)
+
+    def _uses_others(self, node: int) -> bool:
+        read = self.readings.get(node)
+        return read is not None and bool(read.parts)
 
     # -------------------------------------------------------------- shapes
 
