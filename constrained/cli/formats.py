@@ -11,6 +11,7 @@ from typing import Any
 
 from constrained import spec as specs
 from constrained.errors import InvalidSpec
+from constrained.files import file_text
 from constrained.spec.spec import Spec
 
 __all__ = ["KINDS", "chosen_spec", "read_spec", "read_text"]
@@ -142,26 +143,14 @@ def grammar_file(path: str | Path) -> Spec[Any]:
     return specs.grammar(read_text(Path(path), "the grammar file"))
 
 
-LARGEST_FILE = 2**26
-"""Bytes of a file that is read whole; what never ends is not."""
-
-
 def read_text(path: Path, what: str) -> str:
     """A UTF-8 file's text; `InvalidSpec` where there is none."""
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
-        if len(content) > LARGEST_FILE:
-            raise InvalidSpec(f"{what} is larger than {LARGEST_FILE:,} bytes", where=str(path))
-        return content.decode("utf-8")
+        return file_text(path)
     except OSError as error:
         raise InvalidSpec(f"cannot read {what}: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:
         raise InvalidSpec(f"{what} is not UTF-8 text", where=str(path)) from error
-    except InvalidSpec:
-        raise
-    except ValueError as error:
-        raise InvalidSpec(f"cannot read {what}: {error}", where=repr(str(path))) from error
 
 
 KINDS: dict[str, Callable[[str], Spec[Any]]] = {

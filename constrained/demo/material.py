@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from constrained.errors import InvalidSpec
+from constrained.files import file_text
 
 __all__ = ["Essay", "Material", "Wording", "bundled", "read_material"]
 
@@ -75,7 +76,7 @@ def read_material(path: Path) -> Material:
     Raises `InvalidSpec` with the JSON pointer when the file cannot be read that way.
     """
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(file_text(path))
     except OSError as error:
         raise InvalidSpec(f"cannot read it: {error.strerror}", where=str(path)) from error
     except UnicodeDecodeError as error:

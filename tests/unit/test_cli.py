@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -231,6 +232,31 @@ def test_a_spec_that_says_nothing_clear_is_refused(text):
     with pytest.raises(InvalidSpec) as caught:
         read_spec(text)
     assert str(caught.value).split(" (")[0] == BAD_SPECS[text]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["explain", "schema:PIPE"],
+        ["explain", "grammar:PIPE"],
+        ["generate", "Hi", "--schema", "PIPE"],
+        ["generate", "Hi", "--grammar", "PIPE"],
+        ["generate", "--prompt-file", "PIPE", "--integer", "0..1"],
+        ["demo", "--essays", "PIPE"],
+        ["consistency", "run", "PIPE"],
+        ["consistency", "import", "csv", "PIPE", "--store", "STORE", "--item", "essay"],
+        ["consistency", "report", "PIPE"],
+        ["consistency", "gate", "PIPE"],
+    ],
+    ids=" ".join,
+)
+def test_a_pipe_in_the_place_of_a_file_is_refused_not_waited_for(words, tmp_path, capsys):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    store = str(tmp_path / "out.db")
+    assert run([w.replace("PIPE", str(pipe)).replace("STORE", store) for w in words]) != 0
+    error = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "not a file" in error or "no regular file" in error or "folder" in error, error
 
 
 FORMATS = (

@@ -16,7 +16,7 @@ import constrained
 ROOT = Path(constrained.__file__).parent
 
 ROOMS = [
-    {"arguments", "errors", "limits", "collection", "packages", "visible"},
+    {"arguments", "errors", "limits", "collection", "files", "packages", "visible"},
     {"grammar"},
     {"_core"},
     {"marks", "mistral", "tokenizers", "vocabulary", "chat"},

@@ -15,10 +15,10 @@ from typing import Any, TypeAlias
 from pydantic import ValidationError
 
 from constrained.arguments import shown
-from constrained.consistency.plan.files import file_text
 from constrained.consistency.plan.parts import Gold, Item
 from constrained.consistency.plan.problems import first_problem, written_place
 from constrained.errors import MissingPackage, RecordError
+from constrained.files import file_text
 from constrained.packages import remedy
 
 __all__ = ["read_items"]

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from constrained.arguments import shown
-from constrained.consistency.plan.files import MOST_IN_A_PLAN, file_text
 from constrained.consistency.plan.items import read_items
 from constrained.consistency.plan.plan import Plan
 from constrained.consistency.plan.problems import Place, read_place
-from constrained.consistency.plan.yaml_text import YamlText
+from constrained.consistency.plan.yaml_text import MOST_IN_A_PLAN, YamlText
 from constrained.errors import InvalidSpec
+from constrained.files import file_text
 
 __all__ = ["parse_plan", "read_plan"]
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from constrained.consistency.plan.files import MOST_IN_A_PLAN
 from constrained.errors import InvalidSpec, MissingPackage
 from constrained.packages import remedy
 
-__all__ = ["YamlText"]
+__all__ = ["MOST_IN_A_PLAN", "YamlText"]
+
+MOST_IN_A_PLAN = 16 << 20
+"""The most bytes that are read of a plan; more items than that belong in a file of their own."""
 
 TYPES = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),

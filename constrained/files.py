@@ -1,4 +1,4 @@
-"""The text of a file that a plan is, or names: a regular file of a bounded size, in UTF-8."""
+"""The text of a file that a user names: a regular file of a bounded size, in UTF-8."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ import errno
 import stat
 from pathlib import Path
 
-__all__ = ["MOST_BYTES", "MOST_IN_A_PLAN", "file_text"]
+__all__ = ["MOST_BYTES", "file_text"]
 
 MOST_BYTES = 256 << 20
 """The most that is read of one file."""
-
-MOST_IN_A_PLAN = 16 << 20
-"""The most that is read of a plan; more items than that belong in a file of their own."""
 
 
 def file_text(path: str | Path, most: int = MOST_BYTES) -> str:
