@@ -459,3 +459,26 @@ def test_numbers_use_the_limits_of_the_call() -> None:
     with pytest.raises(LimitExceeded):
         ct.json(schema)
     assert ct.json(schema, limits=Limits(max_nodes=300_000)).matches("2018")
+
+
+def overlapping(kinds: int) -> dict[str, Any]:
+    """Objects whose keys any of some patterns may hold for, with values of their own each."""
+    patterns = {f"{chr(97 + i)}.{{0,3}}x": {"minimum": i} for i in range(kinds)}
+    return {"type": "object", "patternProperties": patterns}
+
+
+def test_keys_of_too_many_overlapping_patterns_are_refused_with_their_place() -> None:
+    with pytest.raises(LimitExceeded) as caught:
+        ct.json(overlapping(6))
+    assert str(caught.value) == (
+        "at #: limit max_steps=1,000,000 reached while telling 64 kinds of keys apart (write "
+        "patterns of keys that do not overlap, or pass Limits(max_steps=...))"
+    )
+
+
+def test_keys_of_too_many_overlapping_patterns_below_are_left_out_with_a_warning() -> None:
+    with pytest.warns(LeftOutWarning, match="^a part of the schema is left out.*: at #/items: "):
+        engine = Engine(ct.json({"type": "array", "items": overlapping(6)}).grammar, BYTES)
+        texts = [walked(engine, random.Random(seed), 40) for seed in range(10)]
+    for text in texts:
+        jsonschema.validate(json.loads(text), {"type": "array", "items": overlapping(6)})

@@ -12,6 +12,7 @@ from itertools import combinations
 from typing import Any
 
 from constrained.errors import InvalidSpec, LimitExceeded
+from constrained.limits import Limits
 from constrained.spec.json_schema.array_records import dead_array
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.evaluated import shape_with_unevaluated
@@ -263,6 +264,11 @@ class Meaning:
         )
 
     # -------------------------------------------------------------- what the algebra asks
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the document."""
+        return self.document.limits
 
     def begin_step(self) -> None:
         """Count anew: reading a document is one step, and so is each rule built later."""

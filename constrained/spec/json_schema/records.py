@@ -10,6 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
+from constrained.limits import Limits
 from constrained.spec.json_schema.languages import Language
 
 __all__ = [
@@ -131,6 +132,10 @@ ANY_OBJECT = Object()
 
 class Judge(Protocol):
     """What the algebra must know about demands and costs."""
+
+    @property
+    def limits(self) -> Limits:
+        """What a call may take."""
 
     def dead(self, demand: Demand) -> bool:
         """Whether certainly nothing satisfies the demand; False when that is not quickly seen."""

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
+from constrained.engine import ByteEngine
+from constrained.errors import LimitExceeded
+from constrained.grammar import Grammar, alt, cat, literal
+from constrained.limits import Limits
 from constrained.spec.json_schema.key_sets import met_keys, other_keys
 from constrained.spec.json_schema.records import (
     ANY_STRING,
@@ -15,8 +20,13 @@ from constrained.spec.json_schema.records import (
     String,
     conjoin,
 )
+from constrained.spec.json_schema.scalars import is_combined, string_node
 
 __all__ = ["Region", "unnamed_regions"]
+
+
+FEW_REGIONS = 8
+"""So many may overlap before it is tried out whether an engine can tell them apart."""
 
 
 class Region(NamedTuple):
@@ -53,4 +63,24 @@ def unnamed_regions(record: Object, ask: Callable[[Demand], bool], judge: Judge)
             for outside in other_keys(region.keys, keys, judge):
                 refined[Region(outside, region.demand)] = None
         regions = list(refined)
-    return [region for region in regions if ask(region.demand)]
+    alive = [region for region in regions if ask(region.demand)]
+    combined = sorted({region.keys for region in alive if is_combined(region.keys)}, key=repr)
+    if len(combined) > FEW_REGIONS:
+        _tell_apart(tuple(combined), judge.limits)
+    return alive
+
+
+@lru_cache(maxsize=256)
+def _tell_apart(keys: tuple[String, ...], limits: Limits) -> None:
+    """Raise `LimitExceeded` when an engine has too much work with keys of that many kinds."""
+    kinds = (cat(string_node(kind, "either"), literal(str(i))) for i, kind in enumerate(keys))
+    try:
+        engine = ByteEngine(Grammar(alt(*kinds)), limits)
+        engine.distance(engine.start)
+    except LimitExceeded as error:
+        raise LimitExceeded(
+            error.limit,
+            getattr(limits, error.limit),
+            f"telling {len(keys)} kinds of keys apart",
+            remedy="write patterns of keys that do not overlap",
+        ) from None
