@@ -17,6 +17,7 @@ EXPRESSIONS = [
     ('"a" | "b" "a"', "a|ba"),
     ('"a"? "b"* ("a" "b")+', "a?b*(ab)+"),
     ('"a"{2} "b"{1,} | "b"{0,1}', "a{2}b+|b?"),
+    ('"a"{0, -1} "b"{1,-1}', "a*b+"),
     ("[ab] [a-b]", "[ab][a-b]"),
     ("[^a] [^b-z]", "[^a][^b-z]"),
     (". [a-]", ".[a-]"),
@@ -97,4 +98,24 @@ def test_token_literals_are_refused(token: str) -> None:
     assert caught.value.feature == "token literals"
     assert str(caught.value) == (
         f"at 1:10: {token} stands for a token, not for text (write the text of the token)"
+    )
+
+
+@pytest.mark.parametrize("macro", ["TagDispatch", "TokenTagDispatch", "Regex", "Token"])
+def test_macros_are_refused_by_name(macro: str) -> None:
+    with pytest.raises(UnsupportedSpec) as caught:
+        grammar(f'root ::= {macro}("a")', dialect="gbnf")
+    assert caught.value.feature == macro
+    assert str(caught.value) == (
+        "at 1:10: a macro is not part of the notation (write the texts it stands for as rules)"
+    )
+
+
+def test_look_ahead_assertions_are_refused_by_name() -> None:
+    with pytest.raises(UnsupportedSpec) as caught:
+        grammar('root ::= "a" (="b")', dialect="gbnf")
+    assert caught.value.feature == "look-ahead assertion"
+    assert str(caught.value) == (
+        "at 1:14: what follows a rule is not the rule's to say"
+        " (leave the assertion out, or write its text where it follows)"
     )

@@ -51,6 +51,8 @@ EXPRESSIONS = [
     ('"a" // a comment\n   | "b" # another', "a|b"),
     (r"/(?!ab)[ab][ab]/", "(?!ab)[ab][ab]"),
     (r"/[ab]b(?<!ab)/", "bb"),
+    ('"a"{2} "b"{1,2}', "a{2}b{1,2}"),
+    ('"a"{2,} ("b" | "a" "b"){,1}', "a{2,}(b|ab)?"),
 ]
 
 
@@ -58,6 +60,48 @@ EXPRESSIONS = [
 def test_expressions_mean_what_lark_says(text: str, pattern: str) -> None:
     alphabet = "abAB" if "i" in text.rsplit('"')[-1] + text.rsplit("/")[-1] else "ab/"
     same_as(f"start: {text}\n", pattern, 4 if alphabet == "ab/" else 3, alphabet)
+
+
+TERMINALS = [
+    ("/[ab]+/ & /a.*/ & /.*b/", "a[ab]*b"),
+    ('"a" "b"* & "a" "b" | "b"', "ab|b"),
+    ('/[ab]*/ & ~("a" | "b" "a")', "(?!(a|ba)$)[ab]*"),
+    ('~/.*b.*/ "b"', "a*b"),
+    ('(~"a"){1} & /a*/', "(?!a$)a*"),
+    ('"a"~2 & ~"b"', "aa"),
+    ("/[ab]*/ & (/a*/ & /../ | /b/)", "aa|b"),
+    ("B{2} & ~C\nB: /[ab]/\nC: /b+/", "aa|ab|ba"),
+]
+
+
+@pytest.mark.parametrize(("text", "pattern"), TERMINALS, ids=[text for text, _ in TERMINALS])
+def test_terminals_have_intersections_and_complements(text: str, pattern: str) -> None:
+    same_as(f"start: T\nT: {text}\n", pattern)
+
+
+def test_a_complement_is_of_texts() -> None:
+    spec = grammar("start: A\nA: ~/a/")
+    assert spec.matches("é\n😀")
+    assert spec.matches("")
+    assert not spec.matches("a")
+    assert not matches(grammar_of("start: A\nA: ~/a/"), b"\xff")
+
+
+@pytest.mark.parametrize("pattern", ["a*b", "[ab]*b", "a|ab|b", "b[ab]*a|", "(ab)+", "[ab]{2,3}"])
+def test_a_lazy_rule_ends_where_it_first_can(pattern: str) -> None:
+    texts = ["".join(t) for n in range(5) for t in product("ab", repeat=n)]
+    whole = {text for text in texts if re.fullmatch(pattern, text)}
+    first = {text for text in whole if not any(text[:n] in whole for n in range(len(text)))}
+    assert language(f"start: r\nr[lazy]: /{pattern}/", 4, b"ab") == first
+
+
+def test_a_suffix_ends_a_rule_where_it_first_stands() -> None:
+    same_as('start: r "a"\nr[suffix="b"]: /[ab]*/', "a*ba")
+    same_as('start: r "a"\nr[capture, suffix="ab"]: /.*/\n%ignore "b"', "b*(?:(?!ab)[ab])*abb*ab*")
+
+
+def test_a_capture_changes_no_language() -> None:
+    same_as('start: r\nr[capture="x"]: "a" r | "b"', "a*b")
 
 
 def test_rules_terminals_and_their_modifiers() -> None:
@@ -160,6 +204,8 @@ COMMON_EXAMPLES = {
     "NUMBER": ("1", "-1"),
     "SIGNED_NUMBER": ("+1", "++1"),
     "ESCAPED_STRING": ('"\\\\"', '"\\"'),
+    "_EXP": ("e-5", "e"),
+    "_STRING_INNER": ('a"', "\n"),
     "LCASE_LETTER": ("a", "A"),
     "UCASE_LETTER": ("A", "a"),
     "LETTER": ("A", "1"),
@@ -269,7 +315,18 @@ MISTAKES = [
     ("start: *", "at 1:8: nothing before * to repeat"),
     ('start: "a"~3..2', "at 1:11: the repetition 3 to 2 counts down"),
     ('start: "a"~9999999', "at 1:11: a repetition of more than 1,000,000"),
-    ('start: "a"~x', "at 1:12: expected a number, not 'x' (write x~2 or x~1..3)"),
+    ('start: "a"~x', "at 1:12: expected a number, not 'x'"
+     " (write x~2 or x~1..3; a complement (~x) stands in a terminal)"),
+    ('start: "a"{2', "at 1:12: expected }, not the end (write x{2} or x{1,3})"),
+    ('start: "a"{3,2}', "at 1:11: the repetition 3 to 2 counts down"),
+    ('start: "a" & "b"',
+     "at 1:12: & stands between parts of a terminal (write NAME: ... & ...)"),
+    ('start: A\nA: "a" ~', "at 2:8: nothing after ~ to complement"),
+    ('start: A\nA: (~)', "at 2:5: nothing after ~ to complement"),
+    ('start: A\nA: ~ | "a"', "at 2:4: nothing after ~ to complement"),
+    ('start: A\nA: ~"a"*', "at 2:8: * after a complement could mean two things"
+     " (write (~x)* or ~(x*))"),
+    ('start: a\na[lazy]: b\nb: "b"', "at 2:10: a terminal cannot be made of the rule b"),
     ('start: "ab".."c"', "at 1:8: a range is one character, .. and a later one"),
     ('start: "c".."a"', "at 1:8: a range is one character, .. and a later one"),
     ('start: "a', "at 1:8: unexpected '\"'"),
@@ -329,6 +386,20 @@ REFUSED = [
      " followed by more of the same (write what the terminal itself is made of)"),
     ("start: /(?:[ab]?+c?)*/", "a possessive end of a terminal", "at 1:8, position 7: this must not"
      " be followed by more of the same (write what the terminal itself is made of)"),
+    ("start: <[5]>", "token literals",
+     "at 1:8: <[5]> stands for a token, not for text (write the text of the token)"),
+    ("start: A\nA: <|tool|>", "token literals",
+     "at 2:4: <|tool|> stands for a token, not for text (write the text of the token)"),
+    ("start: @other", "sub-grammars", "at 1:8: @other is a grammar from outside of this one"
+     " (write its rules in this grammar)"),
+    ('start: %lark { start: "a" }', "%lark", "at 1:8: a grammar in a grammar has names of its own"
+     " (write its rules in the outer grammar, each under another name)"),
+    ('start: %regex {"substring_words": "a b"}', "%regex", "at 1:8: substrings of a text cannot be"
+     " written so (write the texts as alternatives)"),
+    ('start: a\na[stop="x"]: /b/', "attribute stop", "at 2:3: the attribute stop cannot be enforced"
+     ' so (use lazy, suffix="text" or capture, or leave it out)'),
+    ("start: a\na[max_tokens=5]: /b/", "attribute max_tokens", "at 2:3: the attribute max_tokens"
+     ' cannot be enforced so (use lazy, suffix="text" or capture, or leave it out)'),
     ("start: /a/l", "flag l", "at 1:8: a pattern must not depend on the locale (leave out l)"),
 ]  # fmt: skip
 

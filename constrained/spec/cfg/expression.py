@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from constrained.errors import InvalidSpec
-from constrained.grammar import Node, alt, cat, repeat
+from constrained.grammar import ANY_CHAR, Node, alt, cat, intersect, minus, repeat
 from constrained.grammar.text import line_and_column
 
 __all__ = ["Builder", "Group", "Token", "characters", "fail", "known_names"]
@@ -82,9 +82,14 @@ class Group:
     arguments: list[Node] = field(default_factory=list)
     alternatives: list[Node] = field(default_factory=list)
     sequence: list[Node] = field(default_factory=list)
+    conjuncts: list[Node] = field(default_factory=list)
+    complement: Token | None = None
+    """The ``~`` that the next part belongs to."""
     last: Node | None = None
     repeats: int = 0
     """How often the last part is repeated: ``a*`` once, ``a*?+`` three times."""
+    complemented: bool = False
+    """Whether the last part is a complement, which must be in brackets to be repeated."""
 
     def end_part(self) -> None:
         """The last part is complete: nothing repeats it any more."""
@@ -92,11 +97,17 @@ class Group:
             self.sequence.append(self.last)
             self.last = None
 
+    def end_conjunct(self) -> None:
+        """What has been read since the last ``&`` is a part of an intersection."""
+        self.end_part()
+        self.conjuncts.append(cat(*self.sequence))
+        self.sequence = []
+
     def end_alternative(self) -> None:
         """What has been read since the last ``|`` is an alternative; it may be empty."""
-        self.end_part()
-        self.alternatives.append(cat(*self.sequence))
-        self.sequence = []
+        self.end_conjunct()
+        self.alternatives.append(intersect(*self.conjuncts))
+        self.conjuncts = []
 
     def node(self) -> Node:
         """The union of the alternatives."""
@@ -126,8 +137,25 @@ class Builder:
     def part(self, node: Node) -> None:
         """The next part of the sequence."""
         self.group.end_part()
+        if self.group.complement is not None:
+            node = minus(repeat(ANY_CHAR), node)
+            self.group.complement = None
+            self.group.complemented = True
+        else:
+            self.group.complemented = False
         self.group.last = node
         self.group.repeats = 0
+
+    def complement(self, token: Token) -> None:
+        """The next part is what it does not match, of all texts."""
+        self.check_complement()
+        self.group.end_part()
+        self.group.complement = token
+
+    def check_complement(self) -> None:
+        """Raise if a ``~`` waits for its part."""
+        if self.group.complement is not None:
+            raise fail(self.text, self.group.complement.offset, "nothing after ~ to complement")
 
     def open(self, token: Token) -> None:
         """A bracket opens."""
@@ -140,12 +168,20 @@ class Builder:
         """The innermost group, which `token` must close."""
         if not self.nested or self.group.opened.text != opening:
             raise fail(self.text, token.offset, f"{token.text} closes nothing")
+        self.check_complement()
         return self.groups.pop()
 
     def repeat(self, token: Token, least: int, most: int | None) -> None:
         """Repeat the last part; `token` is what says so."""
         if self.group.last is None:
             raise fail(self.text, token.offset, f"nothing before {token.text} to repeat")
+        if self.group.complemented:
+            raise fail(
+                self.text,
+                token.offset,
+                f"{token.text} after a complement could mean two things",
+                "write (~x)* or ~(x*)",
+            )
         if most is not None and most < least:
             raise fail(self.text, token.offset, f"the repetition {least} to {most} counts down")
         self.group.repeats += 1
@@ -160,4 +196,5 @@ class Builder:
         if self.nested:
             opened = self.group.opened
             raise fail(self.text, opened.offset, f"this {opened.text} is never closed")
+        self.check_complement()
         return self.group.node()

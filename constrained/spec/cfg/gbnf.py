@@ -28,8 +28,10 @@ TOKENS = re.compile(
       | (?P<string>"(?:[^"\\\n]|\\.)*")
       | (?P<chars>\[(?:[^\]\\]|\\.)*\])
       | (?P<header>[A-Za-z0-9_-]+\s*::=)
+      | (?P<macro>(?:(?:Token)?TagDispatch|Regex|Token|ExcludeToken)\s*\()
+      | (?P<look>\(=)
       | (?P<name>[A-Za-z0-9_-]+)
-      | (?P<count>\{\s*[0-9]{1,12}\s*(?:,\s*[0-9]{0,12}\s*)?\}|[*+?])
+      | (?P<count>\{\s*[0-9]{1,12}\s*(?:,\s*(?:-1|[0-9]{0,12})\s*)?\}|[*+?])
       | (?P<token>!?<[^>\n]*>)
       | (?P<mark>[|().])""",
     re.VERBOSE,
@@ -45,6 +47,19 @@ ESCAPES = {
     "-": "-",
     "^": "^",
 }
+REFUSED = {
+    "macro": (
+        "macro",
+        "a macro is not part of the notation",
+        "write the texts it stands for as rules",
+    ),
+    "look": (
+        "look-ahead assertion",
+        "what follows a rule is not the rule's to say",
+        "leave the assertion out, or write its text where it follows",
+    ),
+}
+"""What XGrammar prints and GBNF has no counterpart for: feature, problem, hint."""
 COUNTS: Mapping[str, tuple[int, int | None]] = {"*": (0, None), "+": (1, None), "?": (0, 1)}
 
 
@@ -123,7 +138,9 @@ def _count(token: Token) -> tuple[int, int | None]:
     if token.text in COUNTS:
         return COUNTS[token.text]
     least, comma, most = token.text[1:-1].partition(",")
-    return int(least), int(least) if not comma else int(most) if most.strip() else None
+    if not comma:
+        return int(least), int(least)
+    return int(least), None if most.strip() in ("", "-1") else int(most)
 
 
 def _chars(text: str, token: Token) -> Node:
@@ -152,6 +169,12 @@ def _scan(text: str) -> list[Token]:
         match = TOKENS.match(text, offset)
         if match is None or match.lastgroup is None:
             raise fail(text, offset, f"unexpected {text[offset]!r}")
+        if match.lastgroup in REFUSED:
+            feature, problem, hint = REFUSED[match.lastgroup]
+            if match.lastgroup == "macro":
+                feature = match[0][:-1].rstrip()
+            where = line_and_column(text, offset)
+            raise UnsupportedSpec(feature, problem, where=where, hint=hint)
         if match.lastgroup != "skip":
             tokens.append(Token(match.lastgroup, match[0], offset))
         offset = match.end()

@@ -6,7 +6,20 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from constrained.errors import InvalidSpec, SpecError, UnsupportedSpec
-from constrained.grammar import Grammar, Lexeme, Node, Ref, Repeat, alt, cat, lexeme, repeat
+from constrained.grammar import (
+    ANY_CHAR,
+    Grammar,
+    Lexeme,
+    Node,
+    Ref,
+    Repeat,
+    alt,
+    cat,
+    lexeme,
+    literal,
+    minus,
+    repeat,
+)
 from constrained.grammar.passes import reachable_rules
 from constrained.grammar.passes.walk import Memo, fold, rebuilt, walk
 from constrained.grammar.text import line_and_column, print_node
@@ -19,6 +32,7 @@ from constrained.spec.cfg.terminals import COMMON, pattern_terminal
 __all__ = ["Lark", "read_lark"]
 
 MAX_INSTANCES = 1000
+ATTRIBUTE_KINDS = ("name", "number", "string", "regexp", "json")
 
 
 def read_lark(text: str, start: str, limits: Limits = DEFAULT_LIMITS) -> Grammar:
@@ -90,10 +104,10 @@ class Lark:
         """The error for a mistake at a token."""
         return fail(self.text, token.offset, problem, hint)
 
-    def refuse(self, token: Token, problem: str, hint: str) -> UnsupportedSpec:
+    def refuse(self, token: Token, problem: str, hint: str, feature: str = "") -> UnsupportedSpec:
         """The error for what cannot be enforced."""
         where = line_and_column(self.text, token.offset)
-        return UnsupportedSpec(token.text, problem, where=where, hint=hint)
+        return UnsupportedSpec(feature or token.text, problem, where=where, hint=hint)
 
     def statement(self) -> None:
         """One definition or directive."""
@@ -116,8 +130,9 @@ class Lark:
         if self.token.text == ".":  # a priority chooses between parses of the same text
             self.take()
             self.take("number")
+        lazy, suffix = self.attributes() if self.token.text == "[" else (False, None)
         self.take(":")
-        self.definitions[name.text] = Definition(name, parameters, self.body())
+        self.definitions[name.text] = Definition(name, parameters, self.body(), lazy, suffix)
 
     def header(self, index: int) -> int | None:
         """The index after the colon of the definition that begins at `index`; None if none does."""
@@ -135,7 +150,41 @@ class Lark:
                     break
         if self.tokens[index].text == "." and self.tokens[index + 1].kind == "number":
             index += 2
+        if self.tokens[index].text == "[":
+            index += 1
+            while self.tokens[index].kind in ATTRIBUTE_KINDS or self.tokens[index].text in "=,.":
+                if self.tokens[index].kind == "end":
+                    return None
+                index += 1
+            index += self.tokens[index].text == "]"
         return index + 1 if self.tokens[index].text == ":" else None
+
+    def attributes(self) -> tuple[bool, Token | None]:
+        """What stands in brackets after a name: whether it is lazy, and its suffix.
+
+        A capture names a part of the text and changes no language.
+        """
+        lazy, suffix = False, None
+        self.take("[")
+        while True:
+            name = self.take("name")
+            value = None
+            if self.token.text == "=":
+                self.take()
+                value = self.take(*ATTRIBUTE_KINDS)
+            if name.text == "lazy" and value is None:
+                lazy = True
+            elif name.text == "suffix" and value is not None and value.kind == "string":
+                suffix = value
+            elif name.text != "capture":
+                raise self.refuse(
+                    name,
+                    f"the attribute {name.text} cannot be enforced so",
+                    'use lazy, suffix="text" or capture, or leave it out',
+                    f"attribute {name.text}",
+                )
+            if self.take(",", "]").text == "]":
+                return lazy, suffix
 
     def body(self) -> tuple[Token, ...]:
         """The tokens up to the next statement."""
@@ -252,7 +301,15 @@ class Lark:
 
     def expression(self, definition: Definition, scope: Mapping[str, Node]) -> Node:
         """The node of a definition; `scope` has the arguments of a template."""
-        return Body(self, definition, scope).node()
+        body = Body(self, definition, scope)
+        node = body.node()
+        if definition.suffix is not None:
+            node = cat(node, literal(body.text_of(definition.suffix)))
+        if definition.lazy or definition.suffix is not None:
+            node = lexeme(minus(node, cat(node, repeat(ANY_CHAR, 1))))
+            if self.ignored and not is_terminal(definition.name.text):
+                node = cat(node, Ref(IGNORE))
+        return node
 
     def instance(self, name: Token, arguments: list[Node]) -> Node:
         """The rule that a template becomes with these arguments."""

@@ -28,7 +28,8 @@ class Body:
     def __init__(self, lark: Lark, definition: Definition, scope: Mapping[str, Node]) -> None:
         self.lark = lark
         self.scope = scope
-        self.in_terminal = is_terminal(definition.name.text)
+        ends_itself = definition.lazy or definition.suffix is not None
+        self.in_terminal = ends_itself or is_terminal(definition.name.text)
         end = definition.body[-1].offset if definition.body else definition.name.offset
         self.tokens = [*definition.body, Token("end", "", end)]
         self.index = 0
@@ -62,6 +63,7 @@ class Body:
             case "]":
                 builder.part(optional(builder.close(token, "[").node()))
             case "|":
+                builder.check_complement()
                 builder.group.end_alternative()
             case "?":
                 builder.repeat(token, 0, 1)
@@ -69,18 +71,29 @@ class Body:
                 builder.repeat(token, 0, None)
             case "+":
                 builder.repeat(token, 1, None)
+            case "&" if self.in_terminal:
+                builder.check_complement()
+                builder.group.end_conjunct()
+            case "&":
+                raise self.lark.fail(
+                    token, "& stands between parts of a terminal", "write NAME: ... & ..."
+                )
+            case "~" if self.in_terminal and self.token.kind != "number":
+                builder.complement(token)
             case "~":
                 self.counted(token)
             case "->":
                 self.alias(token)
             case "," if builder.nested and builder.group.opened.text == "{":
                 builder.group.arguments.append(builder.group.node())
+            case "{":
+                self.braces(token)
             case "}":
                 group = builder.close(token, "{")
                 arguments = [*group.arguments, group.node()]
                 name: Token = group.opened.value  # type: ignore[assignment]
                 builder.part(self.lark.instance(name, arguments))
-            case _ if token.kind == "name" and self.token.text == "{":
+            case _ if token.kind == "name" and self.token.text == "{" and not self.counts():
                 builder.open(replace(self.take(), value=token))
             case _:
                 builder.part(self.atom(token))
@@ -94,12 +107,31 @@ class Body:
         self.take()
         self.builder.repeat(token, least, self.number())
 
+    def counts(self) -> bool:
+        """Whether the next brace holds a count and no arguments."""
+        inside = self.tokens[self.index + 1]
+        return inside.kind == "number" or inside.text == ","
+
+    def braces(self, token: Token) -> None:
+        """``{n}``, ``{n,}``, ``{,m}`` or ``{n,m}``, of which the brace is taken."""
+        least = 0 if self.token.text == "," else self.number()
+        most: int | None = least
+        if self.token.text == ",":
+            self.take()
+            most = None if self.token.text == "}" else self.number()
+        end = self.take()
+        if end.text != "}":
+            raise self.lark.fail(end, f"expected }}, not {shown(end)}", "write x{2} or x{1,3}")
+        self.builder.repeat(token, least, most)
+
     def number(self) -> int:
         """The number that must come next."""
         token = self.take()
         if token.kind != "number" or token.text.startswith("-"):
             raise self.lark.fail(
-                token, f"expected a number, not {shown(token)}", "write x~2 or x~1..3"
+                token,
+                f"expected a number, not {shown(token)}",
+                "write x~2 or x~1..3; a complement (~x) stands in a terminal",
             )
         return int(token.text)
 
@@ -121,6 +153,20 @@ class Body:
                 return self.reference(token)
             case "json" if not self.in_terminal:
                 return self.terminal(self.lark.schema(token))
+            case "token":
+                raise self.lark.refuse(
+                    token,
+                    f"{token.text} stands for a token, not for text",
+                    "write the text of the token",
+                    "token literals",
+                )
+            case "grammar":
+                raise self.lark.refuse(
+                    token,
+                    f"{token.text} is a grammar from outside of this one",
+                    "write its rules in this grammar",
+                    "sub-grammars",
+                )
             case "directive":
                 self.lark.directive(token)
         raise self.lark.fail(token, f"unexpected {shown(token)}")

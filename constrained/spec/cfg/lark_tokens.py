@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from json import JSONDecodeError, JSONDecoder
 
+from constrained.errors import UnsupportedSpec
+from constrained.grammar.text import line_and_column
 from constrained.spec.cfg.expression import Token, fail
 
 __all__ = ["Definition", "is_terminal", "scan", "shown"]
@@ -17,9 +19,20 @@ TOKENS = re.compile(
       | (?P<directive>%[a-zA-Z_]+)
       | (?P<name>[A-Za-z_][A-Za-z0-9_]*)
       | (?P<number>-?[0-9]{1,12})
-      | (?P<mark>->|\.\.|[:|()\[\]{},~?*+!.])""",
+      | (?P<token><[^<>\n]*>)
+      | (?P<grammar>@[A-Za-z_][A-Za-z0-9_]*)
+      | (?P<mark>->|\.\.|[:|()\[\]{},~?*+!.&=])""",
     re.VERBOSE,
 )
+
+NESTED = {
+    "%lark": (
+        "a grammar in a grammar has names of its own",
+        "write its rules in the outer grammar, each under another name",
+    ),
+    "%regex": ("substrings of a text cannot be written so", "write the texts as alternatives"),
+}
+"""What brings another notation in braces: refused before the braces are read as Lark's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +42,10 @@ class Definition:
     name: Token
     parameters: tuple[str, ...]
     body: tuple[Token, ...]
+    lazy: bool = False
+    """Whether it ends where it first can."""
+    suffix: Token | None = None
+    """The text that ends it."""
 
 
 def is_terminal(name: str) -> bool:
@@ -53,6 +70,10 @@ def scan(text: str) -> list[Token]:
         if kind == "skip":
             first = first or "\n" in match[0]
         else:
+            if match[0] in NESTED:
+                where = line_and_column(text, offset)
+                problem, hint = NESTED[match[0]]
+                raise UnsupportedSpec(match[0], problem, where=where, hint=hint)
             if match[0] == "%json":
                 kind = "json"
                 value, end = _json(text, end)

@@ -36,6 +36,8 @@ COMMON = {
     "SIGNED_FLOAT": rf"[+-]?{_FLOAT}",
     "NUMBER": rf"(?:{_FLOAT}|[0-9]+)",
     "SIGNED_NUMBER": rf"[+-]?(?:{_FLOAT}|[0-9]+)",
+    "_EXP": _EXPONENT,
+    "_STRING_INNER": r"[^\n]*",
     "ESCAPED_STRING": r'"(?:[^"\\\n]|\\[^\n])*"',
     "LCASE_LETTER": r"[a-z]",
     "UCASE_LETTER": r"[A-Z]",
