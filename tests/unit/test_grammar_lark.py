@@ -100,6 +100,10 @@ def test_a_suffix_ends_a_rule_where_it_first_stands() -> None:
     same_as('start: r "a"\nr[capture, suffix="ab"]: /.*/\n%ignore "b"', "b*(?:(?!ab)[ab])*abb*ab*")
 
 
+def test_a_header_without_options_is_read() -> None:
+    same_as('%llguidance {}\nstart: "a" "b"?', "ab?")
+
+
 def test_a_capture_changes_no_language() -> None:
     same_as('start: r\nr[capture="x"]: "a" r | "b"', "a*b")
 
@@ -366,7 +370,9 @@ REFUSED = [
      " of it (define the terminal or rule here)"),
     ("%extend a: \"b\"\nstart: a", "%extend", "at 1:1: %extend changes a grammar from outside of it"
      " (define the terminal or rule here)"),
-    ("%llguidance {}\nstart: ", "%llguidance", "at 1:1: %llguidance is not a directive that can be"
+    ('%llguidance {"no_forcing": true}\nstart: ', "%llguidance",
+     "at 1:1: its options are not enforced here (write %llguidance {})"),
+    ("%unknown\nstart: ", "%unknown", "at 1:1: %unknown is not a directive that can be"
      " enforced (use %ignore, %import common.NAME or %json {...})"),
     ("%import python.NAME\nstart: NAME", "%import", "at 1:9: only the library `common` can be"
      " imported from, not python (define the terminal here)"),

@@ -223,6 +223,12 @@ class Lark:
                 self.ignored.append(body)
             case "%import":
                 self.imports()
+            case "%llguidance" if token.value == {}:
+                pass
+            case "%llguidance":
+                raise self.refuse(
+                    token, "its options are not enforced here", "write %llguidance {}"
+                )
             case "%declare" | "%override" | "%extend":
                 raise self.refuse(
                     token,

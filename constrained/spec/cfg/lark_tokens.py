@@ -76,18 +76,20 @@ def scan(text: str) -> list[Token]:
                 raise UnsupportedSpec(match[0], problem, where=where, hint=hint)
             if match[0] == "%json":
                 kind = "json"
-                value, end = _json(text, end)
+                value, end = _json(text, end, "%json needs a JSON Schema")
+            elif match[0] == "%llguidance":
+                value, end = _json(text, end, "%llguidance needs its options in JSON")
             tokens.append(Token(kind, match[0], offset, first, value))
             first = False
         offset = end
     return [*tokens, Token("end", "", offset, True)]
 
 
-def _json(text: str, offset: int) -> tuple[object, int]:
+def _json(text: str, offset: int, needs: str) -> tuple[object, int]:
     begin = offset + len(text[offset:]) - len(text[offset:].lstrip())
     try:
         return JSONDecoder().raw_decode(text, begin)
     except JSONDecodeError as error:
-        raise fail(text, error.pos, f"%json needs a JSON Schema: {error.msg}") from None
+        raise fail(text, error.pos, f"{needs}: {error.msg}") from None
     except RecursionError:
-        raise fail(text, begin, "%json needs a JSON Schema, nested less deeply") from None
+        raise fail(text, begin, f"{needs}, nested less deeply") from None
