@@ -372,6 +372,8 @@ REFUSED = [
      " (define the terminal or rule here)"),
     ('%llguidance {"no_forcing": true}\nstart: ', "%llguidance",
      "at 1:1: its options are not enforced here (write %llguidance {})"),
+    ('start: %json {"x-guidance": {"whitespace_pattern": " "}}', "x-guidance",
+     "at 1:8: options of how JSON is written are not enforced here (leave x-guidance out)"),
     ("%unknown\nstart: ", "%unknown", "at 1:1: %unknown is not a directive that can be"
      " enforced (use %ignore, %import common.NAME or %json {...})"),
     ("%import python.NAME\nstart: NAME", "%import", "at 1:9: only the library `common` can be"

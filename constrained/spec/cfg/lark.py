@@ -342,6 +342,13 @@ class Lark:
         """JSON that satisfies an embedded schema."""
         from constrained.spec.json_schema import schema_grammar
 
+        if isinstance(token.value, dict) and token.value.get("x-guidance"):
+            raise self.refuse(
+                token,
+                "options of how JSON is written are not enforced here",
+                "leave x-guidance out",
+                "x-guidance",
+            )
         where = line_and_column(self.text, token.offset)
         try:
             grammar = schema_grammar(token.value, limits=self.limits)  # type: ignore[arg-type]
