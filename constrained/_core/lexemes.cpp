@@ -325,6 +325,7 @@ void Masks::split(const Place& place, TermId state, Parts& parts, Call& call) {
   Deeper guard(call);
   call.spend();
   state = store.normal(state, call);
+  if (!parts.split.insert(state).second) return;  // in the union already
   const Term& term = store[state];
   const bool is_cat = term.kind == Kind::Cat;
   const TermId head_id = is_cat ? term.a : state, rest = is_cat ? term.b : kEmpty;

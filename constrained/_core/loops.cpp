@@ -167,42 +167,53 @@ Masks::Loop Masks::common_loop(const Term& conjunction, Call& call) {
 
 // Whether every text of the term holds a byte outside the groups: read off the term, so a "no" may
 // be a "yes". Such a term cannot end within a text of the groups.
-bool Masks::leaves(TermId t, Groups groups, Call& call) {
+bool Masks::leaves(TermId start, Groups groups, std::unordered_map<TermId, bool>& known, Call& call) {
   Deeper guard(call);
-  for (;;) {
+  bool found = false;
+  TermId t = start;
+  for (bool more = true; more;) {
+    more = false;
     call.spend();
+    if (const auto before = known.find(t); before != known.end()) {
+      found = before->second;
+      break;
+    }
     const Term& term = store[t];
     switch (term.kind) {
       case Kind::Bytes: {
         const ByteSet& set = store.byte_set(term);
+        found = !(set.words[2] | set.words[3]) || !(groups & (kCharacters | kMalformed));
         for (unsigned b = 0; b < 0x80; ++b)
-          if (set.has(b) && groups >> group_of(static_cast<uint8_t>(b)) & 1) return false;
-        return !(set.words[2] | set.words[3]) || !(groups & (kCharacters | kMalformed));
+          if (set.has(b) && groups >> group_of(static_cast<uint8_t>(b)) & 1) found = false;
+        break;
       }
       case Kind::Cat:
         // The end of a long concatenation is where closing quotes are.
-        if (leaves(term.a, groups, call)) return true;
+        found = leaves(term.a, groups, known, call);
+        more = !found;
         t = term.b;
-        continue;
+        break;
       case Kind::Alt:
-        for (TermId i = 0; i < term.b; ++i)
-          if (!leaves(term.parts[i], groups, call)) return false;
-        return true;
+        found = std::all_of(term.parts, term.parts + term.b,
+                            [&](TermId p) { return leaves(p, groups, known, call); });
+        break;
       case Kind::Repeat:
-        if (term.low == 0) return false;
+        more = term.low > 0;
         t = term.a;
-        continue;
+        break;
       case Kind::Lexeme:
+        more = true;
         t = term.a;
-        continue;
+        break;
       case Kind::And:
-        for (TermId i = 0; i < term.b; ++i)
-          if (leaves(term.parts[i], groups, call)) return true;
-        return false;
+        found = std::any_of(term.parts, term.parts + term.b,
+                            [&](TermId p) { return leaves(p, groups, known, call); });
+        break;
       default:
-        return false;
+        break;
     }
   }
+  return known[start] = found;
 }
 
 // The characters that lead a state back to itself, or those that a counter in it takes.
@@ -217,7 +228,8 @@ Masks::Loop Masks::loop(TermId state, Call& call) {
   if (const Loop counted = counted_loop(state, call);
       __builtin_popcountll(counted.groups) > __builtin_popcountll(result.groups))
     result = counted;
-  result.quiet = result.groups && leaves(state, result.groups, call);
+  std::unordered_map<TermId, bool> known;
+  result.quiet = result.groups && leaves(state, result.groups, known, call);
   std::lock_guard<std::mutex> lock(mutex_);
   bytes_ += 64;
   return loops_.emplace(state, result).first->second;

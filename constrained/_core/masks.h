@@ -168,6 +168,7 @@ class Masks {
   struct Parts {
     std::vector<TermId> lexemes, others;
     std::vector<Text> texts;
+    std::unordered_set<TermId> split;  // states that were taken apart
   };
   // Where in a trie a state is met. What is found below nodes of the vocabulary's own is kept.
   struct Place {
@@ -232,7 +233,7 @@ class Masks {
   Loop counted_loop(TermId t, Call& call);
   Loop common_loop(const Term& conjunction, Call& call);
   TermId remains(TermId t, Groups groups, uint32_t most, Call& call);
-  bool leaves(TermId t, Groups groups, Call& call);
+  bool leaves(TermId t, Groups groups, std::unordered_map<TermId, bool>& known, Call& call);
   Groups characters_between(TermId from, TermId to, Call& call);
   bool returns(TermId from, TermId character, TermId to, Call& call);
   template <class Visit>

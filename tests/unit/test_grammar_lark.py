@@ -467,3 +467,39 @@ def test_hostile_grammars_end_in_a_spec_or_a_limit() -> None:
     ring = "\n".join(f'r{i}: r{(i + 1) % 300} "a" | "b"' for i in range(300))
     with pytest.raises(LimitExceeded):
         grammar(f"start: r0\n{ring}", limits=Limits(max_nodes=20_000))
+
+
+MANY_READINGS = {
+    "three in a row": 'start: e\ne: e e e | e e | "a" | "b"',
+    "one in another": 'start: a\na: a b | b a | "x"\nb: b a | a b | "y"',
+    "repeated around": 'start: e\ne: e* "a" e* | "b"',
+    "left out in places": 'start: e\ne: e? e? e? "a" | e e',
+}
+
+
+@pytest.mark.parametrize("text", MANY_READINGS.values(), ids=MANY_READINGS)
+def test_a_grammar_that_reads_texts_in_too_many_ways_is_refused_before_any_mask(text):
+    with pytest.raises(LimitExceeded) as caught:
+        grammar(text)
+    assert str(caught.value) == (
+        "limit max_steps=1,000,000 reached while following a text that the grammar reads in very "
+        "many ways (let rules repeat with * or +, where they name themselves more than once, or "
+        "pass Limits(max_steps=...))"
+    )
+
+
+FEW_READINGS = {
+    "two in a row": 'start: e\ne: e e | e "+" e | "a" | "(" e ")"',
+    "operators": 'start: e\ne: e "+" e | e "*" e | "-" e | "(" e ")" | /[0-9]+/',
+    "large": "start: s\ns: "
+    + " | ".join(f'"key{i} " s{i}' for i in range(300))
+    + "".join(
+        f'\ns{i}: "({i}" s{(i + 1) % 300} ")" s{i * 7 % 300} | "{i}" | "[" s "]"'
+        for i in range(300)
+    ),
+}
+
+
+@pytest.mark.parametrize("text", FEW_READINGS.values(), ids=FEW_READINGS)
+def test_an_ambiguous_grammar_that_can_be_followed_is_read(text):
+    assert grammar(text).examples(1)

@@ -1,8 +1,8 @@
 """Context-free grammars as specs: Lark's EBNF and llama.cpp's GBNF.
 
 `lark` and `gbnf` read the two notations, `expression` builds their nodes, `terminals` knows what
-terminals are made of. What a notation means, and where that departs from the tools it comes from,
-is in ``docs/reference/grammar.md``.
+terminals are made of, `walks` refuses what no engine can follow. What a notation means, and where
+that departs from the tools it comes from, is in ``docs/reference/grammar.md``.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from constrained.grammar.passes import prepared
 from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.spec.cfg.gbnf import read_gbnf
 from constrained.spec.cfg.lark import read_lark
+from constrained.spec.cfg.walks import check_walks
 from constrained.spec.so_far import text_so_far
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
@@ -82,6 +83,7 @@ def grammar_of(
     if dialect not in _FIRST:
         raise InvalidSpec(f"dialect is {dialect!r}", hint="use 'lark' or 'gbnf'")
     first = _FIRST[dialect] if start is None else start
-    if dialect == "gbnf":
-        return prepared(read_gbnf(text, first), limits)
-    return prepared(read_lark(text, first, limits), limits)
+    read = read_gbnf(text, first) if dialect == "gbnf" else read_lark(text, first, limits)
+    compiled = prepared(read, limits)
+    check_walks(compiled, limits)
+    return compiled
