@@ -107,6 +107,8 @@ def test_what_changes_no_answer_may_differ(tmp_path, way, new):
         ("scorer.grade.model", ("eval", "scorers", 0, "options", "model"), "openai/x"),
         ("task_args.system", ("eval", "task_args", "system"), "Be strict."),
         ("task_version", ("eval", "task_version"), 2),
+        ("task_file", ("eval", "task_file"), "strict.py"),
+        ("dataset.name", ("eval", "dataset", "name"), "other essays"),
         ("input", ("samples", "input"), "A long essay about rain."),
         ("target", ("samples", "target"), "9"),
         ("messages", ("samples", "messages", 0, "content"), "Grade strictly."),
@@ -307,11 +309,16 @@ def test_promptfoo_evaluations_that_asked_the_same_add_up(tmp_path):
             lambda w: w["results"]["results"][0]["prompt"].update(config={"top_p": 1}),
             "prompt.config.top_p",
         ),
+        (lambda w: w["config"].update(env={"OPENAI_BASE_URL": "http://localhost:9"}), "env."),
+        (
+            lambda w: w["config"].update(defaultTest={"options": {"transform": "output.trim()"}}),
+            "defaultTest.options.transform",
+        ),
     ],
-    ids=["provider", "template", "prompt", "prompt's settings"],
+    ids=["provider", "template", "prompt", "prompt's settings", "environment", "default test"],
 )
 def test_promptfoo_evaluations_that_asked_differently_are_refused(tmp_path, change, name):
-    with pytest.raises(RecordError, match=f"asks in another way than in .*: {name} is "):
+    with pytest.raises(RecordError, match=f"asks in another way than in .*: {name}.* is "):
         read_promptfoo(PROVIDERS, run_again(tmp_path, change), variants=["cold", "warm"])
 
 

@@ -192,6 +192,8 @@ class _Columns:
 
     def _settings(self, column: int) -> Iterator[tuple[str, Any]]:
         yield "template", self.file.templates.get(column, UNKNOWN)
+        for name, value in self.file.shared.items():
+            yield from flat(value, name)
         if column in self.file.providers:
             given = self.file.providers[column]
             yield from flat({"provider": given} if isinstance(given, str) else given, "")

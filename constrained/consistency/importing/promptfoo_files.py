@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from constrained.consistency.importing.fields import field_at
 from constrained.consistency.importing.files import (
     csv_problem,
     open_text,
@@ -35,6 +36,7 @@ class Results:
 
     A column is a prompt x provider. `templates` are the prompts before variables were filled in,
     `providers` the settings of each column's provider; each by column, where the file has it.
+    `shared` are the settings of the whole evaluation.
     """
 
     path: str
@@ -42,6 +44,7 @@ class Results:
     listed: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
     templates: dict[int, str] = field(default_factory=dict)
     providers: dict[int, Any] = field(default_factory=dict)
+    shared: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -75,7 +78,10 @@ def _evaluation(path: str | Path, whole: Any) -> Results:
         found.listed.append((f"{path}: result {number}", result))
     columns = summary.get("prompts") or []
     found.templates = {n: column.get("raw") for n, column in enumerate(columns)}
-    configured = (whole.get("config") or {}).get("providers")
+    config = whole.get("config") or {}
+    if isinstance(config, dict):
+        found.shared = {name: config[name] for name in ("env", "defaultTest") if name in config}
+    configured = field_at(whole, "config.providers")
     if isinstance(configured, list) and configured and len(columns) % len(configured) == 0:
         prompts = len(columns) // len(configured)  # columns come provider by provider
         found.providers = {n: configured[n // prompts] for n in range(len(columns))}
