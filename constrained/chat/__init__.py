@@ -7,6 +7,7 @@ everything here is read off what the template writes for conversations of known 
 from constrained.chat.answer_turn import PROBE, AnswerTurn, answer_turn
 from constrained.chat.before_answer import PromptIds, before_answer
 from constrained.chat.ends import End, ends_of, template_end
+from constrained.chat.openings import opening, opening_problems
 from constrained.chat.template import (
     check_arguments,
     has_template,
@@ -25,6 +26,8 @@ __all__ = [
     "check_arguments",
     "ends_of",
     "has_template",
+    "opening",
+    "opening_problems",
     "render_chat",
     "template_end",
     "template_text",

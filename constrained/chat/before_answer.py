@@ -18,11 +18,12 @@ class PromptIds:
     """A prompt as token ids, which are used as they are.
 
     `lead` is white space that the prompt's format writes between them and an answer: the model
-    writes it, and it is no part of the answer's text.
+    writes it, and it is no part of the answer's text. `opening` says what else stands there.
     """
 
     ids: tuple[int, ...]
     lead: str = ""
+    opening: str = ""
 
 
 def before_answer(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -18,6 +19,7 @@ from constrained.chat import (
     answer_turn,
     before_answer,
     has_template,
+    opening,
     render_chat,
 )
 from constrained.errors import GenerationError
@@ -81,7 +83,7 @@ def prompt_ids(
     naming its `place` in the batch, and for a chat that the tokenizer's template does not take, or
     when it has none.
     """
-    lead = ""
+    lead = opened = ""
     if isinstance(prompt, PromptIds):
         lead = prompt.lead
         prompt = prompt.ids
@@ -91,7 +93,7 @@ def prompt_ids(
         raise _no_prompt(f"{type(prompt).__name__}: prompt {place} is {prompt!r:.60}")
     elif is_chat(prompt):
         asked = _chat(tokenizer, prompt, place, arguments or {})
-        ids, lead = list(asked.ids), asked.lead
+        ids, lead, opened = list(asked.ids), asked.lead, asked.opening
     else:
         ids = [
             whole_number(token, f"token {i} of prompt {place}", GenerationError)
@@ -102,7 +104,7 @@ def prompt_ids(
             f"prompt {place} is empty, so there is nothing to continue; write a prompt, or pass "
             "token ids such as [tokenizer.bos_token_id]"
         )
-    return PromptIds(tuple(ids), lead)
+    return PromptIds(tuple(ids), lead, opened)
 
 
 def _text_ids(tokenizer: Any, text: str, place: int, *, encoder: bool) -> list[int]:
@@ -158,4 +160,4 @@ def _chat(
     except GenerationError:  # no answer fits behind these messages: there is nothing to read off
         text = render_chat(tokenizer, messages, arguments, what=f"prompt {place}")
         return PromptIds(tuple(tokenizer(text, add_special_tokens=False)["input_ids"]))
-    return before_answer(tokenizer, turn.prompt, turn.lead or "")
+    return replace(before_answer(tokenizer, turn.prompt, turn.lead or ""), opening=opening(turn))

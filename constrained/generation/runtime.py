@@ -12,13 +12,13 @@ from constrained.arguments import check_switch, whole_number
 from constrained.chat import PromptIds, check_arguments, ends_of
 from constrained.errors import GenerationError, Truncated
 from constrained.generation.canonical import Speller
+from constrained.generation.chat_notices import ChatNotices
 from constrained.generation.device_scores import DeviceDraws
 from constrained.generation.guide import Guide
 from constrained.generation.heads import HEAD_BYTES, Heads
 from constrained.generation.inputs import Prompt, is_chat, prompt_ids
 from constrained.generation.model import LanguageModel
 from constrained.generation.paths import Paths, check_listable, grow
-from constrained.generation.plain_prompt import PlainPrompts
 from constrained.generation.policy import Spellings, check_spellings, guide_of
 from constrained.generation.row import Row
 from constrained.generation.sampling import Sampling, row_generator
@@ -78,7 +78,7 @@ class Runtime:
             marks_in_text=marks_in_text,
         )
         self.ends = tuple(known)
-        self._plain = PlainPrompts(tokenizer, self.ends, adapted=self.model.adapted)
+        self._notices = ChatNotices(tokenizer, self.ends, adapted=self.model.adapted)
         self.limits = limits
         self._draws = (
             None
@@ -105,13 +105,14 @@ class Runtime:
                 f"{self.vocabulary.width:,})"
             )
         if isinstance(prompt, str):
-            self._plain.notice(found.ids)
+            self._notices.plain(found.ids)
+        self._notices.opened(found.opening, asked)
         return found
 
     @property
     def for_chat(self) -> bool:
         """See `Generator.for_chat`."""
-        return self._plain.for_chat
+        return self._notices.for_chat
 
     def arguments_for(
         self, batch: Sequence[Prompt], given: Mapping[str, Any] | None

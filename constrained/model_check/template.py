@@ -11,6 +11,7 @@ from constrained.chat import (
     AnswerTurn,
     answer_turn,
     has_template,
+    opening_problems,
     render_chat,
     template_end,
     template_text,
@@ -20,17 +21,7 @@ from constrained.errors import GenerationError
 
 __all__ = ["TemplateCheck", "check_template"]
 
-OPENER = re.compile(r"<(?P<name>[A-Za-z_:|]*(?:think|reason)[A-Za-z_:|]*)>")
-CLOSED = re.compile(
-    r"\s*(<(?P<name>[\w:]+)>(?:(?!<(?P=name)>).)*</(?P=name)>"
-    r"|<\|(?P<bar>[\w:]+)>(?:(?!<\|(?P=bar)>).)*<(?P=bar)\|>)\s*",
-    re.DOTALL,
-)
-"""A block that a prompt opens and closes, so that the answer comes next. Conversations leave out
-what was thought in earlier turns, often together with the block."""
 SET_BY_US = frozenset({"messages", "add_generation_prompt", "continue_final_message"})
-SWITCHES = re.compile("think|reason")
-"""Names of template arguments that may switch a reasoning block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +58,7 @@ def check_template(tokenizer: Any, arguments: Mapping[str, Any]) -> TemplateChec
         return TemplateCheck("", "", None, "", 0, 0, (), (problem,), ())
     read = _arguments(tokenizer, arguments)
     begins, plain = _begins(tokenizer, turn.prompt)
-    problems = [*_openings(tokenizer, turn, arguments, read), *_ends(tokenizer, turn, arguments)]
+    problems = [*opening_problems(tokenizer, turn, arguments), *_ends(tokenizer, turn, arguments)]
     if begins > 1:
         problems.append(
             f"a prompt begins with {begins} tokens {tokenizer.bos_token!r}: models have learnt one"
@@ -144,59 +135,6 @@ def _generation_prompt(tokenizer: Any, turn: AnswerTurn, arguments: Mapping[str,
     except GenerationError:
         return turn.prompt
     return turn.prompt[len(without) :] if turn.prompt.startswith(without) else turn.prompt
-
-
-def _opened(turn: AnswerTurn) -> str:
-    """A block that the prompt opens and nothing closes before the answer; "" for none."""
-    for found in reversed([*OPENER.finditer(turn.prompt)]):
-        rest = turn.prompt[found.end() :] + (turn.lead or "")
-        if f"/{found['name']}" not in rest:
-            return found[0]
-    return ""
-
-
-def _openings(
-    tokenizer: Any, turn: AnswerTurn, arguments: Mapping[str, Any], read: frozenset[str]
-) -> Iterator[str]:
-    """What stands between the prompt and an answer that a format cannot know of."""
-    problem = _opening(turn)
-    if not problem:
-        return
-    text = template_text(tokenizer, arguments) or ""
-    for name in sorted(name for name in read if SWITCHES.search(name)):
-        compared = re.findall(rf"(?<![\w.]){name}\s*==\s*['\"]([^'\"]+)['\"]", text)
-        for value in (False, True, *dict.fromkeys(compared)):
-            try:
-                other = answer_turn(tokenizer, {**arguments, name: value})
-            except GenerationError:
-                continue
-            if not _opening(other):
-                switch = f"chat_template_kwargs={{{name!r}: {value!r}}}"
-                yield f"{problem}; {switch} cures that"
-                return
-    yield f"{problem}; no argument of the template is known to cure that"
-
-
-def _opening(turn: AnswerTurn) -> str:
-    if turn.lead is None:
-        start = next(
-            (i for i, (a, b) in enumerate(zip(turn.prompt, turn.before, strict=False)) if a != b),
-            min(len(turn.prompt), len(turn.before)),
-        )
-        marker = turn.prompt.rfind("<", 0, start)
-        if marker >= 0 and ">" not in turn.prompt[marker:start]:
-            start = marker  # shown whole
-        asked, wrote = turn.prompt[start:], turn.before[start:]
-        if CLOSED.fullmatch(asked) and (
-            not wrote.strip() or asked.rstrip().endswith(wrote.strip())
-        ):
-            return ""
-        asked, wrote = asked[:60], wrote[:60]
-        return f"a prompt has {asked!r} where a conversation with an answer has {wrote!r}"
-    if turn.lead.strip():
-        return f"before an answer it writes {turn.lead[:80]!r}, which a prompt leaves to the model"
-    opened = _opened(turn)
-    return f"a prompt opens {opened!r}, and nothing closes it before the answer" if opened else ""
 
 
 def _ends(tokenizer: Any, turn: AnswerTurn, arguments: Mapping[str, Any]) -> Iterator[str]:

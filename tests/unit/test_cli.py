@@ -41,7 +41,10 @@ def chatty(folder, tmp_path_factory) -> str:
 
     path = tmp_path_factory.mktemp("chatty")
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.chat_template = "{% for m in messages %}Q: {{ m['content'] }} A: {% endfor %}"
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'user' %}Q: {{ m['content'] }} A: "
+        "{% else %}{{ m['content'] }}{% endif %}{% endfor %}"
+    )
     tokenizer.save_pretrained(path)
     AutoModelForCausalLM.from_pretrained(folder).save_pretrained(path)
     return str(path)
@@ -412,7 +415,7 @@ def plainly_chatty(tmp_path_factory) -> str:
     path = tmp_path_factory.mktemp("plainly_chatty")
     tokenizer = chats.with_template(
         "{% for m in messages %}{{ m['role'] }}{{ mood }}: {{ m['content'] }}{{ eos_token }}"
-        "{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+        "{% endfor %}{% if add_generation_prompt %}assistant{{ mood }}: {% endif %}"
     )
     tokenizer.save_pretrained(path)
     tiny.model("llama", len(tokenizer)).save_pretrained(path)

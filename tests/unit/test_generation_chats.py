@@ -130,9 +130,12 @@ def test_arguments_of_the_template_are_those_of_the_call_over_those_of_all_calls
         generator(tokenizer, chat_template_kwargs={"enable_thinking": False}),
     )
     spec = choice(["a", "b"])
-    size = plain(CHAT, spec).prompt_tokens
+    with pytest.warns(ChatWarning):
+        size = plain(CHAT, spec).prompt_tokens
     assert off(CHAT, spec).prompt_tokens == size + tokens
-    assert off(CHAT, spec, chat_template_kwargs={"enable_thinking": True}).prompt_tokens == size
+    with pytest.warns(ChatWarning):
+        thinks = off(CHAT, spec, chat_template_kwargs={"enable_thinking": True})
+    assert thinks.prompt_tokens == size
     asked = {"chat_template_kwargs": {"enable_thinking": False}}
     assert plain(CHAT, spec, **asked) == off(CHAT, spec)
     assert plain.distribution(CHAT, spec, **asked).pmf == off.distribution(CHAT, spec).pmf
@@ -142,6 +145,21 @@ def test_arguments_of_the_template_are_those_of_the_call_over_those_of_all_calls
     nested = plain.nested_distribution(CHAT, GRADE, "score", samples=1, seed=0, **asked)
     assert nested.pmf == off.nested_distribution(CHAT, GRADE, "score", samples=1, seed=0).pmf
     assert plain.remember(CHAT, **asked) == off.remember(CHAT)
+
+
+def test_words_before_an_answer_are_said_once_with_what_cures_them() -> None:
+    made = generator(chats.with_template(chats.THINKS))
+    with pytest.warns(ChatWarning) as said:
+        made(CHAT, choice(["a", "b"]))
+    assert str(said[0].message) == (
+        "the chat template does not let an answer begin at once: before an answer it writes "
+        "'<think>\\n\\n</think>\\n\\n', which a prompt leaves to the model; "
+        "chat_template_kwargs={'enable_thinking': False} cures that"
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made(CHAT, choice(["a", "b"]))
+        made.distribution(CHAT, choice(["a", "b"]))
 
 
 def test_arguments_that_reach_no_template_are_refused() -> None:
