@@ -509,6 +509,7 @@ def test_busy_broken_and_slow_answers_are_asked_for_again():
         ((503, {}, {"error": {"message": "no GPU"}}), "status 503: no GPU (3 tries)", 3),
         ("not json", "the answer is not JSON: Expecting value: line 1 column 1 (char 0)", 3),
         ((404, {}, "no such route"), "status 404: no such route", 1),
+        ((404, {}, "no\x1b[31m such\x00 route"), "status 404: no\u241b[31m such\u2400 route", 1),
         ((302, {"Location": "http://127.0.0.1:9/v1"}, ""), "status 302: Found", 1),
         ({"error": "wrong model"}, "the response holds no choices but 'wrong model'", 1),
     ],

@@ -35,6 +35,8 @@ def client_of(server: Server, **options: Any) -> Client:
         ("abc-secret\n", "ends in a line feed (take it off: export TEST_KEY=$(cat KEY_FILE))"),
         ("abc-secret\r\n", "ends in a carriage return (take it off: "),
         ("abc-secret ", "ends in a space (take it off: "),
+        ('"abc-secret"', "stands in quotation marks (take them off)"),
+        ("'abc-secret'", "stands in quotation marks (take them off)"),
         ("\tabc-secret", "begins with a tab (take it off)"),
         ("abc-\nsecret", "holds a line feed (set it to the API key alone)"),
         ("abc-\x00secret", None),

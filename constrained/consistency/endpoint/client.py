@@ -17,6 +17,7 @@ from constrained.consistency.endpoint.address import KEY, Endpoint
 from constrained.consistency.endpoint.deadline import DeadlineHandlers
 from constrained.consistency.endpoint.secret import secret_of
 from constrained.errors import GenerationError, ModelError
+from constrained.visible import visible
 
 __all__ = ["Client"]
 
@@ -151,9 +152,9 @@ class Client:
             reason = getattr(error, "reason", error)
             if isinstance(reason, TimeoutError):
                 return _Failed(f"no answer within {self.timeout:g} seconds")
-            return _Failed(f"no connection: {reason}")
+            return _Failed(f"no connection: {visible(str(reason))}")
         except (ValueError, RecursionError) as error:
-            return _Failed(f"the answer is not JSON: {error}")
+            return _Failed(f"the answer is not JSON: {visible(str(error))}")
         if not isinstance(value, dict):
             kind = type(value).__name__
             return _Failed(f"the answer is not JSON: {kind} instead of an object")
@@ -187,4 +188,4 @@ class Client:
             pass
         # The key is cut out of all of the text, before it is made short.
         said = " ".join(self._secret.cut(text or str(error.reason)).split())
-        return said[:SHOWN] or str(error.reason)
+        return visible(said[:SHOWN] or str(error.reason))

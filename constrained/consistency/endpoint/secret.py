@@ -17,6 +17,9 @@ from constrained.errors import ModelError
 
 __all__ = ["Secret", "secret_of"]
 
+_QUOTED = re.compile(r"(['\"`]).*\1")
+"""As files of environment variables hold keys, which not every program unquotes."""
+
 CUT = "[API key]"
 """What stands in the place of a key."""
 
@@ -118,8 +121,14 @@ def secret_of(variable: str, server: str) -> Secret:
     """
     key = os.environ.get(variable, "")
     wrong = next((place for place, sign in enumerate(key) if not "!" <= sign <= "~"), None)
-    if wrong is None:
+    if wrong is None and not _QUOTED.fullmatch(key):
         return Secret(key, variable)
+    if wrong is None:
+        raise ModelError(
+            server,
+            f"the API key in the environment variable {variable} stands in quotation marks",
+            hint="take them off",
+        )
     sign = key[wrong]
     kind = SIGNS.get(sign) or (
         "a control character" if sign < " " or sign == "\x7f" else "a character beyond ASCII"
