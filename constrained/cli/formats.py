@@ -87,6 +87,17 @@ def number_range(text: str) -> Spec[Any]:
     return specs.number(low, high, **({} if step is None else {"step": step}))
 
 
+def any_range(text: str) -> Spec[Any]:
+    """`0..10` for integers, and with a point in a part, `0..5 step 0.5`, for numbers."""
+    point = "." in text.replace("..", "")
+    return number_range(text) if point else integer_range(text)
+
+
+def likert_labels(text: str) -> Spec[Any]:
+    """`never|sometimes|always`: labels of a scale, from low to high."""
+    return specs.likert(text.split("|"))
+
+
 def bounds(text: str, read: Callable[[str], Any], what: str) -> tuple[Any, Any, Any]:
     """Low, high and step of `low..high step n`; None for what is left out."""
     hint = "write low..high, for example 0..10 or 0..10 step 2; either end may be left out"
@@ -157,6 +168,8 @@ KINDS: dict[str, Callable[[str], Spec[Any]]] = {
     "template": specs.template,
     "regex": specs.regex,
     "choice": choices,
+    "likert": likert_labels,
+    "range": any_range,
     "integer": integer_range,
     "number": number_range,
     "text": length,

@@ -12,7 +12,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-from constrained.consistency.endpoint import EndpointScorers
+from constrained.consistency.endpoint import EndpointScorers, read_endpoint
 from constrained.consistency.plan import Plan, content_hashes
 from constrained.consistency.records import CellRecord
 from constrained.consistency.scoring import Scorers, Task, shared_base, tasks_of
@@ -145,6 +145,9 @@ def run(
     begin = time.monotonic()
     part = plan if shard is None else plan.shard(*shard)
     where = _executor(executor, part, scorers)
+    for variant in plan.variants:
+        if variant.endpoint:
+            read_endpoint(variant.endpoint)  # what may hold a password is in no store, then
     if not isinstance(store, Store):
         with Store(store) as opened:
             return _run(plan, part, opened, where, progress, list(reuse), begin)

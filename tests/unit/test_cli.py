@@ -208,6 +208,9 @@ GOOD_SPECS = [
     ("integer:..-1", "-7", "0"),
     ("integer:", "-9", "x"),
     ("number:0..1 step 0.5", "0.5", "0.4"),
+    ("range:0..10", "10", "10.0"),
+    ("range:0..5 step 0.5", "4.5", "4.4"),
+    ("likert:poor|fair|good", "fair", "bad"),
     ("text:3", "abc", "abcd"),
 ]
 

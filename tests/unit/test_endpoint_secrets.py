@@ -178,3 +178,13 @@ def test_a_key_in_parts_of_an_answer_is_in_no_draw(monkeypatch):
         with scorer as one:
             record = next(iter(one.score(tasks_of(plan, {}))))
     assert {draw.text for draw in record.draws} == {f"Score: {CUT}"}
+
+
+@pytest.mark.parametrize(
+    "address", ["http://me:abc-secret@127.0.0.1:9/v1", "http://127.0.0.1:9/v1?api_key=abc-secret"]
+)
+def test_a_key_in_the_address_reaches_no_store(address: str, tmp_path) -> None:
+    store = tmp_path / "run.db"
+    with pytest.raises(InvalidSpec, match="no password and no query"):
+        run(plan_of(address), store)
+    assert not store.exists()

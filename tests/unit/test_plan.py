@@ -341,6 +341,8 @@ def test_a_plan_is_frozen() -> None:
     [
         ("range:0..10", "10", 10),
         ({"range": "0..5 step 0.5"}, "4.5", 4.5),
+        ("integer:0..10", "10", 10),
+        ("number:0..5 step 0.5", "4.5", 4.5),
         (range(0, 11, 5), "5", 5),
         ({"choice": {"good": 2, "bad": 0}}, "good", 2),
         ("choice:1|2", "1", 1),

@@ -119,6 +119,20 @@ def _range(text: Any, _: Mapping[str, Any]) -> Spec[Any]:
     return specs.number(low, high, **options) if point else specs.integer(low, high, **options)
 
 
+def _integer(text: Any, _: Mapping[str, Any]) -> Spec[Any]:
+    low, high, step, point = range_parts(text)
+    if point:
+        raise InvalidSpec(
+            f"{shown(text, 200)} is no range of integers", hint="write number, or no point"
+        )
+    return specs.integer(low, high, **({} if step is None else {"step": step}))
+
+
+def _number(text: Any, _: Mapping[str, Any]) -> Spec[Any]:
+    low, high, step = range_parts(text)[:3]
+    return specs.number(low, high, **({} if step is None else {"step": step}))
+
+
 def _text(length: Any, _: Mapping[str, Any]) -> Spec[Any]:
     digits = str(length).strip()
     if isinstance(length, bool) or not digits.isdecimal() or len(digits) > LONGEST_NUMBER:
@@ -193,6 +207,8 @@ def _written(make: Callable[..., Spec[Any]]) -> Callable[[Any, Mapping[str, Any]
 KINDS: dict[str, Callable[[Any, Mapping[str, Any]], Spec[Any]]] = {
     "template": _written(specs.template),
     "range": _range,
+    "integer": _integer,
+    "number": _number,
     "choice": _choice,
     "likert": _likert,
     "regex": _written(specs.regex),
