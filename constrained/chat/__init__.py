@@ -12,6 +12,8 @@ from constrained.chat.template import (
     check_arguments,
     has_template,
     render_chat,
+    takes_chats,
+    template_arguments,
     template_text,
     template_variables,
 )
@@ -29,6 +31,8 @@ __all__ = [
     "opening",
     "opening_problems",
     "render_chat",
+    "takes_chats",
+    "template_arguments",
     "template_end",
     "template_text",
     "template_variables",

@@ -14,12 +14,16 @@ from functools import lru_cache
 from textwrap import shorten
 from typing import Any
 
+from constrained.chat.variables import free_variables
 from constrained.errors import GenerationError, MissingPackage
+from constrained.mistral import encodes_chats
 
 __all__ = [
     "check_arguments",
     "has_template",
     "render_chat",
+    "takes_chats",
+    "template_arguments",
     "template_text",
     "template_variables",
 ]
@@ -41,6 +45,12 @@ OURS = {
 }
 """What decides how the conversation is handed over, which is not for callers to change."""
 
+GIVEN = frozenset({"raise_exception", "strftime_now"})
+"""Functions that transformers gives every template; so it does the texts of special tokens."""
+
+UNDEFINED = re.compile("'(?P<name>\\w+)' is undefined")
+"""What Jinja says of a name that was not given."""
+
 NOT_READ = {"chat_template"}
 """What is for transformers, not for the template."""
 
@@ -49,12 +59,21 @@ MARKS = re.compile(r"\{%[-+]?\s*(end)?generation\s*[-+]?%\}")
 
 
 def has_template(tokenizer: Any) -> bool:
-    """Whether a tokenizer can write chats.
+    """Whether a tokenizer has a template that writes chats as text.
 
     >>> has_template(object())
     False
     """
     return bool(getattr(tokenizer, "chat_template", None))
+
+
+def takes_chats(tokenizer: Any) -> bool:
+    """Whether a tokenizer makes prompts of chats: by a template, or (mistral-common) by itself.
+
+    >>> takes_chats(object())
+    False
+    """
+    return has_template(tokenizer) or encodes_chats(tokenizer)
 
 
 def template_text(tokenizer: Any, arguments: Mapping[str, Any]) -> str | None:
@@ -73,15 +92,15 @@ def template_text(tokenizer: Any, arguments: Mapping[str, Any]) -> str | None:
 def template_variables(text: str) -> frozenset[str] | None:
     """The names that a template reads from outside; None when Jinja cannot parse it.
 
+    Names that the template sets itself are none of them, nor are those of Jinja (`range`).
+
     >>> sorted(template_variables("{% if enable_thinking %}{{ messages[0].content }}{% endif %}"))
     ['enable_thinking', 'messages']
     """
     jinja2 = _jinja2()
-    from jinja2 import meta
-
     environment = jinja2.Environment(extensions=["jinja2.ext.loopcontrols"])
     try:
-        return frozenset(meta.find_undeclared_variables(environment.parse(MARKS.sub("", text))))
+        return free_variables(environment.parse(MARKS.sub("", text)), environment.globals)
     except (jinja2.TemplateError, RecursionError):
         return None
 
@@ -108,6 +127,12 @@ def check_arguments(tokenizer: Any, arguments: Any) -> dict[str, Any]:
             f"the argument {ours[0]!r} of a chat template is set by this library; leave it out of "
             "chat_template_kwargs"
         )
+    given = sorted((GIVEN | _special_names(tokenizer)) & found.keys())
+    if given:
+        raise GenerationError(
+            f"the argument {given[0]!r} of a chat template is given by the tokenizer; leave it out "
+            "of chat_template_kwargs"
+        )
     if not found:
         return found
     if not has_template(tokenizer):
@@ -115,18 +140,35 @@ def check_arguments(tokenizer: Any, arguments: Any) -> dict[str, Any]:
             f"there is no chat template to take the argument {next(iter(found))!r}: this tokenizer "
             "has none; leave chat_template_kwargs out"
         )
-    text = template_text(tokenizer, found)
-    read = None if text is None else template_variables(text)
-    if read is None:
+    free = template_arguments(tokenizer, found)
+    if free is None:
         return found
-    for name in sorted(found.keys() - NOT_READ - read):
-        near = get_close_matches(name, read, n=1)
-        guess = f"did you mean {near[0]!r}?" if near else _listed(read)
+    for name in sorted(found.keys() - NOT_READ - free):
+        near = get_close_matches(name, free, n=1)
+        guess = f"did you mean {near[0]!r}?" if near else _listed(free)
         raise GenerationError(
             f"the chat template does not read the argument {name!r}, so it would change nothing; "
             f"{guess}"
         )
     return found
+
+
+def template_arguments(tokenizer: Any, arguments: Mapping[str, Any]) -> frozenset[str] | None:
+    """The arguments that a caller may give to the template; None where it is no text of Jinja.
+
+    `arguments` choose the template. What this library and transformers set is none of them.
+
+    >>> template_arguments(object(), {}) is None
+    True
+    """
+    text = template_text(tokenizer, arguments)
+    read = None if text is None else template_variables(text)
+    return None if read is None else read - OURS - GIVEN - _special_names(tokenizer)
+
+
+def _special_names(tokenizer: Any) -> frozenset[str]:
+    """The names by which a template reads the texts of special tokens: ``bos_token``, ..."""
+    return frozenset(getattr(tokenizer, "special_tokens_map", None) or {})
 
 
 def render_chat(
@@ -160,8 +202,17 @@ def render_chat(
         reason = shorten(str(error) or type(error).__name__, 300, placeholder="...")
         raise GenerationError(
             f"the tokenizer's chat template does not take {what}: {reason}"
+            f"{_remedy(tokenizer, error, arguments or {})}"
         ) from error
     return str(text)
+
+
+def _remedy(tokenizer: Any, error: Exception, arguments: Mapping[str, Any]) -> str:
+    """What helps where a template wants an argument that it was not given."""
+    found = UNDEFINED.match(str(error))
+    if found is None or found["name"] not in (template_arguments(tokenizer, arguments) or ()):
+        return ""
+    return f"; pass it as chat_template_kwargs={{{found['name']!r}: ...}}"
 
 
 def _jinja2() -> Any:
@@ -175,5 +226,5 @@ def _jinja2() -> Any:
 
 
 def _listed(names: frozenset[str]) -> str:
-    shown = sorted(names - {"messages", "add_generation_prompt", "raise_exception"})
+    shown = sorted(names)
     return f"it reads {', '.join(shown[:12])}" if shown else "it reads none at all"

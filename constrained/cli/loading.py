@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from constrained.chat import has_template
+from constrained.chat import takes_chats
 from constrained.cli import screen
 from constrained.cli.chat_arguments import chat_arguments
 from constrained.cli.formats import read_text
@@ -103,7 +103,7 @@ def prepare(
             "outside of which it may give no probability to any answer; --chat puts it in, --plain "
             "keeps it out and says nothing"
         )
-    elif chat is None and has_template(tokenizer):
+    elif chat is None and takes_chats(tokenizer):
         screen.remark(
             "note: this model has a chat template and the prompt is used without it; --chat puts "
             "it in, --plain keeps it out and says nothing"

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from constrained.chat import takes_chats
 from constrained.demo.material import Material
 from constrained.demo.report import Cell, Report, Seconds
 from constrained.demo.scorer import SCORER, Comparison, Scored
@@ -123,7 +124,7 @@ def asked(
     tokenizer: Any, material: Material, render: Callable[[str], str] | None
 ) -> list[tuple[str, str, Prompt]]:
     """Essay, wording and prompt of every cell; one wording after the other."""
-    chat = bool(getattr(tokenizer, "chat_template", None))
+    chat = takes_chats(tokenizer)
     plain = render or "{}\n\n".format
     found: list[tuple[str, str, Prompt]] = []
     for wording in material.prompts:

@@ -18,9 +18,9 @@ from constrained.chat import (
     PromptIds,
     answer_turn,
     before_answer,
-    has_template,
     opening,
     render_chat,
+    takes_chats,
 )
 from constrained.errors import GenerationError
 from constrained.mistral import chat_ids, encodes_chats
@@ -128,8 +128,7 @@ def _text_ids(tokenizer: Any, text: str, place: int, *, encoder: bool) -> list[i
 def _chat(
     tokenizer: Any, messages: Sequence[Any], place: int, arguments: Mapping[str, Any]
 ) -> PromptIds:
-    encoded = encodes_chats(tokenizer)
-    if not (encoded or has_template(tokenizer)):
+    if not takes_chats(tokenizer):
         raise GenerationError(
             "a chat needs a chat template, and this tokenizer has none; pass the prompt as one "
             "string in the format that the model was trained on"
@@ -140,7 +139,7 @@ def _chat(
                 f"message {number} of prompt {place} has no role: {message!r:.60}; a message is a "
                 'dict such as {"role": "user", "content": "..."}'
             )
-    if encoded:
+    if encodes_chats(tokenizer):
         try:
             return PromptIds(tuple(chat_ids(tokenizer, messages)))
         except Exception as error:  # validators of its own

@@ -7,44 +7,25 @@ template around a chat template), it is asked for something that it has never se
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Any
 
 from constrained.arguments import whole_number
-from constrained.chat import PromptIds
+from constrained.chat import PromptIds, answer_turn, check_arguments
 from constrained.errors import GenerationError, TextRejected
 from constrained.generation.canonical import Speller
 from constrained.generation.guide import Guide
-from constrained.generation.inputs import Prompt, prompt_ids
+from constrained.generation.inputs import Prompt, is_chat, prompt_ids
 from constrained.generation.policy import Spellings, check_spellings, guide_of
+from constrained.generation.prompt_findings import Finding, prompt_findings
 from constrained.limits import DEFAULT_LIMITS, Limits
 from constrained.spec.coerce import as_spec
 from constrained.spec.spec import Spec
 from constrained.vocabulary import Vocabulary
 
 __all__ = ["Difference", "Finding", "TrainingCheck", "generated_ids", "training_check"]
-
-PROBE = "\u2063probe\u2063"
-"""A text that no chat template contains."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that differs between training and generation, and how often.
-
-    `kind` is one of ``no match``, ``leading space``, ``trailing space``, ``template in target``,
-    ``border``, ``tokens``, ``double bos``, ``nested template``.
-    """
-
-    kind: str
-    problem: str
-    remedy: str
-    place: int
-    """The first target or prompt that it was seen in, from 0."""
-    count: int = 1
-    """How many targets or prompts it was seen in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +95,7 @@ def training_check(
     *,
     encoder_decoder: bool = False,
     spellings: Spellings = "auto",
+    chat_template_kwargs: Mapping[str, Any] | None = None,
     limits: Limits = DEFAULT_LIMITS,
 ) -> TrainingCheck:
     """Compare a sample of training targets with what generation under `spec` writes.
@@ -121,8 +103,12 @@ def training_check(
     `targets` are answers as the training set holds them: texts, or the token ids that the trainer
     made of them. `prompts` are the texts or chats before them, one each: with them a text target
     is tokenised together with its prompt, as most trainers do, and the prompts are searched for
-    chat templates and BOS tokens that are there twice. Generation is followed token by token: what
-    is certain is forced, and what is chosen is chosen as in the target. An end token at the end of
+    chat templates and BOS tokens that are there twice. A chat goes through the tokenizer's
+    template with `chat_template_kwargs`: white space that it writes before an answer is taken to
+    be in the training too, other words there are a finding.
+
+    Generation is followed token by token: what is certain is forced, and what is chosen is chosen
+    as in the target. An end token at the end of
     a target is not counted as a difference. `encoder_decoder`: the prompt goes to an encoder, so
     the target is a text of its own.
 
@@ -150,15 +136,35 @@ def training_check(
     format_ = as_spec(spec)
     vocabulary = Vocabulary.from_tokenizer(tokenizer)
     speller = Speller(tokenizer, vocabulary)
-    guide = guide_of(
-        format_, vocabulary, speller, spellings=spellings, fresh=encoder_decoder, limits=limits
-    )
+    arguments = check_arguments(tokenizer, chat_template_kwargs)
+    asked = [
+        PromptIds(())
+        if isinstance(prompt, str)
+        else prompt_ids(tokenizer, prompt, place=place, arguments=arguments)
+        for place, prompt in enumerate(prompts or ())
+    ]
+    guides: dict[str, Guide] = {}
     found: list[Finding] = []
     matching = same = 0
     first: Difference | None = None
     for place, target in enumerate(targets):
         before = None if prompts is None or encoder_decoder else prompts[place]
-        ids, border = _training_ids(tokenizer, target, before, place)
+        lead = asked[place].lead if is_chat(before) and isinstance(target, str) else ""
+        if lead not in guides:
+            guides[lead] = guide_of(
+                format_,
+                vocabulary,
+                speller,
+                spellings=spellings,
+                fresh=encoder_decoder,
+                lead=lead,
+                limits=limits,
+            )
+        guide = guides[lead]
+        if lead and isinstance(target, str):
+            ids, border = _behind_lead(tokenizer, target, before, asked[place], arguments)
+        else:
+            ids, border = _training_ids(tokenizer, target, before, place)
         ids = _without_end(ids, vocabulary)
         if border is not None:
             found.append(Finding("border", border, BORDER_REMEDY, place))
@@ -175,7 +181,7 @@ def training_check(
         if first is None:
             first = _difference(vocabulary, place, ids, ours)
     for place, prompt in enumerate(prompts or ()):
-        found += _prompt_findings(tokenizer, prompt, place)
+        found += prompt_findings(tokenizer, prompt, asked[place], place)
     return TrainingCheck(len(targets), matching, same, first, _counted(found))
 
 
@@ -199,7 +205,25 @@ def _training_ids(
     joint = list(tokenizer(prompt + target, add_special_tokens=False)["input_ids"])
     if joint[: len(before)] == before:
         return joint[len(before) :], None
-    return alone, (
+    return alone, _one_token(target)
+
+
+def _behind_lead(
+    tokenizer: Any, target: str, prompt: Any, asked: PromptIds, arguments: Mapping[str, Any]
+) -> tuple[list[int], str | None]:
+    """The ids of the white space before an answer and of a target, as parts of a whole chat."""
+    turn = answer_turn(tokenizer, arguments, prompt)
+    whole = turn.prompt + (turn.lead or "") + target
+    ids = list(tokenizer(whole, add_special_tokens=False)["input_ids"])
+    size = len(asked.ids)
+    if tuple(ids[:size]) == asked.ids:
+        return ids[size:], None
+    alone = list(tokenizer(asked.lead + target, add_special_tokens=False)["input_ids"])
+    return alone, _one_token(target)
+
+
+def _one_token(target: str) -> str:
+    return (
         f"the last token of the prompt and the first of the target {target[:20]!r} are one token "
         "when both are tokenised together"
     )
@@ -304,58 +328,6 @@ def _difference(
 
 def _shown(vocabulary: Vocabulary, ids: Sequence[int]) -> tuple[str, ...]:
     return tuple(vocabulary.spell([i]).decode("utf-8", errors="replace") for i in ids)
-
-
-def _prompt_findings(tokenizer: Any, prompt: Prompt, place: int) -> Iterator[Finding]:
-    """What is in a prompt twice."""
-    bos = getattr(tokenizer, "bos_token_id", None)
-    if isinstance(prompt, str):
-        ids = list(tokenizer(prompt)["input_ids"])
-    else:
-        ids = list(prompt_ids(tokenizer, prompt, place=place).ids)
-    if bos is not None and ids[:2] == [bos, bos]:
-        yield Finding(
-            "double bos",
-            f"the prompt begins with {tokenizer.bos_token!r}, and the tokenizer adds another one",
-            "leave it out of the text, or tokenise with add_special_tokens=False as Generator does",
-            place,
-        )
-    if _nested(tokenizer, prompt):
-        yield Finding(
-            "nested template",
-            "the chat template is applied twice: one user turn begins inside another",
-            "pass the bare text to the chat, or the rendered text as a plain prompt",
-            place,
-        )
-
-
-def _turn(tokenizer: Any) -> tuple[str, str]:
-    """What the chat template writes right before and right after the text of a user."""
-    if not getattr(tokenizer, "chat_template", None):
-        return "", ""
-    messages = [{"role": "user", "content": PROBE}]
-    rendered = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=False)
-    before, _, after = rendered.rpartition(PROBE)
-    return _last_marker(before), after.strip()
-
-
-def _last_marker(before: str) -> str:
-    """The line that opens the user's turn; what stands before it is the system's."""
-    return before.rstrip("\n").rsplit("\n", 1)[-1]
-
-
-def _nested(tokenizer: Any, prompt: Prompt) -> bool:
-    """Whether a user turn begins inside another turn."""
-    opening, closing = _turn(tokenizer)
-    if not opening:
-        return False
-    if isinstance(prompt, PromptIds):
-        return False
-    if not isinstance(prompt, str):
-        contents = [str(m.get("content", "")) for m in prompt if isinstance(m, Mapping)]
-        return any(opening in content for content in contents)
-    turns = prompt.split(opening)[1:]
-    return any(not closing or closing not in turn for turn in turns[:-1])
 
 
 def _counted(findings: Sequence[Finding]) -> tuple[Finding, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from constrained.chat import (
     has_template,
     opening_problems,
     render_chat,
+    template_arguments,
     template_end,
     template_text,
     template_variables,
@@ -20,8 +20,6 @@ from constrained.chat import (
 from constrained.errors import GenerationError
 
 __all__ = ["TemplateCheck", "check_template"]
-
-SET_BY_US = frozenset({"messages", "add_generation_prompt", "continue_final_message"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +71,6 @@ def check_template(tokenizer: Any, arguments: Mapping[str, Any]) -> TemplateChec
         notes.append("it reads the clock, so prompts change with the day")
     if turn.lead and not turn.lead.strip():
         notes.append(f"it writes {turn.lead!r} before an answer; the model is made to write it")
-    known = frozenset(getattr(tokenizer, "special_tokens_map", {}))
-    own = {"raise_exception", "strftime_now", *SET_BY_US}
     return TemplateCheck(
         prompt=_generation_prompt(tokenizer, turn, arguments),
         before=turn.before,
@@ -82,7 +78,7 @@ def check_template(tokenizer: Any, arguments: Mapping[str, Any]) -> TemplateChec
         after=turn.after,
         begins=begins,
         plain_begins=plain,
-        arguments=tuple(sorted(read - known - own - _assigned(tokenizer, arguments))),
+        arguments=tuple(sorted(template_arguments(tokenizer, arguments) or ())),
         problems=tuple(problems),
         notes=tuple(notes),
     )
@@ -91,28 +87,6 @@ def check_template(tokenizer: Any, arguments: Mapping[str, Any]) -> TemplateChec
 def _arguments(tokenizer: Any, arguments: Mapping[str, Any]) -> frozenset[str]:
     text = template_text(tokenizer, arguments)
     return (None if text is None else template_variables(text)) or frozenset()
-
-
-def _assigned(tokenizer: Any, arguments: Mapping[str, Any]) -> set[str]:
-    """Names of the template's own: it sets them, and gives them no default for want of an argument.
-
-    Such a name may be read first (in a branch that was not taken), so Jinja alone cannot tell.
-    """
-    text = template_text(tokenizer, arguments) or ""
-    found = set(re.findall(r"\bset\s+(\w+)\s*=", text))
-    return {name for name in found if not _defaulted(name, text)}
-
-
-def _defaulted(name: str, text: str) -> bool:
-    """``if NAME is not defined``, ``set NAME = NAME | default(...)``, ``... if NAME else ...``."""
-    asked = (
-        rf"(?<![\w.]){name}\s+is\s+(not\s+)?(un)?defined"
-        rf"|\bset\s+{name}\s*=[^%]*(?<![\w.'\"]){name}\b"
-    )
-    first = re.search(rf"\bset\s+{name}\s*=", text)
-    return any(
-        first is None or found.start() <= first.start() for found in re.finditer(asked, text)
-    )
 
 
 def _begins(tokenizer: Any, prompt: str) -> tuple[int, int]:

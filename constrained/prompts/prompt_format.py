@@ -12,8 +12,8 @@ from constrained.chat import (
     answer_turn,
     before_answer,
     check_arguments,
-    has_template,
     render_chat,
+    takes_chats,
 )
 from constrained.errors import GenerationError
 from constrained.mistral import chat_ids, encodes_chats
@@ -249,7 +249,7 @@ class PromptFormat:
         self, text: str, system: str | None, tokenizer: Any, history: Sequence[Round]
     ) -> list[dict[str, str]]:
         """The conversation that a tokenizer's template gets."""
-        if not (has_template(tokenizer) or encodes_chats(tokenizer)):
+        if not takes_chats(tokenizer):
             raise GenerationError(
                 f"the format {self.name!r} needs a tokenizer with a chat template, and this one "
                 "has none; name the format that the model was trained on"

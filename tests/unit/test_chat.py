@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from constrained.chat import (
     check_arguments,
     ends_of,
     render_chat,
+    takes_chats,
     template_end,
     template_variables,
 )
@@ -162,6 +164,66 @@ def test_the_names_that_a_template_reads() -> None:
     }
     assert template_variables("{% generation %}{{ x }}{% endgeneration %}") == {"x"}
     assert template_variables("{% for %}") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "free"),
+    [
+        ("{% if a %}{% set x = 1 %}{% endif %}{{ x }}", "a"),
+        ("{% if a %}{% elif b %}{% set x = 1 %}{% endif %}{{ x }}", "a b"),
+        ("{% if x is not defined %}{% set x = 1 %}{% endif %}{{ x }}", "x"),
+        ("{% set x = x | default(1) %}{{ x }}", "x"),
+        ("{% for x in a if x %}{{ loop.index }}{{ x }}{% endfor %}", "a"),
+        ("{% for x in a %}{% set y = x %}{% endfor %}{{ y }}", "a y"),
+        ("{% for k, v in a.items() %}{{ k }}{{ v }}{% else %}{{ k }}{% endfor %}", "a k"),
+        ("{% macro f(x, y=z) %}{{ x }}{{ y }}{{ w }}{% endmacro %}{% set w = 1 %}{{ f() }}", "z"),
+        ("{% set ns = namespace(a=1) %}{% set ns.b = c %}{{ ns.b }}{{ range(3) }}", "c"),
+        ("{% set x %}{{ y }}{% endset %}{{ x }}", "y"),
+        ("{% call(u) f(g) %}{{ u }}{% endcall %}", "f g"),
+        ("{% with a = b %}{{ a }}{% endwith %}{{ a }}", "a b"),
+        ("{% filter upper %}{{ x }}{% endfilter %}", "x"),
+        ("{% if custom %}{% set tools = custom %}{% endif %}{{ tools }}", "custom tools"),
+        ("{% if a %}{% set tools = 1 %}{% else %}{% set tools = 2 %}{% endif %}{{ tools }}", "a"),
+    ],
+)
+def test_names_that_a_template_sets_on_some_path_are_its_own(text: str, free: str) -> None:
+    assert template_variables(text) == {*free.split()}
+
+
+def test_names_of_the_templates_own_are_no_arguments() -> None:
+    own = "{% for m in messages %}{% set content = m.content %}{{ content }}{% endfor %}{{ tone }}"
+    tokenizer = chats.with_template(own + "{{ bos_token }}{{ raise_exception }}")
+    assert check_arguments(tokenizer, {"tone": "mild"}) == {"tone": "mild"}
+    for name in ("m", "content", "loop", "range", "namespace"):
+        with pytest.raises(GenerationError, match=f"does not read the argument '{name}'"):
+            check_arguments(tokenizer, {name: 1})
+    for name in ("eos_token", "raise_exception", "strftime_now"):
+        with pytest.raises(GenerationError) as caught:
+            check_arguments(tokenizer, {name: 1})
+        assert str(caught.value) == (
+            f"the argument {name!r} of a chat template is given by the tokenizer; leave it out of "
+            "chat_template_kwargs"
+        )
+
+
+def test_an_argument_that_a_template_needs_is_named() -> None:
+    tokenizer = chats.with_template("{{ functions.names }}{{ messages }}")
+    with pytest.raises(GenerationError) as caught:
+        render_chat(tokenizer, ASKED)
+    assert str(caught.value) == (
+        "the tokenizer's chat template does not take this conversation: 'functions' is undefined; "
+        "pass it as chat_template_kwargs={'functions': ...}"
+    )
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_chats_go_through_a_template_or_through_mistral_common(known: bool) -> None:
+    inner = SimpleNamespace(n_words=1, is_special=bool)
+    request = SimpleNamespace(instruct_tokenizer=SimpleNamespace(tokenizer=inner if known else 1))
+    tokenizer = SimpleNamespace(tokenizer=request, apply_chat_template=list)
+    assert takes_chats(tokenizer) == known
+    assert takes_chats(chats.with_template(chats.THINKS))
+    assert not takes_chats(ByteTokenizer())
 
 
 def test_arguments_reach_the_template() -> None:

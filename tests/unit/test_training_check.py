@@ -6,8 +6,8 @@ import pytest
 
 from constrained.errors import GenerationError
 from constrained.generation import Generator, TrainingCheck, training_check
-from constrained.spec import json, template, text
-from tests import tiny
+from constrained.spec import choice, json, template, text
+from tests import chats, tiny
 
 SCORE = template("Essay score: {score} / 10", score=range(11))
 TARGETS = [f"Essay score: {score} / 10" for score in range(11)]
@@ -168,3 +168,33 @@ def test_bad_calls_are_refused():
     with pytest.raises(GenerationError) as caught:
         training_check(SCORE, tiny.byte_level(), TARGETS, ["one"])
     assert str(caught.value) == "there are 1 prompts for 11 targets; pass one prompt each"
+
+
+ASKED = [{"role": "user", "content": "Grade."}]
+
+
+def test_white_space_that_a_template_writes_before_an_answer_is_part_of_training():
+    tokenizer = chats.llama()
+    check = training_check(choice(["good", "bad"]), tokenizer, ["good", "bad"], [ASKED, ASKED])
+    assert check
+    assert check.token_share == 1.0
+    twice = training_check(choice(["good", "bad"]), tokenizer, [" good"], [ASKED])
+    assert kinds(twice) == ["leading space"]
+
+
+def test_words_that_a_template_writes_before_an_answer_are_named():
+    tokenizer = chats.with_template(chats.THINKS)
+    check = training_check(choice(["good", "bad"]), tokenizer, ["good", "bad"], [ASKED, ASKED])
+    assert [(finding.kind, finding.count) for finding in check.findings] == [("opening", 2)]
+    assert check.findings[0].problem == (
+        "the chat template does not let an answer begin at once: before an answer it writes "
+        "'<think>\\n\\n</think>\\n\\n', which a prompt leaves to the model"
+    )
+    off = {"enable_thinking": False}
+    assert training_check(
+        choice(["good", "bad"]), tokenizer, ["good"], [ASKED], chat_template_kwargs=off
+    )
+    with pytest.raises(GenerationError, match="does not read the argument 'thinks'"):
+        training_check(
+            choice(["good"]), tokenizer, ["good"], [ASKED], chat_template_kwargs={"thinks": 1}
+        )
