@@ -16,6 +16,7 @@ from typing import Annotated, Any
 from constrained.errors import InvalidSpec, UnsatisfiableSpec, UnsupportedSpec
 from constrained.grammar import Grammar, intersect
 from constrained.spec.compose import literal_text, united
+from constrained.spec.generics import alias_value
 from constrained.spec.lookalikes import refuse_lookalike, refuse_value
 from constrained.spec.numbers import exactly, integer, number
 from constrained.spec.numbers_json import in_decimals, integer_grammar, plain, signed_grammar
@@ -51,6 +52,7 @@ def as_spec(obj: Any) -> Spec[Any]:
     a pydantic model or `TypeAdapter`,  its JSON (`json`)
     a dataclass, TypedDict, NamedTuple,
     ``list[...]``, a schema
+    a `TypeAliasType`                   what it stands for
     ==================================  =====================================================
 
     Raises `InvalidSpec` for anything else, `UnsupportedSpec` for metadata of `Annotated` that
@@ -79,6 +81,9 @@ def as_spec(obj: Any) -> Spec[Any]:
         return regex(obj)
     if isinstance(obj, Mapping) or _is_structured(obj):
         return _json(obj)
+    value = alias_value(obj)
+    if value is not None:
+        return _alias(obj, value)
     if isinstance(obj, typing.NewType):
         return as_spec(obj.__supertype__)
     origin = typing.get_origin(obj)
@@ -94,6 +99,16 @@ def as_spec(obj: Any) -> Spec[Any]:
     if isinstance(obj, type):
         return _type(obj)
     raise InvalidSpec(f"{obj!r} ({type(obj).__name__}) describes no output", hint=ACCEPTED)
+
+
+def _alias(alias: Any, value: Any) -> Spec[Any]:
+    try:
+        return as_spec(value)
+    except RecursionError as error:
+        raise InvalidSpec(
+            f"{alias} is made of itself with nothing around it",
+            hint="put it into a list, a dict or a class",
+        ) from error
 
 
 STRUCTURES = (list, dict, tuple, set, frozenset, abc.Sequence, abc.Mapping)
@@ -115,8 +130,11 @@ def _type(kind: type) -> Spec[Any]:
 
 def _is_structured(kind: Any) -> bool:
     """Whether values of the type are written as JSON."""
-    if typing.get_origin(kind) in STRUCTURES or kind in STRUCTURES:
+    origin = typing.get_origin(kind)
+    if origin in STRUCTURES or kind in STRUCTURES:
         return True
+    if isinstance(origin, type):  # a generic class with arguments
+        return _is_structured(origin)
     if not isinstance(kind, type):
         return hasattr(kind, "validate_json") and hasattr(kind, "json_schema")  # a TypeAdapter
     return bool(
@@ -144,6 +162,9 @@ def _range(obj: range) -> Spec[int]:
 
 def _annotated(base: Any, *metadata: Any) -> Spec[Any]:
     """A type within the bounds that `annotated_types` or pydantic metadata set."""
+    value = alias_value(base)
+    if value is not None:
+        return _alias(base, Annotated[(value, *metadata)])
     if any(getattr(item, "discriminator", None) is not None for item in metadata):
         return _json(Annotated[(base, *metadata)])  # the tag of a union is a matter of JSON
     bounds: dict[str, Any] = {}

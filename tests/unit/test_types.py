@@ -8,13 +8,13 @@ import enum
 import re
 import time
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Optional, Union
+from typing import Annotated, Any, Literal, Optional, TypeVar, Union
 
 import annotated_types
 import pydantic
 import pytest
 from pydantic import Field
-from typing_extensions import TypedDict
+from typing_extensions import TypeAliasType, TypedDict
 
 from constrained.errors import (
     InvalidSpec,
@@ -333,3 +333,48 @@ def test_operators_take_whatever_as_spec_takes() -> None:
     assert ("n=" + as_spec(range(3)) + [".", "!"]).parse("n=2!") == (2, "!")
     assert (None | integer(0, 3)).parse("null") is None
     assert repr("a" | integer(0, 3)) == "as_spec('a') | integer(0, 3)"
+
+
+V = TypeVar("V")
+Whole = TypeAliasType("Whole", int)
+Named = TypeAliasType("Named", "Whole | None")
+Table = TypeAliasType("Table", dict[str, V], type_params=(V,))
+Same = TypeAliasType("Same", V, type_params=(V,))
+Nest = TypeAliasType("Nest", "int | list[Nest]")
+Round = TypeAliasType("Round", "Round")
+Wide = TypeAliasType("Wide", "int | Wide")
+Lost = TypeAliasType("Lost", "list[Nowhere]")  # noqa: F821
+
+
+@pytest.mark.parametrize(
+    ("alias", "source"),
+    [
+        (Whole, "integer()"),
+        (Named, "integer() | choice([None])"),
+        (Table[int], "json(dict[str, int])"),
+        (Same[bool], "choice({'true': True, 'false': False})"),
+        (Nest, "integer() | json(list[Nest])"),
+        (Annotated[Whole, Field(ge=3)], "integer(3)"),
+    ],
+    ids=str,
+)
+def test_an_alias_is_what_it_stands_for(alias: Any, source: str) -> None:
+    spec = as_spec(alias)
+    assert spec.source == source
+    for text in spec.examples(5):
+        spec.parse(text)
+
+
+@pytest.mark.parametrize("alias", [Round, Wide, Annotated[Round, Field(ge=3)]], ids=str)
+def test_an_alias_of_itself_alone_is_refused(alias: Any) -> None:
+    with pytest.raises(InvalidSpec, match="is made of itself with nothing around it"):
+        as_spec(alias)
+
+
+def test_an_alias_of_names_that_are_nowhere_is_refused() -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        as_spec(Lost)
+    assert str(caught.value) == (
+        "what Lost stands for cannot be read: name 'Nowhere' is not defined (write the alias where "
+        "its names are known)"
+    )

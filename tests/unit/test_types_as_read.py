@@ -507,6 +507,26 @@ REFUSED: list[tuple[Any, str]] = [
         "(use a list, items of str, int or Literal, or min_length=1)",
     ),
     (
+        Annotated[set[str], Field(min_length=2)],
+        "a set with min_length above 1 is enforced for items of at most 16 values (enum, const, "
+        "boolean, small integer ranges, small arrays and objects of these), and for items that no "
+        "other can equal (use min_length=1, a list, or items of a Literal or an Enum)",
+    ),
+    (
+        Annotated[D, Field(multiple_of=D("1E-28"), ge=1)],
+        "multiples of 1E-28 are enforced from -0.1 to 0.1, and the bounds leave none of them (use "
+        "decimal_places, or a larger step)",
+    ),
+    *(
+        (
+            Annotated[str, Field(pattern=pattern)],
+            f"the pattern {pattern!r} is enforced on texts that all engines read alike (with \\W, "
+            "\\D, \\b or a negated class: ASCII texts), and it finds none of them (write out the "
+            "characters that are meant)",
+        )
+        for pattern in (r"^é\W", r"ü\b", "^[^\\d]ß$")
+    ),
+    (
         Annotated[
             Annotated[Cat, pydantic.Tag("cat")] | Annotated[Dog, pydantic.Tag("dog")],
             pydantic.Discriminator(plain_tags),

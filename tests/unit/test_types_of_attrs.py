@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import json as std_json
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any, Generic, Optional, TypeVar
 
 import attrs
 import pytest
@@ -15,10 +15,65 @@ from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
 from constrained.spec import as_spec
 from constrained.spec.json_schema import json
 
+T = TypeVar("T")
+U = TypeVar("U", bound=int)
+
+
+@attrs.define
+class Pair(Generic[T]):
+    one: T
+    more: list[T]
+    last: T | None = None
+
+
+@attrs.define
+class Lists(Pair[list[T]], Generic[T]):
+    own: Optional[T] = None  # noqa: UP045
+
+
+@attrs.define
+class Numbers(Lists[int]):
+    size: Annotated[int, Field(ge=0)] = 0
+
+
+@attrs.define
+class Branch(Generic[T]):
+    value: T
+    parts: list[Branch[T]] = attrs.field(factory=list)
+
+
+@attrs.define
+class Whole(Generic[U]):
+    value: U
+
+
+@attrs.define
+class Holder:
+    one: Pair[int]
+    two: Pair[Pair[bool]]
+    three: dict[str, Branch[str]]
+
 
 class Suit(enum.Enum):
     HEARTS = "h"
     SPADES = "s"
+
+
+class Size(enum.Enum):
+    SMALL = 1
+    LARGE = "l"
+    HUGE = 3
+
+
+@attrs.define
+class Sized:
+    one: Size = attrs.field(validator=validators.in_([Size.SMALL, Size.LARGE]))
+    two: Size | None = attrs.field(
+        default=None, validator=validators.optional(validators.in_([Size.HUGE]))
+    )
+    three: Optional[Size] = attrs.field(  # noqa: UP045
+        default=None, validator=validators.in_([Size.LARGE, None])
+    )
 
 
 @attrs.define
@@ -75,6 +130,14 @@ class Bounded:
         list[Point],
         Point | None,
         dict[str, Shape],
+        Pair,
+        Pair[int],
+        list[Pair[bool]],
+        Lists[bool],
+        Numbers,
+        Branch[str],
+        Whole,
+        Holder,
         Annotated[Point, "x"],
     ],
     ids=str,
@@ -183,3 +246,38 @@ def test_sets_hold_the_classes_that_have_a_hash() -> None:
     for kind in (Point, Hand):
         with pytest.raises(UnsupportedSpec, match=r"a set cannot hold values of kind (Point|list)"):
             json(set[kind])  # type: ignore[valid-type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "right", "wrong"),
+    [
+        (Pair[int], '{"one": 1, "more": [2]}', '{"one": "a", "more": []}'),
+        (Pair[int], '{"one": 1, "more": [], "last": null}', '{"one": 1, "more": ["a"]}'),
+        (Lists[bool], '{"one": [true], "more": [[]]}', '{"one": true, "more": []}'),
+        (Lists[bool], '{"one": [], "more": [], "own": true}', '{"one": [], "more": [], "own": []}'),
+        (Numbers, '{"one": [3], "more": []}', '{"one": ["a"], "more": []}'),
+        (
+            Branch[str],
+            '{"value": "a", "parts": [{"value": "b"}]}',
+            '{"value": "a", "parts": [{"value": 1}]}',
+        ),
+        (Whole, '{"value": 3}', '{"value": "a"}'),
+    ],
+    ids=str,
+)
+def test_variables_of_a_generic_class_are_its_arguments(kind: Any, right: str, wrong: str) -> None:
+    for spec in (json(kind), as_spec(kind)):
+        assert spec.matches(right)
+        assert not spec.matches(wrong)
+    assert isinstance(json(kind).parse(right), getattr(kind, "__origin__", kind))
+
+
+def test_options_of_an_enum_are_its_members() -> None:
+    spec = json(Sized)
+    assert spec.parse('{"one": "l", "two": 3}') == Sized(Size.LARGE, Size.HUGE)
+    assert spec.matches('{"one": 1, "two": null, "three": null}')
+    assert not spec.matches('{"one": 3}')
+    assert not spec.matches('{"one": 1, "two": 1}')
+    assert not spec.matches('{"one": 1, "three": 1}')
+    for text in spec.examples(20):
+        spec.parse(text)

@@ -25,7 +25,7 @@ from typing import Any
 from typing import Literal as OneOf
 
 from constrained.collection import collection_paused
-from constrained.errors import InvalidSpec, TextRejected
+from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
 from constrained.grammar import Grammar, Ref
 from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.spec.json_schema.causes import unsatisfiable
@@ -113,7 +113,12 @@ def json(
         schema = read.schema
     settings = _settings(whitespace, formats, order, limits)
     content = _content(schema)
-    grammar = _grammar(schema, content, settings)
+    try:
+        grammar = _grammar(schema, content, settings)
+    except UnsupportedSpec as error:
+        if read is read_json or error.feature != "uniqueItems":
+            raise
+        raise _of_set(error) from error
 
     def written() -> str:
         return call_source("json", [shortened(marshal.loads(content))], options)
@@ -204,6 +209,16 @@ def read_json(text: str) -> Any:
         raise TextRejected(text, 0, f"JSON that Python reads ({error})") from error
     except RecursionError as error:
         raise TextRejected(text, 0, "JSON nested less deeply") from error
+
+
+def _of_set(error: UnsupportedSpec) -> UnsupportedSpec:
+    """The refusal of `uniqueItems` for who wrote a type: a set, which has a size to reach."""
+    return UnsupportedSpec(
+        "min_length",
+        error.problem.replace("uniqueItems is", "a set with min_length above 1 is", 1),
+        where=error.where.removesuffix("/uniqueItems"),
+        hint="use min_length=1, a list, or items of a Literal or an Enum",
+    )
 
 
 def _type_name(kind: Any) -> str:

@@ -20,6 +20,7 @@ from pydantic import Field, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from constrained.errors import InvalidSpec, UnsupportedSpec
+from constrained.spec.generics import arguments_by_class, filled
 
 __all__ = ["MADE", "is_attrs", "with_attrs"]
 
@@ -28,7 +29,10 @@ MADE = "attrs class"
 
 BOUNDS = {">=": "ge", ">": "gt", "<=": "le", "<": "lt"}
 
-_OPEN: ContextVar[tuple[type, ...]] = ContextVar("attrs classes being read", default=())
+Filled = tuple[type, tuple[Any, ...]]
+"""A class, and the arguments of a generic one."""
+
+_OPEN: ContextVar[tuple[Filled, ...]] = ContextVar("attrs classes being read", default=())
 
 
 def is_attrs(kind: Any) -> bool:
@@ -49,6 +53,8 @@ def with_attrs(kind: Any) -> Any:
     origin, parts = get_origin(kind), get_args(kind)
     if origin is None or origin is Literal or not parts:
         return kind
+    if is_attrs(origin):
+        return Annotated[kind, _Attrs(origin, parts)]
     if origin is Annotated:
         inner = with_attrs(parts[0])
         return kind if inner is parts[0] else Annotated[(inner, *parts[1:])]
@@ -59,19 +65,22 @@ def with_attrs(kind: Any) -> Any:
 
 
 class _Attrs:
-    """Tells pydantic how a class of attrs is read."""
+    """Tells pydantic how a class of attrs is read; `arguments` are those of a generic one."""
 
-    def __init__(self, cls: type) -> None:
+    def __init__(self, cls: type, arguments: tuple[Any, ...] = ()) -> None:
         self.cls = cls
+        self.arguments = arguments
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         cls = self.cls
         ref = f"{cls.__module__}.{cls.__qualname__}:{id(cls)}"
-        if cls in _OPEN.get():
+        if self.arguments:
+            ref += f":{self.arguments!r}"
+        if (cls, self.arguments) in _OPEN.get():
             return core_schema.definition_reference_schema(ref)
-        token = _OPEN.set((*_OPEN.get(), cls))
+        token = _OPEN.set((*_OPEN.get(), (cls, self.arguments)))
         try:
             return self._schema(ref, handler)
         finally:
@@ -86,9 +95,11 @@ class _Attrs:
                 f"the types of {self.cls.__qualname__} cannot be read: {error}",
                 hint="write them where the class is defined",
             ) from error
+        variables = arguments_by_class(self.cls, self.arguments)
         fields = {}
         for one in attributes:
             kind = hints.get(one.name, one.type if one.type is not None else Any)
+            kind = filled(kind, variables[_owner(self.cls, one.name)])
             kind = with_attrs(_bounded(kind, one.validator, f"{self.cls.__qualname__}.{one.name}"))
             optional = one.default is not sys.modules["attr"].NOTHING and _default_holds(one)
             fields[one.name] = core_schema.typed_dict_field(
@@ -101,6 +112,11 @@ class _Attrs:
             ref=ref,
             metadata={MADE: self.cls},
         )
+
+
+def _owner(cls: type, name: str) -> type:
+    """The class that says the type of an attribute."""
+    return next((one for one in cls.__mro__ if name in vars(one).get("__annotations__", {})), cls)
 
 
 def _default_holds(one: Any) -> bool:
@@ -150,12 +166,13 @@ def _bounded(kind: Any, validator: Any, place: str) -> Any:
         return Annotated[kind, Field(min_length=validator.min_length)]
     if name == "_InValidator":
         options = tuple(validator.options)
+        members = _members_of(kind, options)
+        if members is not None:
+            return members
         if isinstance(kind, type):
             options = tuple(option for option in options if isinstance(option, kind))
-        if all(isinstance(option, str | int | bool) for option in options) or (
-            isinstance(kind, EnumMeta)
-        ):
-            return kind if _all_members(kind, options) else Literal[options]
+        if all(isinstance(option, str | int | bool) for option in options):
+            return Literal[options]
     if name == "_MatchesReValidator":
         pattern = validator.pattern.pattern
         how = getattr(validator.match_func, "__name__", "")
@@ -168,8 +185,19 @@ def _bounded(kind: Any, validator: Any, place: str) -> Any:
     )
 
 
-def _all_members(kind: Any, options: tuple[Any, ...]) -> bool:
-    return isinstance(kind, EnumMeta) and len(options) == len(list(kind))
+def _members_of(kind: Any, options: tuple[Any, ...]) -> Any:
+    """An enum (or None) of these options only, by what JSON has for them; None for other types."""
+    parts = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    enums = [part for part in parts if part is not type(None)]
+    if len(enums) != 1 or not isinstance(enums[0], EnumMeta):
+        return None
+    allowed = [option for option in options if isinstance(option, enums[0])]
+    if len(parts) > 1 and None in options:
+        allowed.append(None)
+    if len(allowed) == len(list(enums[0])) + len(parts) - 1:
+        return kind
+    written = [getattr(option, "value", None) for option in allowed]
+    return Annotated[kind, Field(json_schema_extra={"enum": written})]
 
 
 def _instances(kind: Any, classes: Any) -> Any:

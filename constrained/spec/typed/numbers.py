@@ -180,6 +180,7 @@ def _decimal_number(
         if step is not None:  # the remainder is found with the 28 digits of a plain context
             high = min(high, (abs(Decimal(str(step))) * MOST_STEPS).quantize(unit, ROUND_FLOOR))
         low = -high
+        most = high.normalize()
         for name, value in bounds.items():
             bound = _exact(name, value)
             if name in ("ge", "gt"):
@@ -188,6 +189,13 @@ def _decimal_number(
             else:
                 most = (bound / unit).to_integral_value(ROUND_FLOOR) * unit
                 high = min(high, most - unit if name == "lt" and most == bound else most)
+    if step is not None and (low > most or high < -most):
+        raise UnsupportedSpec(
+            "multiple_of",
+            f"multiples of {step} are enforced from {-most:f} to {most:f}, and the bounds "
+            "leave none of them",
+            hint="use decimal_places, or a larger step",
+        )
     return {
         "type": "number",
         "minimum": _plain(low),

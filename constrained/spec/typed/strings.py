@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from constrained.errors import InvalidSpec, UnsupportedSpec
+from constrained.grammar import intersect
 
 __all__ = ["pattern_schemas", "string_schema"]
 
@@ -92,7 +93,7 @@ def pattern_schemas(pattern: str | re.Pattern[str], engine: str | None = None) -
         found.append(PLAIN_SPACE)
     if any(piece in ("(?!", "(?<!") for piece, _, _ in pieces):
         found += [one for one in (ASCII, ONE_LINE) if one not in found]
-    _check(written)
+    _check(written, found[1:])
     return found
 
 
@@ -146,11 +147,21 @@ def _check_classes(pattern: str, pieces: list[tuple[str, bool, bool]]) -> None:
         )
 
 
-def _check(pattern: str) -> None:
-    from constrained.spec.json_schema.languages import pattern_language
+def _check(pattern: str, more: list[str]) -> None:
+    """Refuse a pattern that cannot be read, or that finds no text on which all engines agree."""
+    from constrained.spec.json_schema.languages import is_empty, pattern_language
 
     try:
-        pattern_language(pattern)
+        node = pattern_language(pattern).node
+        if not more or is_empty(node):
+            return
+        if is_empty(intersect(node, *(pattern_language(one).node for one in more))):
+            raise UnsupportedSpec(
+                "pattern",
+                f"the pattern {pattern!r} is enforced on texts that all engines read alike "
+                "(with \\W, \\D, \\b or a negated class: ASCII texts), and it finds none of them",
+                hint="write out the characters that are meant",
+            )
     except InvalidSpec as error:
         raise UnsupportedSpec(
             "pattern", f"the pattern {pattern!r} is not enforced: {error}", hint="simplify it"
