@@ -13,6 +13,7 @@ True
 ``ct.check_model(name)`` says what to know of a model beforehand. These load torch and transformers
 when first used; everything else needs numpy only (and pydantic for its types).
 
+Every error and every warning of the library is here too (``ct.InvalidSpec``, ``ct.ChatWarning``).
 Beside these stand rooms of their own: `constrained.models` (`load_model`, `load_variants`),
 `constrained.prompts` (`prompt_format`), `constrained.generation` (`training_check`),
 `constrained.consistency` (plans, runs, reports, statistics), `constrained.testing` (Hypothesis
@@ -26,14 +27,18 @@ from typing import TYPE_CHECKING, Any
 
 from constrained.engine import ByteEngine, Engine
 from constrained.errors import (
+    ChatWarning,
     ConstrainedError,
     GenerationError,
     InvalidSpec,
+    LeftOutWarning,
     LimitExceeded,
     MissingPackage,
     ModelError,
+    PatternWarning,
     RecordError,
     SpecError,
+    SpellingWarning,
     TextRejected,
     TokenRejected,
     Truncated,
@@ -73,6 +78,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ByteEngine",
+    "ChatWarning",
     "ConstrainedError",
     "Distribution",
     "Engine",
@@ -80,17 +86,20 @@ __all__ = [
     "Generator",
     "InvalidSpec",
     "JsonStyle",
+    "LeftOutWarning",
     "LimitExceeded",
     "Limits",
     "LogitsMask",
     "MissingPackage",
     "ModelCheck",
     "ModelError",
+    "PatternWarning",
     "ReactStep",
     "RecordError",
     "Result",
     "Spec",
     "SpecError",
+    "SpellingWarning",
     "TextRejected",
     "TokenRejected",
     "Tool",

@@ -39,7 +39,7 @@ def before_answer(
 
     >>> from constrained.testing import ByteTokenizer
     >>> before_answer(ByteTokenizer(), "A:", " ")
-    PromptIds(ids=(65, 58), lead=' ')
+    PromptIds(ids=(65, 58), lead=' ', opening='')
     """
     plain = tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
     ids = plain if ids is None else ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -105,3 +106,10 @@ def test_every_public_name_of_the_package_is_documented() -> None:
     things = {name: getattr(constrained, name) for name in constrained.__all__}
     undocumented = [name for name, thing in things.items() if callable(thing) and not thing.__doc__]
     assert undocumented == []
+
+
+def test_every_error_and_warning_is_at_the_top() -> None:
+    named = import_module("constrained.errors").__all__
+    assert {*named} <= {*constrained.__all__}
+    documented = (ROOT.parent / "docs/reference/errors.md").read_text(encoding="utf-8")
+    assert [name for name in named if not re.search(rf"\b{name}\b", documented)] == []
