@@ -391,6 +391,90 @@ READ: list[Any] = [
 ]
 
 
+class Crossed(BaseModel):
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+    a: int | None = Field(default=None, alias="z")
+    b: str = Field(default="", alias="a")
+
+
+class Chosen(BaseModel):
+    a: int = Field(default=0, validation_alias=AliasChoices("x", "b"))
+    b: str = ""
+
+
+def test_a_field_that_another_ones_key_would_be_read_as_is_written_beside_it() -> None:
+    for kind, own, other in ((Crossed, "z", "a"), (Chosen, "x", "b")):
+        spec = json(kind)
+        assert spec.matches("{}")
+        assert spec.matches(f'{{"{own}": 1}}')
+        assert spec.matches(f'{{"{own}": 1, "{other}": "t"}}')
+        assert not spec.matches(f'{{"{other}": "t"}}')
+        for text in spec.examples(20):
+            spec.parse(text)
+
+    class Deep(BaseModel):
+        a: int = Field(default=0, validation_alias=AliasChoices(AliasPath("b", 0), "x"))
+        b: list[str] = []
+
+    with pytest.raises(UnsupportedSpec, match="a field is read from 'b' too"):
+        json(Deep)
+
+
+def test_a_default_is_checked_with_the_definitions_and_settings_of_its_class() -> None:
+    class Inner(BaseModel):
+        again: list[Inner] = []
+
+    class Holds(BaseModel):
+        model_config = ConfigDict(validate_default=True, str_max_length=2)
+        one: Inner = Field(default=None)
+        two: Inner = Field(default_factory=dict)
+        three: str = "long"
+        more: list[Inner] = []
+
+    assert json(Holds).matches('{"one": {}, "three": "a"}')
+    assert not json(Holds).matches('{"three": "a"}')
+    assert not json(Holds).matches('{"one": {}}')
+
+
+def test_strict_addresses_are_within_the_lengths_of_strings() -> None:
+    class Short(BaseModel):
+        model_config = ConfigDict(strict=True, str_max_length=8)
+        at: ipaddress.IPv4Address
+
+    assert json(Short).matches('{"at": "10.0.0.1"}')
+    assert not json(Short).matches('{"at": "10.0.0.11"}')
+    for text in json(Short).examples(10):
+        json(Short).parse(text)
+
+
+@pytest.mark.parametrize("written", ["hex", "base64"])
+def test_bytes_that_are_decoded_twice_are_refused(written: Any) -> None:
+    class Twice(BaseModel):
+        model_config = ConfigDict(val_json_bytes=written)
+        data: pydantic.Base64Bytes
+
+    with pytest.raises(UnsupportedSpec) as caught:
+        json(Twice)
+    assert caught.value.where == "#/properties/data"
+
+
+def test_a_field_that_omits_errors_must_be_there_without_a_default() -> None:
+    class Omits(BaseModel):
+        bare: pydantic.OnErrorOmit[int]
+        given: pydantic.OnErrorOmit[int] = 3
+
+    assert json(Omits).matches('{"bare": 1}')
+    assert not json(Omits).matches('{"given": 1}')
+    for text in json(Omits).examples(20):
+        json(Omits).parse(text)
+
+    class Table(TypedDict, total=False):
+        bare: pydantic.OnErrorOmit[int]
+
+    assert json(Table).matches("{}")
+    assert json(Table).parse("{}") == {}
+
+
 @pytest.mark.parametrize("kind", READ, ids=lambda kind: str(kind)[:70])
 def test_every_example_is_read(kind: Any) -> None:
     spec = json(kind)

@@ -18,7 +18,7 @@ from pydantic_core import (
 from constrained.errors import UnsupportedSpec
 from constrained.spec.typed.code import name_of, of_pydantic
 from constrained.spec.typed.declared import ANNOTATIONS, both
-from constrained.spec.typed.objects import Member, object_schema, place_of
+from constrained.spec.typed.objects import Member, Path, object_schema, place_of
 from constrained.spec.typed.walk import Core, Say, Walk
 
 __all__ = ["CLASSES"]
@@ -73,7 +73,7 @@ def _fields(walk: Walk, schema: Core, fields: Iterable[tuple[str, Core]]) -> Sch
     members: dict[str, Member] = {}
     for name, one in fields:
         with walk.at(name):
-            path, others = _place(name, one, config)
+            path, others, before = _place(name, one, config)
             required = walk.field_is_required(one, total) or not _default_holds(walk, one)
             try:
                 found = walk.generate_inner(one)
@@ -88,7 +88,7 @@ def _fields(walk: Walk, schema: Core, fields: Iterable[tuple[str, Core]]) -> Sch
                 ) from None
             if "title" not in found and walk.field_title_should_be_set(one):
                 found["title"] = walk.get_title_from_name(str(path[-1]) if len(path) == 1 else name)
-        members[name] = Member(found, required, path, others)
+        members[name] = Member(found, required, path, others, before)
     extra = schema.get("extra_behavior") or config.get("extra_fields_behavior", config.get("extra"))
     extras = schema.get("extras_schema")
     if extra == "allow" and schema.get("extras_keys_schema", {"type": "str"}) != {"type": "str"}:
@@ -101,6 +101,9 @@ def _fields(walk: Walk, schema: Core, fields: Iterable[tuple[str, Core]]) -> Sch
 def _default_holds(walk: Walk, field: Core) -> bool:
     """Whether a field may be left out: a default that is read like a value must be one."""
     schema = field["schema"]
+    told = {"default", "default_factory"} & schema.keys()
+    if schema["type"] == "default" and field["type"] != "typed-dict-field" and not told:
+        return False  # it says what an error does (`OnErrorOmit`), and nothing of a default
     checked = schema.get("validate_default", walk.config.get("validate_default"))
     if schema["type"] != "default" or not checked:
         return True
@@ -115,12 +118,14 @@ def _default_holds(walk: Walk, field: Core) -> bool:
         default = schema["default_factory"]() if "default_factory" in schema else schema["default"]
     except Exception:  # of a user's code, which may raise anything
         return False
+    whole: Core = schema
+    if walk.refs:
+        whole = {"type": "definitions", "schema": schema, "definitions": [*walk.refs.values()]}
+    settings: Any = dict(walk.config)
     try:
-        SchemaValidator(schema).validate_python(default)
-    except ValidationError:
+        SchemaValidator(whole, settings).validate_python(default)
+    except (ValidationError, SchemaError):  # the second: it needs a definition that comes later
         return False
-    except SchemaError:  # it needs definitions from elsewhere
-        return True
     return True
 
 
@@ -178,7 +183,7 @@ def _written_names(walk: Walk, core: Core, config: Mapping[str, Any], depth: int
         fields = core["fields"]
         named = fields.items() if isinstance(fields, dict) else ((f["name"], f) for f in fields)
         for name, one in named:
-            path, _ = _place(name, one, config)
+            path, *_ = _place(name, one, config)
             if len(path) == 1:
                 yield str(path[0])
     choices = core.get("choices") or ()
@@ -190,7 +195,9 @@ def _written_names(walk: Walk, core: Core, config: Mapping[str, Any], depth: int
         )
 
 
-def _place(name: str, field: Core, config: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
+def _place(
+    name: str, field: Core, config: Mapping[str, Any]
+) -> tuple[Path, tuple[Path, ...], tuple[Path, ...]]:
     """Where a field is written under the settings of its class."""
     return place_of(
         name,

@@ -8,7 +8,7 @@ from typing import Any
 
 from constrained.errors import UnsupportedSpec
 
-__all__ = ["Member", "object_schema", "place_of"]
+__all__ = ["Member", "Path", "object_schema", "place_of"]
 
 Schema = dict[str, Any]
 Path = tuple[str | int, ...]
@@ -16,23 +16,29 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Member:
-    """A field: its JSON Schema, whether it must be there, where it stands, where else it could."""
+    """A field: its JSON Schema, whether it must be there, where it stands, where else it could.
+
+    Reading looks for it at the paths of `before` first, at those of `others` last.
+    """
 
     schema: Schema
     required: bool
     path: Path
-    others: tuple[str, ...] = ()
+    others: tuple[Path, ...] = ()
+    before: tuple[Path, ...] = ()
 
 
 def place_of(
     name: str, alias: Any, *, by_alias: bool, by_name: bool
-) -> tuple[Path, tuple[str, ...]]:
-    """The path at which a field is written, and the other keys under which it would be read.
+) -> tuple[Path, tuple[Path, ...], tuple[Path, ...]]:
+    """The path at which a field is written, and paths at which it would be read too.
+
+    First those that are looked at after the path, then those that are looked at before it.
 
     `alias` is a core schema's validation alias: a name, a path, or a list of paths.
 
     >>> place_of("a", [["x", "y"], ["z"]], by_alias=True, by_name=True)
-    (('z',), ('x', 'a'))
+    (('z',), (('a',),), (('x', 'y'),))
     """
     paths: list[Path] = []
     if alias is None or not by_alias:
@@ -57,8 +63,8 @@ def place_of(
             hint="use a path of names and small positions",
         )
     written = chosen[0]
-    heads = (str(path[0]) for path in paths if path[0] != written[0])
-    return written, tuple(dict.fromkeys(heads))
+    place = paths.index(written)
+    return written, tuple(paths[place + 1 :]), tuple(paths[:place])
 
 
 @dataclass
@@ -67,6 +73,13 @@ class _Tree:
 
     member: Member | None = None
     inside: dict[str | int, _Tree] = field(default_factory=dict)
+
+    def holds(self, path: Path) -> bool:
+        """Whether a path leads to a field, or into one; objects and lists between are closed."""
+        if self.member is not None or not path:
+            return True
+        below = self.inside.get(path[0])
+        return below is not None and below.holds(path[1:])
 
     def put(self, path: Path, member: Member) -> None:
         step, *rest = path
@@ -111,13 +124,27 @@ class _Tree:
         return {"type": "array", "prefixItems": items, "minItems": last + 1, "maxItems": last + 1}
 
 
+def _check_taken(member: Member, root: _Tree) -> None:
+    """Refuse a field that would be read from the place of another though it has its own."""
+    later = member.others if len(member.path) > 1 else ()
+    taken = next((path for path in (*member.before, *later) if root.holds(path)), None)
+    if taken is not None:
+        raise UnsupportedSpec(
+            "AliasPath",
+            f"a field is read from {taken[0]!r} too, where another one stands",
+            hint="give them places of their own",
+        )
+
+
 def object_schema(
     members: Mapping[str, Member], extra: str | None, extras: Schema | None
 ) -> Schema:
     """The object whose members are read as these fields.
 
     `extra` is what the type does with others: only where it keeps them (``allow``) may they be
-    written; `extras` is their schema. Keys under which a field would be read again are left out.
+    written; `extras` is their schema. Keys under which a field would be read again are left out;
+    where such a key is the place of another field, the first must be there too, since its own
+    place is looked at first.
     """
     root = _Tree()
     for member in members.values():
@@ -126,6 +153,14 @@ def object_schema(
         "type": "object",
         "properties": {str(name): below.schema() for name, below in root.inside.items()},
     }
+    needs: dict[str, list[str]] = {}
+    for member in members.values():
+        _check_taken(member, root)
+        for path in member.others:
+            if root.holds(path) and not member.required:
+                needs.setdefault(str(path[0]), []).append(str(member.path[0]))
+    if needs:
+        found["dependentRequired"] = needs
     required = [str(name) for name, below in root.inside.items() if below.required]
     if required:
         found["required"] = required
@@ -133,7 +168,7 @@ def object_schema(
         found["additionalProperties"] = False
         return found
     for member in members.values():
-        for name in member.others:
-            found["properties"].setdefault(name, False)
+        for path in (*member.others, *member.before):
+            found["properties"].setdefault(str(path[0]), False)
     found["additionalProperties"] = True if extras is None else extras
     return found

@@ -22,6 +22,7 @@ from constrained.errors import UnsupportedSpec
 from constrained.spec.typed.code import converts, explained, of_pydantic
 from constrained.spec.typed.declared import CODE, both, codes
 from constrained.spec.typed.formats import BASE64_TEXT, FORMATS, REFUSED
+from constrained.spec.typed.strings import string_schema
 
 __all__ = ["Core", "Say", "Walk"]
 
@@ -175,9 +176,24 @@ class Walk(GenerateJsonSchema):
             text = code == "EncodedStr.decode_str" and name in BASE64_TEXT
             if text and (self.config.get("str_to_lower") or self.config.get("str_to_upper")):
                 return {**said, CODE: code}
+            if name in BASE64_TEXT and self.config.get("val_json_bytes", "utf8") != "utf8":
+                return {**said, CODE: code}  # decoded twice
             known = BASE64_TEXT[name] if text else FORMATS[name]()
+            bounds = self._strict_text(schema)
+            known = both(known, bounds) if len(bounds) > 1 else known
             return both({k: v for k, v in said.items() if k not in ("format", CODE)}, known)
         return {**said, CODE: code}
+
+    def _strict_text(self, schema: Core) -> JsonSchemaValue:
+        """The strings that a strict reading hands to code, which settings of strings bear on."""
+        if schema["type"] != "lax-or-strict" or not schema.get("strict", self.config.get("strict")):
+            return {}
+        inner = schema["strict_schema"]
+        if inner["type"] == "json-or-python":
+            inner = inner["json_schema"]
+        while inner["type"].startswith("function-") and "schema" in inner:
+            inner = inner["schema"]
+        return string_schema(inner, self.config) if inner["type"] == "str" else {}
 
     def plain(self, schema: Core) -> JsonSchemaValue | None:
         """The schema of a node without what was declared of it; None where only code knows it."""
