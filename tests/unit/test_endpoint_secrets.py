@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import time
 import traceback
 from typing import Any
 from urllib.parse import quote
@@ -163,6 +164,42 @@ def test_no_key_is_left_in_a_text(key, before, after):
     coded = base64.b64encode((before + key + after).encode("utf-8", "replace")).decode()
     left = secret.cut(coded)
     assert len(left) < len(coded) or CUT in left
+
+
+@pytest.mark.parametrize(
+    ("key", "repeated"),
+    [
+        ("\\" * 6 + "x", "\\"),
+        ("%" * 8 + "x", "%25"),
+        ("&" * 8 + "x", "&amp;"),
+        ("-" * 8 + "x", "-"),
+    ],
+)
+def test_a_long_text_that_is_nearly_a_key_takes_no_time(key: str, repeated: str) -> None:
+    text = repeated * 4000
+    start = time.process_time()
+    assert Secret(key, "K").cut(text) == text
+    assert time.process_time() - start < 3
+
+
+WAYS = (str, lambda s: f"\\{s}", lambda s: f"%{ord(s):02x}", lambda s: f"%25{ord(s):02X}")
+WAYS += (lambda s: f"&#{ord(s)};", lambda s: f"&amp;#x{ord(s):x};", lambda s: f"\\\\u{ord(s):04x}")
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("\\%&-/+"), st.sampled_from(range(len(WAYS)))),
+        min_size=6,
+        max_size=12,
+    ),
+    st.sampled_from(["", "\\", "%", "%25", "&amp;", "u005c"]),
+)
+def test_a_key_of_signs_that_begin_escapes_is_cut_however_each_is_written(signs, around):
+    key = "".join(sign for sign, _ in signs)
+    written = "".join(WAYS[way](sign) for sign, way in signs)
+    cut = Secret(key, "K").cut(f"<{around}{written}{around}>")
+    assert CUT in cut
+    assert written not in cut
 
 
 def test_a_secret_shows_its_variable_alone():
