@@ -602,6 +602,20 @@ def test_tokens_that_read_alike_and_lists_without_an_output_are_refused():
         one_token_distribution([("The", -0.1)], ["7", "8"], 1.0)
 
 
+@pytest.mark.parametrize("mass", [0.25, 1e-6, 1e-9])
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_what_a_mask_takes_from_one_token_is_known_to_its_last_digits(mass, temperature):
+    others = {"The": mass * 0.75, "A": mass * 0.25}
+    inside = {"7": (1 - mass) * 0.5, "8": (1 - mass) * 0.5}
+    tokens = [(token, math.log(p)) for token, p in (inside | others).items()]
+    found = one_token_distribution(tokens, list(inside), temperature)
+    power = 1 / temperature
+    free = math.fsum(p**power for p in others.values())
+    wanted = free / math.fsum([free, *(p**power for p in inside.values())])
+    rounding = 1e-15 if temperature == 1 else 0.0  # of what is not listed: 1 minus what is
+    assert found.removed_mass == pytest.approx(wanted, rel=1e-6, abs=rounding)
+
+
 @pytest.mark.parametrize(
     "choice", [{}, {"logprobs": None}, {"logprobs": {"content": [{}]}}, {"logprobs": "no"}]
 )

@@ -93,19 +93,20 @@ class Rest:
     @property
     def low(self) -> float:
         """The least it can be."""
-        return self._listed + min(self._others)
+        return self._listed + self.unlisted[0]
 
     @property
     def high(self) -> float:
         """The most it can be."""
-        return self._listed + max(self._others)
+        return self._listed + self.unlisted[1]
 
     @property
     def _listed(self) -> float:
         return math.fsum(math.exp((log - self.top) / self.temperature) for log in self.logs)
 
     @property
-    def _others(self) -> tuple[float, float]:
+    def unlisted(self) -> tuple[float, float]:
+        """The part of the tokens that are not listed: the least and the most it can be."""
         left = 1.0 - math.fsum(map(math.exp, self.logs))
         least = min(self.logs) if self.least is None else self.least
         power = 1.0 / self.temperature
@@ -119,7 +120,8 @@ class Rest:
             return as_likely, as_likely
         if power > 1:
             return 0.0, as_likely
-        return as_likely, math.exp(many * (1 - power) + (left - self.top) * power)
+        most = math.exp(many * (1 - power) + (left - self.top) * power)
+        return min(as_likely, most), max(as_likely, most)
 
 
 def log_probability(value: Any) -> float | None:
@@ -246,14 +248,17 @@ def one_token_distribution(
     # Of single tokens the mask leaves the proportions as they are.
     local = {text: weights.get(text, 0.0) / total for text in outputs}
     rest = Rest([log for _, log in tokens], temperature, least)
-    inside = math.fsum(math.exp((log - rest.top) / temperature) for log in known.values())
-    removed, note = settled(1 - inside / rest.low, 1 - inside / rest.high)
+    # What is outside is added up, as 1 minus what is inside would be the rounding of 1.
+    outside = math.fsum(
+        math.exp((log - rest.top) / temperature) for token, log in tokens if token not in known
+    )
+    low, high = rest.unlisted
+    removed, note = settled((outside + low) / rest.low, (outside + high) / rest.high)
     return Distributed(local, local, removed, floor, note)
 
 
 def settled(low: float, high: float) -> tuple[float | None, str]:
     """A probability that lies between two bounds, where they are near enough, and what to say."""
-    low, high = sorted((max(0.0, low), max(0.0, high)))
     if high - low <= 2 * KNOWN:
         return (low + high) / 2, ""
     return None, (

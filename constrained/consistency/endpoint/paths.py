@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from constrained.consistency.endpoint.logprobs import KNOWN, Distributed, Rest, settled
 from constrained.errors import GenerationError
+from constrained.generation.outside import outside
 
 __all__ = ["Path", "Step", "TokenPaths"]
 
@@ -118,8 +119,8 @@ class TokenPaths:
             return Distributed(pmf, None, None, None)
         given = _given_the_format(apart, self.outputs)
         removed, note = settled(
-            1 - math.fsum(one.high for one in whole.values()),
-            1 - math.fsum(one.low for one in whole.values()),
+            outside(math.fsum(one.high for one in whole.values())),
+            outside(math.fsum(one.low for one in whole.values())),
         )
         if given is None and not note:
             note = (
