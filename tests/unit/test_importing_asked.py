@@ -109,6 +109,10 @@ def test_what_changes_no_answer_may_differ(tmp_path, way, new):
         ("task_version", ("eval", "task_version"), 2),
         ("task_file", ("eval", "task_file"), "strict.py"),
         ("dataset.name", ("eval", "dataset", "name"), "other essays"),
+        ("solver_name", ("eval", "solver"), "strict"),
+        ("solver_args.steps", ("eval", "solver_args"), {"steps": 2}),
+        ("approval", ("eval", "config", "approval"), "human"),
+        ("model_args.revision", ("eval", "model_args", "revision"), "v2"),
         ("input", ("samples", "input"), "A long essay about rain."),
         ("target", ("samples", "target"), "9"),
         ("messages", ("samples", "messages", 0, "content"), "Grade strictly."),
@@ -314,8 +318,17 @@ def test_promptfoo_evaluations_that_asked_the_same_add_up(tmp_path):
             lambda w: w["config"].update(defaultTest={"options": {"transform": "output.trim()"}}),
             "defaultTest.options.transform",
         ),
+        (lambda w: w["config"].update(nunjucksFilters={"short": "short.js"}), "nunjucksFilters."),
+        (lambda w: w["config"].update(extensions=["file://hook.js:extension"]), "extensions"),
+        (
+            lambda w: w["config"]["providers"][0].update(transform="output.trim()"),
+            "transform",
+        ),
     ],
-    ids=["provider", "template", "prompt", "prompt's settings", "environment", "default test"],
+    ids=[
+        *("provider", "template", "prompt", "prompt's settings", "environment", "default test"),
+        *("filters", "extensions", "provider's transform"),
+    ],
 )
 def test_promptfoo_evaluations_that_asked_differently_are_refused(tmp_path, change, name):
     with pytest.raises(RecordError, match=f"asks in another way than in .*: {name}.* is "):

@@ -169,6 +169,8 @@ def _settings(header: Mapping[str, Any], scorer: str, scored: bool) -> dict[str,
         "sandbox": run.get("sandbox"),
         "approval": field_at(run, "config.approval"),
         "limits": {k: v for k, v in (run.get("config") or {}).items() if k.endswith("_limit")},
+        "solver_name": run.get("solver"),
+        "solver_args": run.get("solver_args"),
         "solver": [
             {"name": step.get("solver"), "params": step.get("params")}
             for step in field_at(header, "plan.steps") or ()

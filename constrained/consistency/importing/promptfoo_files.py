@@ -30,6 +30,10 @@ STATUS, SCORE, REASON, NAMED = "Status", "Score", "Grader Reason", "Named Scores
 """Columns of a CSV file that follow each column of outputs."""
 
 
+SHARED = ("env", "defaultTest", "nunjucksFilters", "extensions")
+"""Parts of a configuration that all of its prompts are asked with."""
+
+
 @dataclass(slots=True)
 class Results:
     """The results of one file with their places, and what the file says of its columns.
@@ -80,7 +84,7 @@ def _evaluation(path: str | Path, whole: Any) -> Results:
     found.templates = {n: column.get("raw") for n, column in enumerate(columns)}
     config = whole.get("config") or {}
     if isinstance(config, dict):
-        found.shared = {name: config[name] for name in ("env", "defaultTest") if name in config}
+        found.shared = {name: config[name] for name in SHARED if name in config}
     configured = field_at(whole, "config.providers")
     if isinstance(configured, list) and configured and len(columns) % len(configured) == 0:
         prompts = len(columns) // len(configured)  # columns come provider by provider
