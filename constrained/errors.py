@@ -17,8 +17,8 @@
     ├─ ModelError                      a model or adapter cannot be got or loaded: name, hint
     └─ MissingPackage (also ImportError)   an optional package is not installed: package, install
 
-and, of what is no error, the warnings `SpellingWarning`, `PatternWarning`, `LeftOutWarning` and
-`ChatWarning`.
+and, of what is no error, the warnings `SpellingWarning`, `PatternWarning`, `SchemaWarning`,
+`LeftOutWarning` and `ChatWarning`.
 
 A message says what is wrong, where, and what to do about it. The parts are attributes too, so a
 program never has to read the text.
@@ -39,6 +39,7 @@ __all__ = [
     "ModelError",
     "PatternWarning",
     "RecordError",
+    "SchemaWarning",
     "SpecError",
     "SpellingWarning",
     "TextRejected",
@@ -143,6 +144,10 @@ class SpellingWarning(UserWarning):
 
 class PatternWarning(UserWarning):
     """A regular expression is well formed only by leniency, which may hide a typo."""
+
+
+class SchemaWarning(UserWarning):
+    """A key of a JSON Schema enforces nothing, but looks like a misspelt keyword."""
 
 
 class ChatWarning(UserWarning):

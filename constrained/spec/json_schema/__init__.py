@@ -8,6 +8,7 @@ How a schema becomes a grammar::
     shapes       the canonical form, closed under intersection and difference
     operations   what each applicator does to a shape; evaluated: the unevaluated* keywords
     meaning      the shape of every schema, worked out when first needed
+    misspelt     keys that look like a keyword and are none
     *_machine    members that are counted: which may come next
     liveness     which schemas any finite value satisfies; causes: why none does
     scalars      numbers and strings as nodes; languages, regions: sets of texts and of keys
@@ -19,19 +20,21 @@ from __future__ import annotations
 
 import functools
 import marshal
+import warnings
 from inspect import isfunction, ismethod
 from json import loads
 from typing import Any
 from typing import Literal as OneOf
 
 from constrained.collection import collection_paused
-from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
+from constrained.errors import InvalidSpec, SchemaWarning, TextRejected, UnsupportedSpec
 from constrained.grammar import Grammar, Ref
 from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 from constrained.spec.json_schema.causes import unsatisfiable
 from constrained.spec.json_schema.document import Document
 from constrained.spec.json_schema.emit import Emission
 from constrained.spec.json_schema.meaning import Meaning
+from constrained.spec.json_schema.misspelt import misspelt_keywords
 from constrained.spec.json_schema.reading import demand_of
 from constrained.spec.json_schema.shortened import shortened
 from constrained.spec.json_style import JsonStyle, style_named
@@ -39,11 +42,13 @@ from constrained.spec.lookalikes import refuse_value
 from constrained.spec.so_far import json_so_far
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
+from constrained.visible import visible
 
 __all__ = ["JsonStyle", "json", "read_json", "schema_grammar"]
 
 Formats = OneOf["exact", "annotation"]
 Order = OneOf["schema", "any"]
+Misspelt = OneOf["warn", "ignore", "error"]
 Settings = tuple[JsonStyle, Formats, Order, Limits]
 
 GRAMMARS_KEPT = 64
@@ -59,6 +64,7 @@ def json(
     whitespace: str | JsonStyle = "flexible",
     formats: Formats = "exact",
     order: Order = "schema",
+    misspelt: Misspelt = "warn",
     limits: Limits = DEFAULT_LIMITS,
 ) -> Spec[Any]:
     """JSON that satisfies a schema or is a value of a type.
@@ -76,6 +82,10 @@ def json(
     `JsonStyle`. `formats` says whether `format` is enforced or an annotation. With `order` ``any``
     members may come in any order; objects with more than 10 properties are refused then.
 
+    The standard ignores keys that it does not know. With `misspelt` ``warn`` one `SchemaWarning`
+    names those of a JSON Schema that look like a keyword (``minlength``); ``error`` raises
+    `InvalidSpec` for them, ``ignore`` says nothing. The texts that match are the same.
+
     Raises `InvalidSpec` for a malformed schema, `UnsupportedSpec` for what cannot be enforced
     exactly, `UnsatisfiableSpec` when nothing matches, each with a JSON pointer; `LimitExceeded`
     for schemas beyond `limits`. Source: JSON Schema Core and Validation, draft 2020-12.
@@ -92,6 +102,8 @@ def json(
         "formats": (formats, "exact"),
         "order": (order, "schema"),
     }
+    if misspelt not in ("warn", "ignore", "error"):
+        raise InvalidSpec(f"misspelt is {misspelt!r}", hint="use 'warn', 'ignore' or 'error'")
     if isinstance(schema, str):
         raise InvalidSpec(
             "a str is not a JSON Schema",
@@ -119,6 +131,8 @@ def json(
         if read is read_json or error.feature != "uniqueItems":
             raise
         raise _of_set(error) from error
+    if misspelt != "ignore" and read is read_json:
+        _report_misspelt(schema, misspelt)
 
     def written() -> str:
         return call_source("json", [shortened(marshal.loads(content))], options)
@@ -154,6 +168,28 @@ def _settings(
         raise InvalidSpec(f"order is {order!r}", hint="use 'schema' or 'any'")
     check_limits(limits)
     return style_named(whitespace), formats, order, limits
+
+
+def _report_misspelt(schema: Any, how: Misspelt) -> None:
+    """Warn of keys that look like keywords, or raise `InvalidSpec` for the first of them."""
+    found = misspelt_keywords(schema)
+    if not found:
+        return
+    key, meant, where = found[0]
+    if how == "error":
+        raise InvalidSpec(
+            f"{visible(key)} is no keyword of JSON Schema, so it would limit nothing",
+            where=where,
+            hint=f"write {meant}, or pass misspelt='ignore' if it is an annotation",
+        )
+    named = [f"at {place}: {visible(one)} (meant is {word}?)" for one, word, place in found[:3]]
+    more = f", and {len(found) - 3} more such" if len(found) > 3 else ""
+    warnings.warn(
+        f"nothing is enforced by what is no keyword of JSON Schema, {', '.join(named)}{more}; "
+        "correct the spelling, or pass misspelt='ignore' if these are annotations",
+        SchemaWarning,
+        stacklevel=3,
+    )
 
 
 def _content(schema: Any) -> bytes:

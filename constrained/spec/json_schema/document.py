@@ -15,7 +15,7 @@ from urllib.parse import unquote, urldefrag, urljoin
 from constrained.errors import InvalidSpec, LimitExceeded, UnsupportedSpec
 from constrained.limits import Limits
 
-__all__ = ["Document", "kind_of", "pointer_text"]
+__all__ = ["SCHEMA_MAPS", "SCHEMA_VALUES", "Document", "Path", "kind_of", "pointer_text"]
 
 TRUE_NODE = 1
 """The node of the schema `true`; its negative is `false`."""
