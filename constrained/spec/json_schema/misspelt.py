@@ -83,7 +83,8 @@ def misspelt_keywords(schema: Any) -> list[Misspelt]:
             continue
         seen.add(id(value))
         if not isinstance(value, dict):
-            stack += [(item, (trail, (at,))) for at, item in reversed(tuple(enumerate(value)))]
+            items: list[Any] = list(value)
+            stack += [(items[at], (trail, (at,))) for at in range(len(items) - 1, -1, -1)]
             continue
         below: list[tuple[Any, Any]] = []
         for key, inner in value.items():
