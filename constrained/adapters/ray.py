@@ -19,7 +19,7 @@ from constrained.consistency.endpoint import EndpointScorers
 from constrained.consistency.plan import Plan, Variant, content_hash, content_hashes
 from constrained.consistency.records import CellRecord
 from constrained.consistency.run import versions
-from constrained.consistency.scoring import Scorers, Task, shared_base
+from constrained.consistency.scoring import Scorers, Task, environment_name, shared_base
 from constrained.errors import ConstrainedError, InvalidSpec, MissingPackage, ModelError
 from constrained.packages import remedy
 
@@ -184,7 +184,7 @@ class _Worker:
             self._check(variant)
             with self._scorers(variant) as scorer:
                 records = tuple(scorer.score(unit))
-                said = {"variants": {variant.name: scorer.environment()}}
+                said = {"variants": {environment_name(unit[0].cell): scorer.environment()}}
         except ConstrainedError as error:
             return _Answer(self._host, failure=(type(error), str(error), dict(vars(error))))
         place = {"host": self._host, "executor": "ray", "threads": _threads()}

@@ -2,17 +2,18 @@
 
 Records come first and reports later: a report reads these and never a model.
 
-A *cell* is one place of the grid (item x prompt x format x variant x temperature). Its `Address`
-says which one; its `key` is the hash of everything that decides its value (texts, format, model and
-adapter hashes, scoring, seed), so equal keys mean equal results, whatever run they came from.
+A *cell* is one place of the grid (item x prompt x format x variant x temperature, and numerics
+where a plan has numerical rooms). Its `Address` says which one; its `key` is the hash of
+everything that decides its value (texts, format, model and adapter hashes, scoring, seed), so equal
+keys mean equal results, whatever run they came from.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal, TypeAlias
 
-__all__ = ["Address", "CellRecord", "Draw", "Kind", "Score"]
+__all__ = ["Address", "Arithmetic", "CellRecord", "Draw", "Kind", "Score"]
 
 Score: TypeAlias = float | tuple[float, float]
 """A score, or the two scores of a pairwise judgement (first answer shown, second answer shown)."""
@@ -33,7 +34,8 @@ class Address:
     """Which cell of the grid: the level of every facet, by name.
 
     `order` is empty but for pairwise judging, where it is "ab" (the item's first answer is shown
-    first) or "ba".
+    first) or "ba". `numerics` is the name of the numerical room ("bfloat16, batch 8"), empty where
+    a plan has none.
 
     >>> Address("essay-1", "p1")
     Address(item='essay-1', prompt='p1', format='plain', variant='model', temperature=1.0, order='')
@@ -45,6 +47,31 @@ class Address:
     variant: str = "model"
     temperature: float = 1.0
     order: str = ""
+    numerics: str = ""
+
+    def __repr__(self) -> str:
+        named = [f"{one.name}={getattr(self, one.name)!r}" for one in fields(self)]
+        return f"Address({', '.join(named if self.numerics else named[:-1])})"
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """With which arithmetic a cell was computed: what moves a score and is no part of the prompt.
+
+    `batch` is how many prompts really shared the pass; above 1 a cell's last bits depend on the
+    others. `adapter` is "merged", "apart", or "" without one; `attention` what the model library
+    calls it. `versions` are (package, version) pairs.
+
+    >>> Arithmetic("bfloat16", batch=8).batch
+    8
+    """
+
+    dtype: str
+    batch: int = 1
+    attention: str = ""
+    adapter: Literal["merged", "apart", ""] = ""
+    device: str = ""
+    versions: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +104,9 @@ class CellRecord:
     the free model given that it answers in the format; each None when it was not computed. For
     `reasoned` cells `local` is the mean over draws. `removed_mass` is the probability (0 to 1) that
     the mask took away, `numerics_floor` how far probabilities may be off for reasons of arithmetic
-    (dtype, batch); None when unknown. `seconds` is the time spent, `prompt_tokens` the tokens read.
+    (dtype, batch); None when unknown. `arithmetic` is what it was computed with, None when that is
+    not known (servers, imported scores, stores of before). `seconds` is the time spent,
+    `prompt_tokens` the tokens read.
 
     >>> CellRecord("1", Address("e1", "plain"), "exact", (0.0, 1.0), local=(0.25, 0.75)).local
     (0.25, 0.75)
@@ -96,3 +125,4 @@ class CellRecord:
     prompt_tokens: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    arithmetic: Arithmetic | None = None

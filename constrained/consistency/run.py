@@ -15,7 +15,13 @@ from typing import Any, Protocol, Self
 from constrained.consistency.endpoint import EndpointScorers, read_endpoint
 from constrained.consistency.plan import Plan, content_hashes
 from constrained.consistency.records import CellRecord
-from constrained.consistency.scoring import Scorers, Task, shared_base, tasks_of
+from constrained.consistency.scoring import (
+    Scorers,
+    Task,
+    environment_name,
+    shared_base,
+    tasks_of,
+)
 from constrained.consistency.store import Store
 from constrained.consistency.store.schema import REMEDY
 from constrained.errors import InvalidSpec, RecordError
@@ -60,9 +66,10 @@ class LocalExecutor:
         bases: dict[Any, int] = {}
         places = [bases.setdefault(shared_base(t.cell.variant), len(bases)) for t in tasks]
         ordered = [tasks[i] for i in sorted(range(len(tasks)), key=places.__getitem__)]
-        for variant, group in groupby(ordered, key=lambda task: task.cell.variant):
+        alike = groupby(ordered, lambda task: (environment_name(task.cell), task.cell.variant))
+        for (name, variant), group in alike:
             with self._scorers(variant) as scorer:
-                self._known[variant.name] = scorer.environment()
+                self._known[name] = scorer.environment()
                 yield from scorer.score(group)
 
     def environments(self) -> list[dict[str, Any]]:

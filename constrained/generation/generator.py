@@ -332,6 +332,7 @@ class Generator:
         top_k: int | None = ...,
         top_p: float | None = ...,
         tails: bool = ...,
+        together: bool = ...,
         samples: int | None = ...,
         seed: int | None = ...,
         max_new_tokens: int = ...,
@@ -347,6 +348,7 @@ class Generator:
         top_k: int | None = None,
         top_p: float | None = None,
         tails: bool = True,
+        together: bool = False,
         samples: int | None = None,
         seed: int | None = None,
         max_new_tokens: int = 256,
@@ -359,7 +361,8 @@ class Generator:
         passes. `temperature` may be a list: the same passes then answer for all of them, and a
         list of distributions stands in the place of each one. `tails` False leaves out what is
         certain after the last choice: cheaper, and the local distribution is the same, but the
-        global one needs it and is then refused.
+        global one needs it and is then refused. `together` pads all prompts into one pass, whatever
+        their lengths: for measuring what a batch does to a score.
 
         For specs with infinitely many outputs, or too many, `samples` asks for that many weighted
         draws instead: a `SampledDistribution` of the free model's texts given that they are in the
@@ -370,6 +373,12 @@ class Generator:
         has more token paths than ``limits.max_outputs``.
         """
         check_switch(tails, "tails", GenerationError, known=(True, False))
+        check_switch(together, "together", GenerationError, known=(True, False))
+        if together and (self._apart or samples is not None):
+            raise GenerationError(
+                "prompts are put together into one pass neither by a batch-invariant generator nor "
+                "for samples"
+            )
         grid = temperature if isinstance(temperature, Sequence) else (temperature,)
         if not grid:
             raise GenerationError("there is no temperature: the list of temperatures is empty")
@@ -402,7 +411,12 @@ class Generator:
             asked = self._runtime.prompt(prompt, place, arguments)
             requests.append(Request(asked.ids, self._runtime.paths(one, asked), tails=tails))
         scored = score(
-            self._runtime.model, requests, grid, apart=self._apart, at_once=self._batch_size
+            self._runtime.model,
+            requests,
+            grid,
+            apart=self._apart,
+            at_once=self._batch_size,
+            together=together,
         )
         found = [[distribution_of(one, sampling) for sampling in samplings] for one in scored]
         answers = found if isinstance(temperature, Sequence) else [one for (one,) in found]

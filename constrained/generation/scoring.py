@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from constrained.errors import GenerationError
 from constrained.generation.distribution import Distribution, Outcome
 from constrained.generation.heads import SHARE_FROM
 from constrained.generation.model import LanguageModel
@@ -81,11 +82,13 @@ def score(
     *,
     apart: bool = False,
     at_once: int | None = None,
+    together: bool = False,
 ) -> list[Scores]:
     """Run the passes for all requests; 0 among the `temperatures` counts as 1.
 
     `apart` gives every request passes of its own, so that no bit depends on the others. `at_once`
-    bounds the prompts of one pass.
+    bounds the prompts of one pass. `together` pads all prompts into one, whatever their lengths;
+    raises `GenerationError` where they do not fit.
     """
     free = tuple(t or 1.0 for t in temperatures)
     made: dict[tuple[object, ...], Scores] = {}
@@ -100,16 +103,33 @@ def score(
                 own = (*before, place) if apart else before
                 asked.setdefault(own, []).append((request, made[key]))
         found.append(made[key])
-    together = []
+    if together:
+        _score_in_one_pass(model, list(asked.values()))
+        return found
+    small = []
     for group in asked.values():
         size = 1 + sum(len(request.places) for request, _ in group)
         if size <= TOKENS_AT_ONCE and model.fits_trees([_before(group[0][0])], size):
-            together.append(group)
+            small.append(group)
         else:
             _score_in_steps(model, group)
-    for batch in _batches(model, together, 1 if apart else at_once):
+    for batch in _batches(model, small, 1 if apart else at_once):
         _score_together(model, batch)
     return found
+
+
+def _score_in_one_pass(model: LanguageModel, groups: Sequence[Group]) -> None:
+    """`_score_together` for all groups there are; `GenerationError` where it cannot be."""
+    if not groups:
+        return
+    trees = [1 + sum(len(request.places) for request, _ in group) for group in groups]
+    fits = model.fits_trees([_before(group[0][0]) for group in groups], max(trees))
+    if not fits or max(trees) > TOKENS_AT_ONCE:
+        raise GenerationError(
+            f"{len(groups)} prompts with all their answers do not fit into one pass of this model; "
+            "take fewer together, or formats with fewer outputs"
+        )
+    _score_together(model, groups)
 
 
 Group = list[tuple[Request, Scores]]

@@ -56,6 +56,7 @@ def load_model(
     adapter_name: str = "default",
     merge: bool = False,
     quantize: str | None = None,
+    attention: str | None = None,
     trust_remote_code: bool = False,
     notify: Notify = silence,
 ) -> tuple[Any, Any]:
@@ -67,8 +68,10 @@ def load_model(
     ``bfloat16``); torch's own objects will do for both. `adapter` is the path or hub name of a PEFT
     adapter for that model (LoRA, prefix tuning, prompt tuning, IA3, ...); `merge` works it into the
     weights, which is faster and gives a plain transformers model. `adapter_name` is what PEFT calls
-    it. `quantize` packs the base into 4 or 8 bits, see `constrained.models.quantization`. Code that
-    comes with a model runs only with `trust_remote_code`. `notify` is told what takes time.
+    it. `attention` is transformers' name of an implementation of attention (``eager``, ``sdpa``),
+    None for the one it takes itself. `quantize` packs the base into 4 or 8 bits, see
+    `constrained.models.quantization`. Code that comes with a model runs only with
+    `trust_remote_code`. `notify` is told what takes time.
 
     Raises `MissingPackage` without torch, transformers, peft or the library that packs, and
     `ModelError` for everything else that can go wrong, with the remedy.
@@ -87,6 +90,8 @@ def load_model(
         raise ModelError(name_or_path, "there is no adapter to merge", hint=hint)
     place = torch_device(name_or_path, device)
     options: dict[str, Any] = {"dtype": torch_dtype(name_or_path, dtype)}
+    if attention is not None:
+        options["attn_implementation"] = attention
     if quantize is not None:
         packing = quantization_config(name_or_path, quantize)
         options |= {"quantization_config": packing, "device_map": {"": place}}

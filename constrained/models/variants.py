@@ -110,6 +110,7 @@ def load_variants(
     device: str = "auto",
     dtype: str = "auto",
     quantize: str | None = None,
+    attention: str | None = None,
     trust_remote_code: bool = False,
     notify: Notify = silence,
 ) -> Variants:
@@ -136,6 +137,7 @@ def load_variants(
         adapter=path,
         adapter_name=first,
         quantize=quantize,
+        attention=attention,
         trust_remote_code=trust_remote_code,
         notify=notify,
     )

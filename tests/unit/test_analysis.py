@@ -495,7 +495,7 @@ def test_pairs_are_told_from_both_orders() -> None:
     grid = type(grid)(
         **{
             **{name: getattr(grid, name) for name in grid.__dataclass_fields__},
-            "joint": joint.reshape(4, 1, 1, 2, 1, 1, 8, 8),
+            "joint": joint.reshape(4, 1, 1, 2, 1, 1, 1, 8, 8),
             "joint_scale": tuple(map(float, range(8))),
         }
     )
@@ -532,7 +532,8 @@ def test_pairs_are_told_from_both_orders() -> None:
         (
             lambda: analyse_arrays([[[0.5, 0.5]]], [0, 1], ("item", "wording")),
             "an array of shape (1, 1, 2) does not have the axes item, wording and one for the "
-            "scores or draws (facets are item, prompt, format, order, variant, temperature)",
+            "scores or draws (facets are item, prompt, format, order, numerics, variant, "
+            "temperature)",
         ),
         (
             lambda: analyse_arrays([[[0.5, 0.5]]], [0, 1], levels={"prompt": ["a", "b"]}),

@@ -129,7 +129,7 @@ def test_runs_without_anything_in_common_are_refused() -> None:
     with pytest.raises(RecordError) as caught:
         compare(one, three)
     assert str(caught.value) == (
-        "model and model share no room (rooms are matched by prompt, format and order)"
+        "model and model share no room (rooms are matched by prompt, format, order and numerics)"
     )
     pair = np.stack([p, p])
     named = analyse_arrays(

@@ -386,6 +386,6 @@ def test_two_records_of_one_cell_are_refused(path: Path) -> None:
     with pytest.raises(RecordError) as caught:
         analyse(stored(path, twice))
     assert str(caught.value) == (
-        "two records are of the cell a, b, plain, , model, 1: their texts or models differ (keep "
+        "two records are of the cell a, b, plain, model, 1: their texts or models differ (keep "
         "runs of different plans in different stores)"
     )

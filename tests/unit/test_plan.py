@@ -392,7 +392,7 @@ def test_the_scores_of_a_format_are_listed() -> None:
 def test_refusals_name_place_and_remedy() -> None:
     assert refused(colour="red") == (
         "at colour: there is no key 'colour' here (known: name, spec, items, prompts, formats, "
-        "variants, temperatures, scoring, score, seed, pass_mark, scale, gates, grid, part)"
+        "variants, temperatures, rooms, scoring, score, seed, pass_mark, scale, gates, grid, part)"
     )
     assert refused(temperatures=[0]) == (
         "at temperatures: temperature 0 is not above 0 (for what temperature 0 would say, write "

@@ -461,6 +461,8 @@ def test_a_store_of_version_1_is_brought_up_to_date(path: Path):
         old.execute(statement)
     for table in ("levels", "supports", "texts", "cells"):
         rows = now.execute(f"SELECT * FROM {table}").fetchall()
+        if table == "cells":  # the two last columns came with version 3
+            rows = [row[:-2] for row in rows]
         marks = ", ".join("?" * len(rows[0]))
         old.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
     name, digest, plan, crc = now.execute("SELECT name, digest, plan, crc FROM run").fetchone()

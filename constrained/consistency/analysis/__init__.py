@@ -22,6 +22,7 @@ from constrained.consistency.analysis.gates import (
 from constrained.consistency.analysis.grid import Grid, grid_of_draws, grid_of_exact
 from constrained.consistency.analysis.judges import Settings
 from constrained.consistency.analysis.junit import to_junit
+from constrained.consistency.analysis.numerics import Numerics, NumericsPair
 from constrained.consistency.analysis.results import (
     Agreement,
     Analysis,
@@ -56,6 +57,8 @@ __all__ = [
     "Judge",
     "JudgeDifference",
     "Methods",
+    "Numerics",
+    "NumericsPair",
     "Pairwise",
     "PassMark",
     "Quality",

@@ -141,7 +141,8 @@ def _places(
     seen, counts = np.unique(place, return_counts=True)
     if (counts > 1).any():
         where = np.unravel_index(int(seen[np.argmax(counts > 1)]), shape)
-        names = ", ".join(label(levels[axis][int(i)]) for axis, i in zip(AXES, where, strict=True))
+        named = (label(levels[axis][int(i)]) for axis, i in zip(AXES, where, strict=True))
+        names = ", ".join(filter(None, named))
         raise RecordError(
             f"two records are of the cell {names}: their texts or models differ (keep runs of "
             "different plans in different stores)"

@@ -213,12 +213,14 @@ class _Side:
 def _side(run: Analysis, judge: Judge, items: Sequence[str], rooms: Sequence[Room]) -> _Side:
     row_of = {item: row for row, item in enumerate(run.items)}
     rows = np.array([row_of[item] for item in items], dtype=np.intp)
-    maps = {(h.format, h.order): h for h in judge.heat_maps}
+    maps = {(h.format, h.order, h.numerics): h for h in judge.heat_maps}
     column_of = {prompt: column for column, prompt in enumerate(run.prompts)}
 
     def gathered(name: str) -> Array:
         columns = [
-            getattr(maps[room.format, room.order], name)[rows, column_of[room.prompt]]
+            getattr(maps[room.format, room.order, room.numerics], name)[
+                rows, column_of[room.prompt]
+            ]
             for room in rooms
         ]
         return np.stack(columns, axis=1)
@@ -241,8 +243,8 @@ def _judge_difference(
     rooms = tuple(room for room in first.rooms if room in set(second.rooms))
     if not rooms:
         raise RecordError(
-            f"{first.name} and {second.name} share no room (rooms are matched by prompt, format "
-            "and order)"
+            f"{first.name} and {second.name} share no room (rooms are matched by prompt, format, "
+            "order and numerics)"
         )
     x, y = _side(a, first, items, rooms), _side(b, second, items, rooms)
     both = x.cells.present & y.cells.present

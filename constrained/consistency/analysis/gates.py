@@ -229,10 +229,39 @@ def check(analysis: Analysis, gates: Mapping[str, Any] | Iterable[GateLike]) -> 
         judges = [j for j in analysis.judges if gate.judge in ("", j.name, j.variant)]
         for judge in judges:
             estimate = GATES[gate.name][1](judge, analysis, gate)
-            results.append(_held(gate, judge.name, estimate))
+            held = _held(gate, judge.name, estimate)
+            caution = _numerical(gate, estimate, judge)
+            results.append(replace(held, reason=f"{held.reason}{caution}"))
         if not judges:
             results.append(_held(gate, gate.judge, unknown(f"there is no judge {gate.judge!r}")))
     return GateReport(tuple(results))
+
+
+IN_POINTS = ("max_sem", "max_expected_sem", "max_move", "max_expected_move", "max_bias")
+OF_PASSING = ("max_flip_rate", "max_gate_risk")
+
+
+def _numerical(gate: Gate, estimate: Estimate, judge: Judge) -> str:
+    """A caution where other arithmetic moves a score further than the gate's margin; "" for none.
+
+    Held against the margin is the most that the judge's numerical rooms move an expected score
+    (gates in points) or a probability to pass (gates about the pass mark).
+    """
+    if judge.numerics is None or not estimate.known:
+        return ""
+    if gate.name in IN_POINTS:
+        room, what = judge.numerics.most, "an expected score by up to {:.2g} points"
+    elif gate.name in OF_PASSING:
+        room, what = judge.numerics.passing, "a probability to pass by up to {:.2g}"
+    else:
+        return ""
+    margin = abs(estimate.value - gate.bound)
+    if math.isnan(room) or margin >= room:
+        return ""
+    return (
+        f"; caution: the margin of {margin:.2g} is smaller than the numerical room: other "
+        f"arithmetic moves {what.format(room)}, so a run elsewhere may decide otherwise"
+    )
 
 
 def _held(gate: Gate, judge: str, estimate: Estimate) -> GateResult:

@@ -25,7 +25,7 @@ __all__ = [
     "grid_of_exact",
 ]
 
-ROOM_AXES = ("prompt", "format", "order")
+ROOM_AXES = ("prompt", "format", "order", "numerics")
 JUDGE_AXES = ("variant", "temperature")
 AXES = ("item", *ROOM_AXES, *JUDGE_AXES)
 
@@ -33,7 +33,7 @@ KINDS = ("exact", "sampled", "mode", "reasoned", "imported")
 MISSING = len(KINDS)
 """In `Grid.kind`: no such cell."""
 
-ALONE = {"format": "plain", "order": "", "variant": "model", "temperature": "1"}
+ALONE = {"format": "plain", "order": "", "numerics": "", "variant": "model", "temperature": "1"}
 """The name of the only level of an axis that was not given; those of `records.Address`."""
 
 MOST_NUMBERS = 150_000_000
@@ -45,9 +45,9 @@ class Grid:
     """Cells over the axes `AXES`, with the distribution of each on the whole scale.
 
     `levels` names the levels of every axis; `scale` are the scores, ascending. `probabilities` has
-    the six axes and the scores; `removed_mass` and `numerics_floor` the six axes, NaN where not
+    all axes and the scores; `removed_mass` and `numerics_floor` all axes, NaN where not
     known; `kind` is an index into `KINDS`, `MISSING` for no cell; `wanted` says which cells the
-    plan asked for. `joint` are the joint distributions of pairwise judging over `joint_scale`, (six
+    plan asked for. `joint` are the joint distributions of pairwise judging over `joint_scale`, (all
     axes, score of the first answer shown, score of the second).
     """
 
@@ -66,7 +66,7 @@ class Grid:
     seconds: Array | None = None
     prompt_tokens: Array | None = None
     draws: Array | None = None
-    """Scores of single draws, (six axes, draws), where they are at hand: to find reused seeds."""
+    """Scores of single draws, (all axes, draws), where they are at hand: to find reused seeds."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -83,9 +83,10 @@ class Grid:
 
     def _judge(self, v: int, t: int) -> Grid:
         """The cells of one judge; axes stay, with one level for variant and temperature."""
+        at = (*[slice(None)] * (1 + len(ROOM_AXES)), slice(v, v + 1), slice(t, t + 1))
 
         def cut(array: Array) -> Array:
-            return array[:, :, :, :, v : v + 1, t : t + 1]
+            return array[at]
 
         def cut_if(array: Array | None) -> Array | None:
             return None if array is None else cut(array)
@@ -93,7 +94,7 @@ class Grid:
         c = self.cells
         names = (self.levels["variant"][v], self.levels["temperature"][t])
         levels = {**self.levels, "variant": (names[0],), "temperature": (names[1],)}
-        texts = {(*at[:4], 0, 0): said for at, said in self.texts.items() if at[4:] == (v, t)}
+        texts = {(*at[:-2], 0, 0): said for at, said in self.texts.items() if at[-2:] == (v, t)}
         return replace(
             self,
             levels=levels,
@@ -101,8 +102,8 @@ class Grid:
             probabilities=cut(self.probabilities),
             removed_mass=cut(self.removed_mass),
             numerics_floor=cut(self.numerics_floor),
-            kind=self.kind[:, :, :, :, v : v + 1, t : t + 1],
-            wanted=self.wanted[:, :, :, :, v : v + 1, t : t + 1],
+            kind=self.kind[at],
+            wanted=self.wanted[at],
             joint=cut_if(self.joint),
             failures={names: self.failures.get(names, {})},
             texts=texts,
@@ -130,7 +131,7 @@ def grid_of_exact(
     `removed_mass` has the shape of the facets. Raises `RecordError` for what is no distribution.
 
     >>> grid_of_exact([[[0.5, 0.5], [1, 0]]], scores=[0, 1]).cells
-    Cells(1 x 2 x 1 x 1 x 1 x 1: 2 exact)
+    Cells(1 x 2 x 1 x 1 x 1 x 1 x 1: 2 exact)
     """
     p, values = check_probabilities(probabilities, scores)
     order = np.argsort(values, kind="stable")

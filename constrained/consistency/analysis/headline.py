@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from constrained.consistency.analysis.numerics import Numerics
 from constrained.consistency.analysis.results import Summary
 from constrained.consistency.statistics import Estimate
 
@@ -15,12 +16,14 @@ def headline(
     scores: int,
     pass_mark: float | None,
     noun: str,
+    numerics: Numerics | None = None,
     judge: str = "",
 ) -> str:
     """One judge's summary in a sentence; of too little data it says only that.
 
-    `items` is how many were scored in two rooms, `scores` how many scores the scale has, and
-    `judge` the name to begin with, "" for none.
+    `items` is how many were scored in two rooms, `scores` how many scores the scale has,
+    `numerics` what arithmetic alone does (None: one numerical room), and `judge` the name to begin
+    with, "" for none.
     """
     missing = _missing(summary, items, scores, noun)
     if missing:
@@ -34,6 +37,8 @@ def headline(
             share = _percent(flip.value)
             text += f"; {share} of {noun}s cross the pass mark of {pass_mark:g}"
             text += _at_most(flip, _percent(flip.high))
+    if numerics is not None and numerics.move.known:
+        text += _arithmetic_alone(numerics)
     return f"Judge {judge}: {text[0].lower()}{text[1:]}." if judge else f"{text}."
 
 
@@ -68,6 +73,17 @@ def _draw_alone(move: Estimate, again: Estimate) -> str:
     if part == whole:
         return ", nearly all of it by the draw alone"
     return f", of which {part} by the draw alone"
+
+
+def _arithmetic_alone(numerics: Numerics) -> str:
+    """What other arithmetic does to the same question; it stands even where rooms are too few."""
+    if numerics.most == 0.0:
+        return f"; between {len(numerics.rooms)} numerical rooms nothing moves"
+    typical, unit = _points(numerics.move.value)
+    return (
+        f"; arithmetic alone ({len(numerics.rooms)} numerical rooms) moves an expected score by "
+        f"{typical} {unit}, at most {_points(numerics.most)[0]}"
+    )
 
 
 def _points(value: float) -> tuple[str, str]:

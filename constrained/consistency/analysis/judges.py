@@ -19,6 +19,7 @@ from constrained.consistency.analysis.marks import (
     flip_rate,
     pass_marks,
 )
+from constrained.consistency.analysis.numerics import numerics_of
 from constrained.consistency.analysis.pairs import pairwise
 from constrained.consistency.analysis.results import (
     Agreement,
@@ -58,6 +59,9 @@ from constrained.consistency.statistics import (
 )
 from constrained.consistency.statistics.estimate import Array
 from constrained.errors import RecordError
+
+JUDGES = (AXES.index("variant"), AXES.index("temperature"))
+"""The axes that a judge has one level of."""
 
 Dependabilities: TypeAlias = tuple[DependabilityEstimates, DependabilityEstimates]
 Places: TypeAlias = npt.NDArray[np.intp]
@@ -141,12 +145,14 @@ def judge_of(
     dependabilities = _dependability(of_rooms, settings)
     agreement = _agreement(dependabilities, probabilities, scale, settings)
     summary = _summary(moved, cells, passing, draws, scale, dependabilities, settings)
+    numerics = numerics_of(grid, mark, level)
     sentence = headline(
         summary,
         items=int((~np.isnan(moved.between)).any(axis=1).sum()),
         scores=scale.size,
         pass_mark=mark,
         noun=settings.noun,
+        numerics=numerics,
         judge="" if alone else name,
     )
     exact = bool(np.isinf(cells.draws[cells.present]).all()) and bool(cells.present.any())
@@ -200,6 +206,7 @@ def judge_of(
         ),
         pairwise=pairwise(grid, level),
         quality=_quality(grid, rooms, used, mark),
+        numerics=numerics,
     )
 
 
@@ -227,15 +234,15 @@ def _arrays(cells: Cells) -> tuple[Array, Array, Array, Array]:
 def _rooms(grid: Grid) -> tuple[tuple[Room, ...], Places]:
     """The rooms that have a cell or should have one, and which of all rooms (flat) they are."""
     every = [Room(*names) for names in product(*(grid.levels[axis] for axis in ROOM_AXES))]
-    asked = (grid.wanted | grid.cells.present).any(axis=(0, 4, 5)).reshape(-1)
+    asked = (grid.wanted | grid.cells.present).any(axis=(0, *JUDGES)).reshape(-1)
     used = np.nonzero(asked)[0]
     return tuple(every[place] for place in used.tolist()), used
 
 
 def _by_room(array: Array, used: Places) -> Array:
-    """(items, rooms, ...) of an array over the six axes; a view when every room is used."""
-    rooms = math.prod(array.shape[1:4])
-    flat = array.reshape(array.shape[0], rooms, *array.shape[6:])
+    """(items, rooms, ...) of an array over all axes; a view when every room is used."""
+    rooms = math.prod(array.shape[1 : JUDGES[0]])
+    flat = array.reshape(array.shape[0], rooms, *array.shape[len(AXES) :])
     return flat if used.size == rooms else flat[:, used]
 
 
@@ -295,13 +302,14 @@ def _agreement(
 
 
 def _heat_maps(grid: Grid, used: Places, mark: float | None) -> tuple[HeatMap, ...]:
-    """One per format and order that has a room."""
-    sizes = grid.shape[1:4]
-    places = {(f, o) for _, f, o in (np.unravel_index(u, sizes) for u in used.tolist())}
+    """One per format, order and numerical room that has a room."""
+    sizes = grid.shape[1 : JUDGES[0]]
+    _, *rest = (place.tolist() for place in np.unravel_index(used, sizes))
+    places = set(zip(*rest, strict=True))
     scale = np.array(grid.scale)
     maps = []
-    for f, o in sorted((int(f), int(o)) for f, o in places):
-        at = (slice(None), slice(None), f, o, 0, 0)
+    for f, o, n in sorted(places):
+        at = (slice(None), slice(None), f, o, n, 0, 0)
         p = grid.probabilities[at]
         mean = grid.cells.mean[at]
         passing = np.full(mean.shape, np.nan)
@@ -318,7 +326,8 @@ def _heat_maps(grid: Grid, used: Places, mark: float | None) -> tuple[HeatMap, .
                 grid.cells.error[at],
                 passing,
                 grid.removed_mass[at],
-                {(i, q): said for (i, q, *rest), said in grid.texts.items() if rest[:2] == [f, o]},
+                {(i, q): s for (i, q, *rest), s in grid.texts.items() if rest[:3] == [f, o, n]},
+                grid.levels["numerics"][n],
             )
         )
     return tuple(maps)
@@ -357,11 +366,14 @@ def _notes(
 ) -> tuple[str, ...]:
     """What a reader should know before believing the numbers."""
     notes = []
-    items = int(grid.cells.present.any(axis=(1, 2, 3, 4, 5)).sum())
+    items = int(grid.cells.present.any(axis=tuple(range(1, len(AXES)))).sum())
     if items < 10:
         notes.append(f"only {items} item{'s' * (items != 1)}: intervals are wide (use 30 or more)")
-    if len(rooms) < 5:
-        how_many = f"{len(rooms)} room{'s' * (len(rooms) != 1)}"
+    asked = len(
+        {(room.prompt, room.format, room.order) for room in rooms}
+    )  # arithmetic asks nothing
+    if asked < 5:
+        how_many = f"{asked} room{'s' * (asked != 1)}"
         notes.append(f"only {how_many}: what other rooms do is a guess (use 5 or more)")
     if items and mark is not None and not grid.scale[0] < mark <= grid.scale[-1]:
         which = "no" if mark > grid.scale[-1] else "every"

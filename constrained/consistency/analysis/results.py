@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from constrained.consistency.analysis.gates import GateReport
+from constrained.consistency.analysis.numerics import Numerics
 from constrained.consistency.statistics import (
     Estimate,
     Preferences,
@@ -46,7 +47,10 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, order=True)
 class Room:
-    """One way of asking. `order` is empty but for pairwise judging ("ab", "ba").
+    """One way of asking.
+
+    `order` is empty but for pairwise judging ("ab", "ba"), `numerics` but for plans with numerical
+    rooms.
 
     >>> str(Room("strict", "chatml")), str(Room("strict"))
     ('strict, chatml', 'strict')
@@ -55,10 +59,11 @@ class Room:
     prompt: str
     format: str = "plain"
     order: str = ""
+    numerics: str = ""
 
     def __str__(self) -> str:
         shown = "" if self.format == "plain" else self.format
-        return ", ".join(filter(None, [self.prompt, shown, self.order]))
+        return ", ".join(filter(None, [self.prompt, shown, self.order, self.numerics]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,9 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatMap:
-    """Items x prompts in one format and order; rows follow `Analysis.items`, columns `prompts`.
+    """Items x prompts in one format, order and numerical room.
+
+    Rows follow `Analysis.items`, columns `Analysis.prompts`.
 
     * `mean`, `sd`: expected score and standard deviation of one draw, points, (items, prompts);
     * `probabilities`: (items, prompts, scores) over `Analysis.scale`; shares for sampled cells;
@@ -122,6 +129,7 @@ class HeatMap:
     passing: Array
     removed_mass: Array
     texts: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    numerics: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -279,6 +287,7 @@ class Judge:
     gold: Gold | None
     pairwise: Pairwise | None
     quality: Quality
+    numerics: Numerics | None = None
 
     @property
     def item_means(self) -> Array:
@@ -335,6 +344,7 @@ class Analysis:
             "prompt": self.prompts,
             "format": tuple(dict.fromkeys(room.format for room in rooms)),
             "order": tuple(dict.fromkeys(room.order for room in rooms if room.order)),
+            "numerics": tuple(dict.fromkeys(room.numerics for room in rooms if room.numerics)),
             "variant": tuple(dict.fromkeys(judge.variant for judge in self.judges)),
             "temperature": tuple(dict.fromkeys(f"{j.temperature:g}" for j in self.judges)),
         }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import groupby, islice
 from typing import Any
 
 from constrained.chat import PromptIds
@@ -12,7 +13,18 @@ from constrained.consistency.plan.parts import Item, Variant, Wording
 from constrained.consistency.records import Address
 from constrained.prompts import PromptFormat
 
-__all__ = ["Cell"]
+__all__ = ["Batch", "Cell", "batched"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Cells whose prompts share a pass of the model, in the plan's order, one for each prompt.
+
+    Fixed by the plan: neither shards nor what is stored already change who shares a pass, so a
+    cell's value is the same in every run.
+    """
+
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +32,8 @@ class Cell:
     """One place of the grid.
 
     `address` says which one. `pair` are the item's fields that hold the answers of a pairwise
-    judgement, the one that is shown first in front; None otherwise.
+    judgement, the one that is shown first in front; None otherwise. `batch` are the cells that
+    share its pass, itself among them; None where every prompt has a pass of its own.
     """
 
     address: Address
@@ -29,6 +42,12 @@ class Cell:
     format: PromptFormat
     variant: Variant
     pair: tuple[str, str] | None = None
+    batch: Batch | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def prompt_address(self) -> Address:
+        """What cells share whose prompts are the same: all of the address but the temperature."""
+        return replace(self.address, temperature=0.0)
 
     @property
     def temperature(self) -> float:
@@ -89,3 +108,12 @@ class Cell:
         return self.format.encode(
             text, tokenizer, system, chat_template_kwargs=self.chat_template_kwargs
         )
+
+
+def batched(cells: Iterable[Cell], size: int) -> Iterator[Cell]:
+    """The cells, each with its `Batch`: every `size` prompts in a row; the last may be fewer."""
+    prompts = (list(alike) for _, alike in groupby(cells, lambda cell: cell.prompt_address))
+    while together := list(islice(prompts, size)):
+        batch = Batch(tuple(alike[0] for alike in together))
+        for cell in (cell for alike in together for cell in alike):
+            yield replace(cell, batch=batch)

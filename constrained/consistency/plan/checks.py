@@ -35,6 +35,7 @@ PLACES = {
     "format": "formats",
     "variant": "variants",
     "temperature": "temperatures",
+    "numerics": "rooms",
 }
 
 

@@ -64,8 +64,8 @@ def share_of(what: str, seed: int, address: Address) -> float:
     >>> share_of("shard", 0, cold) == share_of("shard", 0, warm)
     True
     """
-    item, prompt, layout, variant, _, order = _parts(address)
-    return (_number([what, seed, item, prompt, layout, variant, order]) >> 11) / 2**53
+    item, prompt, layout, variant, _, *rest = _parts(address)
+    return (_number([what, seed, item, prompt, layout, variant, *rest]) >> 11) / 2**53
 
 
 def content_hash(model: str) -> str:
@@ -95,8 +95,9 @@ def content_hash(model: str) -> str:
 
 
 def _parts(address: Address) -> list[Any]:
-    *names, temperature, order = astuple(address)
-    return [*names, float(temperature), order]
+    *names, temperature, order, numerics = astuple(address)
+    # Cells without a numerical room keep the seeds that they had before there were any.
+    return [*names, float(temperature), order, *([numerics] if numerics else [])]
 
 
 def _number(value: Any) -> int:

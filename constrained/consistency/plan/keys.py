@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
+from typing import Any
 
-from constrained.consistency.plan.cell import Cell
+from constrained.consistency.plan.cell import Batch, Cell
 from constrained.consistency.plan.hashing import content_hash, digest_of
+from constrained.consistency.plan.parts import Variant
 from constrained.consistency.plan.plan import Plan
 from constrained.prompts import PromptFormat
 
@@ -43,8 +45,9 @@ def cell_key(plan: Plan, cell: Cell, hashes: Mapping[str, str]) -> str:
 
     It covers the address, the filled-in texts, the strings of the prompt format and the arguments
     of a chat template, the output format and its score, content of model and adapter (`hashes`,
-    from `content_hashes`), dtype and quantisation, scoring, temperature, and the run's seed where
-    texts are drawn. Devices are left out: a cell scored elsewhere is the same cell, up to the
+    from `content_hashes`), dtype, quantisation and what else decides the arithmetic (attention, a
+    merged adapter, the other prompts of a shared pass), scoring, temperature, and the run's seed
+    where texts are drawn. Devices are left out: a cell scored elsewhere is the same cell, up to the
     numerics floor.
     """
     variant = cell.variant
@@ -56,7 +59,7 @@ def cell_key(plan: Plan, cell: Cell, hashes: Mapping[str, str]) -> str:
     return digest_of(
         {
             "version": VERSION,
-            "address": asdict(cell.address),
+            "address": _address(cell),
             "text": cell.text,
             "system": cell.system,
             "format": _strings_of(cell.format),
@@ -70,8 +73,28 @@ def cell_key(plan: Plan, cell: Cell, hashes: Mapping[str, str]) -> str:
             "seed": plan.seed if drawn else None,
             **({"chat_template_kwargs": arguments} if arguments else {}),
             **({"lead": True} if spaced else {}),
+            **{
+                name: getattr(variant, name)
+                for name, usual in Variant.COMPUTING.items()
+                if getattr(variant, name) != usual
+            },
+            **({"beside": _beside(cell.batch)} if cell.batch is not None else {}),
         }
     )
+
+
+def _address(cell: Cell) -> dict[str, Any]:
+    """Where a cell is; cells without a numerical room keep the keys that they had before any."""
+    said = asdict(cell.address)
+    if not cell.address.numerics:
+        del said["numerics"]
+    return said
+
+
+@lru_cache(maxsize=64)
+def _beside(batch: Batch) -> str:
+    """All prompts of a pass: padding and sums depend on them."""
+    return digest_of([[c.text, c.system, _strings_of(c.format)] for c in batch.cells])
 
 
 @lru_cache(maxsize=64)

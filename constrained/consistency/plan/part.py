@@ -29,6 +29,16 @@ class Part(BaseModel):
     def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
         return self
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """The part with some fields changed, checked again.
+
+        Pydantic's own writes the changes into what `__copy__` gives: here, into the part itself.
+        """
+        if not update:
+            return super().model_copy(deep=deep)
+        said = {name: getattr(self, name) for name in type(self).model_fields}
+        return type(self)(**{**said, **update})
+
     def __getstate__(self) -> dict[Any, Any]:
         state = super().__getstate__()
         fields = type(self).model_fields

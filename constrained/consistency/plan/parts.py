@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from difflib import get_close_matches
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -14,6 +15,7 @@ from constrained.consistency.plan.part import Part, json_value, plain_value, wri
 from constrained.errors import InvalidSpec
 
 __all__ = [
+    "Attention",
     "Gold",
     "Item",
     "PlannedGate",
@@ -21,6 +23,7 @@ __all__ = [
     "Selection",
     "Variant",
     "Wording",
+    "check_dtype",
 ]
 
 Gold: TypeAlias = float | tuple[float, float]
@@ -117,6 +120,21 @@ def _pieces(text: str) -> list[tuple[str, str | None]]:
     return [(literal, name) for literal, name, _, _ in pieces]
 
 
+Attention: TypeAlias = Literal["eager", "sdpa"]
+"""Implementations of attention that can read a tree of answers behind a prompt."""
+
+DTYPES = ("float32", "float16", "bfloat16", "float64")
+"""Types that models are computed in."""
+
+
+def check_dtype(dtype: str) -> None:
+    """Raise `InvalidSpec` for what is no type that a model can be computed in."""
+    if dtype not in DTYPES:
+        near = get_close_matches(dtype, DTYPES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(DTYPES)}"
+        raise InvalidSpec(f"there is no dtype {shown(dtype, 200)} to compute in", hint=hint)
+
+
 class Variant(Part):
     """Who scores: a model, with an adapter, in a dtype, on a device, quantised or not.
 
@@ -124,6 +142,10 @@ class Variant(Part):
     an OpenAI-compatible server) the server's name for it. `quantisation` is ``8bit`` or ``4bit``.
     `chat_template_kwargs` are arguments of the chat template, such as ``enable_thinking: false``:
     for the prompt format ``template``, and for a server that puts chats into its model's own.
+
+    How it computes: `attention` (None: what the model library takes), `merge` for an adapter that
+    is worked into the weights, `batch` for how many prompts of the plan share a pass. Where a plan
+    has numerical rooms, these and the dtype come from there.
 
     >>> Variant(name="tuned", model="smollm2", adapter="./lora").dtype
     'auto'
@@ -138,6 +160,12 @@ class Variant(Part):
     endpoint: str | None = None
     trust_remote_code: bool = False
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
+    attention: Attention | None = None
+    merge: bool = False
+    batch: int = Field(default=1, ge=1, le=256)
+
+    COMPUTING: ClassVar[Mapping[str, Any]] = {"attention": None, "merge": False, "batch": 1}
+    """What plans of before did not say, and what it is then: left out of their digests and keys."""
 
     @field_validator("chat_template_kwargs")
     @classmethod
@@ -151,6 +179,20 @@ class Variant(Part):
                 f"variant {self.name!r} is scored by a server, which chooses adapter and "
                 "quantisation itself",
                 hint="leave them out, and name the server's model",
+            )
+        if self.endpoint is not None and (self.attention or self.merge or self.batch > 1):
+            raise InvalidSpec(
+                f"variant {self.name!r} is scored by a server, which chooses its arithmetic itself",
+                hint="leave attention, merge and batch out",
+            )
+        if self.merge and self.adapter is None:
+            raise InvalidSpec(
+                f"variant {self.name!r} has no adapter to merge", hint="leave merge out"
+            )
+        if self.merge and self.quantisation is not None:
+            raise InvalidSpec(
+                f"variant {self.name!r} has packed weights, into which no adapter is merged",
+                hint="leave quantisation or merge out",
             )
         return self
 

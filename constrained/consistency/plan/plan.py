@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from constrained.arguments import shown
-from constrained.consistency.plan.cell import Cell
+from constrained.consistency.plan.cell import Cell, batched
 from constrained.consistency.plan.checks import (
     LISTED_SCORES,
     check_arguments,
@@ -24,6 +24,12 @@ from constrained.consistency.plan.checks import (
     same_level,
 )
 from constrained.consistency.plan.hashing import digest_of, share_of
+from constrained.consistency.plan.numerics import (
+    NumericalRooms,
+    check_rooms,
+    room_names,
+    variant_in,
+)
 from constrained.consistency.plan.output import OutputFormat, range_parts
 from constrained.consistency.plan.part import Part
 from constrained.consistency.plan.parts import (
@@ -47,14 +53,15 @@ LONGEST_SCALE = 100_000
 
 
 class Plan(Part):
-    r"""Items x prompts x formats x variants x temperatures, and how a cell is scored.
+    r"""Items x prompts x formats x variants x temperatures x rooms, and how a cell is scored.
 
     `items`, `prompts` and `variants` may be given as their classes or as mappings; prompts also as
     texts (named p1, p2, ...); prompts, variants and gates as a mapping from names to the rest.
     `spec` is anything that `OutputFormat` takes, `score` the field of its value that is the score
     ("": the only number, or the pair of a pairwise judgement). `temperatures` apply to every
-    variant. `scale` are all scores that the rubric knows, ascending (also as ``0..10``); None:
-    those that the format allows. `part` is (i, n) for shard i of n.
+    variant, `rooms` are the arithmetics that every cell is scored with. `scale` are all scores that
+    the rubric knows, ascending (also as ``0..10``); None: those that the format
+    allows. `part` is (i, n) for shard i of n.
 
     Raises `InvalidSpec` (a `ValueError`) for anything that does not fit, with the place.
 
@@ -77,6 +84,7 @@ class Plan(Part):
     formats: tuple[str, ...] = Field(default=("plain",), min_length=1)
     variants: tuple[Variant, ...] = Field(default=(Variant(name="model"),), min_length=1)
     temperatures: tuple[float, ...] = Field(default=(1.0,), min_length=1)
+    rooms: NumericalRooms | None = None
     scoring: Scoring = Scoring()
     score: str = ""
     seed: int = Field(default=0, ge=0, lt=2**63)
@@ -149,6 +157,7 @@ class Plan(Part):
             )
         check_asking(self.formats, self.temperatures, self.scoring.kind)
         check_arguments(self.variants, self.formats)
+        check_rooms(self.rooms, self.variants, self.scoring.kind)
         check_judges((gate.judge for gate in self.gates), self.levels["variant"])
         self._check_scores()
         if self.part is None and next(self.cells(), None) is None:
@@ -167,19 +176,42 @@ class Plan(Part):
             "variant": tuple(variant.name for variant in self.variants),
             "temperature": self.temperatures,
             "order": self.scoring.orders or ("",),
+            "numerics": room_names(self.rooms),
         }
+
+    @cached_property
+    def computing(self) -> tuple[tuple[str, Variant], ...]:
+        """Every variant as it answers in every numerical room: (the room's name, the variant)."""
+        rooms = self.rooms.rooms if self.rooms is not None else ({},)
+        names = room_names(self.rooms)
+        return tuple(
+            (name, variant_in(variant, room))
+            for variant in self.variants
+            for name, room in zip(names, rooms, strict=True)
+        )
 
     def cells(self) -> Iterator[Cell]:
         """The cells of this plan (of its part, for a shard), each once, in a fixed order.
 
-        Variants change slowest, so that a model is loaded once; temperatures fastest, because
-        cells that differ by temperature alone share the work of the model.
+        Variants and rooms change slowest, so that a model is loaded once; temperatures fastest,
+        because cells that differ by temperature alone share the work of the model.
+
+        Where prompts share a pass (`Variant.batch`), each cell has its `Batch`: so many prompts of
+        the whole plan in this order, whatever is stored already and whichever shard asks.
         """
+        for room, variant in self.computing:
+            cells = self._cells_of(room, variant)
+            for cell in cells if variant.batch == 1 else batched(cells, variant.batch):
+                if self._in_part(cell):
+                    yield cell
+
+    def _cells_of(self, room: str, variant: Variant) -> Iterator[Cell]:
+        """The cells of a variant in a numerical room, those of all shards."""
         formats = [self._format(name) for name in self.formats]
         orders = self.scoring.orders or ("",)
-        rows = product(self.variants, formats, self.prompts, self.items, orders, self.temperatures)
-        for variant, layout, prompt, item, order, temperature in rows:
-            address = Address(item.id, prompt.name, layout.name, variant.name, temperature, order)
+        rows = product(formats, self.prompts, self.items, orders, self.temperatures)
+        for layout, prompt, item, order, heat in rows:
+            address = Address(item.id, prompt.name, layout.name, variant.name, heat, order, room)
             if self._holds(address):
                 yield Cell(address, item, prompt, layout, variant, self._shown(order))
 
@@ -211,6 +243,11 @@ class Plan(Part):
             del variant["device"]
             if not variant["chat_template_kwargs"]:  # so that plans without any keep their digest
                 del variant["chat_template_kwargs"]
+            for name, usual in Variant.COMPUTING.items():
+                if variant[name] == usual:
+                    del variant[name]
+        if self.rooms is None:
+            del said["rooms"]
         return digest_of(said)
 
     @cached_property
@@ -287,12 +324,15 @@ class Plan(Part):
             return False
         if any(_fits(address, entry) for entry in grid.exclude):
             return False
-        if grid.share < 1 and share_of("share", self.seed, address) >= grid.share:
-            return False
+        return not (grid.share < 1 and share_of("share", self.seed, address) >= grid.share)
+
+    def _in_part(self, cell: Cell) -> bool:
+        """Whether this shard has the cell; those of one pass go together."""
         if self.part is None:
             return True
         i, n = self.part
-        return int(share_of("shard", 0, address) * n) == i - 1
+        first = cell.address if cell.batch is None else cell.batch.cells[0].address
+        return int(share_of("shard", 0, first) * n) == i - 1
 
     def _check_scores(self) -> None:
         try:

@@ -104,7 +104,7 @@ def _map(heat_map: HeatMap, rows: list[int]) -> dict[str, Any]:
     draws = np.where(np.isinf(heat_map.draws), -1.0, heat_map.draws)[rows]
     return {
         "format": visible(heat_map.format),
-        "order": visible(heat_map.order),
+        "order": visible(", ".join(filter(None, [heat_map.order, heat_map.numerics]))),
         "mean": _numbers(heat_map.mean[rows], 4),
         "sd": _numbers(heat_map.sd[rows], 4),
         "draws": _numbers(draws, 0),

@@ -223,7 +223,7 @@ def _step(scale: tuple[float, ...]) -> float:
 
 
 def map_name(heat_map: HeatMap) -> str:
-    """A heat map's format and order, for people."""
+    """A heat map's format, order and numerical room, for people."""
     order = {"ab": "first answer shown first", "ba": "second answer shown first"}
-    parts = [heat_map.format, order.get(heat_map.order, heat_map.order)]
+    parts = [heat_map.format, order.get(heat_map.order, heat_map.order), heat_map.numerics]
     return ", ".join(filter(None, parts)) or "all"

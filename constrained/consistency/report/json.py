@@ -96,6 +96,11 @@ def _encoded_array(array: np.ndarray) -> Any:
     return objects.tolist()
 
 
+def _defaults(part: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return part.default is not missing or part.default_factory is not missing
+
+
 @cache
 def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)
@@ -123,8 +128,9 @@ def _decoded(said: Any, kind: Any) -> Any:
         return dict(zip(keys, values, strict=True))
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         hints = _hints(kind)
-        fields = [f.name for f in dataclasses.fields(kind)]
-        return kind(**{name: _decoded(said[name], hints[name]) for name in fields})
+        # What reports of before did not say has a default.
+        fields = [f for f in dataclasses.fields(kind) if f.name in said or not _defaults(f)]
+        return kind(**{f.name: _decoded(said[f.name], hints[f.name]) for f in fields})
     if kind is float:
         return math.nan if said is None else float(said)
     return said

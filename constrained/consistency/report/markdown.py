@@ -103,6 +103,7 @@ def _judge(analysis: Analysis, judge: Judge) -> list[str]:
         *_summary(judge),
         "### Where scores vary",
         *_components(judge),
+        *_numerics(judge),
         *_heat_maps(analysis, judge),
         "### Flakiest items",
         *_flakiest(judge),
@@ -173,12 +174,36 @@ def _components(judge: Judge) -> list[str]:
     ]
 
 
+def _numerics(judge: Judge) -> list[str]:
+    """What arithmetic alone moves, by pairs of numerical rooms."""
+    if judge.numerics is None:
+        return []
+    rows = [
+        [
+            escaped(pair.one),
+            escaped(pair.other),
+            f"{pair.probability:.2g}",
+            f"{pair.score:.2g}",
+            percent(pair.modes),
+        ]
+        for pair in judge.numerics.pairs
+    ]
+    head = [
+        "one numerical room",
+        "the other",
+        "most that a score's probability moves",
+        "most that an expected score moves (points)",
+        "likeliest score changes",
+    ]
+    return ["### What arithmetic alone moves", _table(head, rows)]
+
+
 def _heat_maps(analysis: Analysis, judge: Judge) -> list[str]:
     if len(analysis.items) > MOST_ROWS or len(analysis.prompts) > MOST_COLUMNS:
         return []
     blocks = ["### Expected scores"]
     for heat_map in judge.heat_maps:
-        label = ", ".join(filter(None, [heat_map.format, heat_map.order]))
+        label = ", ".join(filter(None, [heat_map.format, heat_map.order, heat_map.numerics]))
         if len(judge.heat_maps) > 1:
             blocks.append(f"Format {escaped(label)}:")
         rows = [

@@ -182,6 +182,12 @@ def _methods(analysis: Analysis, judge: Judge) -> RenderableType:
         lines.append(f"{outside}, {terms.percent(quality.removed_mass_most)} at most")
     if not math.isnan(quality.numerics_floor):
         lines.append(f"numerics floor {quality.numerics_floor:.2g}")
+    if judge.numerics is not None and judge.numerics.pairs:
+        most = max(judge.numerics.pairs, key=lambda pair: pair.probability)
+        lines.append(
+            f"arithmetic alone moves a score's probability by at most {most.probability:.2g} "
+            f"({most.one} against {most.other})"
+        )
     lines += _universes(judge)
     lines += [*quality.notes, *analysis.methods.notes]
     parts = [Text(clean(line)) for line in lines]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 from constrained.chat import PromptIds
-from constrained.consistency.plan import Cell, Plan, Wording, cell_seed
-from constrained.consistency.records import CellRecord, Draw, Score
+from constrained.consistency.plan import Batch, Cell, Plan, Wording, cell_seed
+from constrained.consistency.records import Address, CellRecord, Draw, Score
 from constrained.consistency.scores import read_score
+from constrained.consistency.scoring.arithmetic import arithmetic_of, device_name, dtype_name
 from constrained.consistency.scoring.outcomes import score_distribution
 from constrained.consistency.scoring.reasoned import ReasonedScores
 from constrained.consistency.scoring.task import Task
@@ -40,6 +41,10 @@ class ModelScorer:
     over what a wording says before the item is made once for all items (`Generator.remember`), so
     long instructions cost little.
 
+    Cells with a `Batch` are the exception that is asked for: all its prompts are padded into one
+    pass, those included whose records nobody asks for, so that here, too, a cell's value does not
+    depend on what is missing. They remember nothing. A prompt that fails by itself is left out.
+
     Raises `InvalidSpec` for reasoned scoring of a format that does not say where the score begins.
     """
 
@@ -57,10 +62,11 @@ class ModelScorer:
     def score(self, tasks: Iterable[Task]) -> Iterator[CellRecord]:
         """One record per task, in order; see `Scorer`."""
         exact = self.plan.scoring.kind == "exact"
-        for _, group in groupby(tasks, key=_prompt_of if exact else lambda task: task.key):
+        for _, group in groupby(tasks, key=_pass_of if exact else lambda task: task.key):
             alike = list(group)
             begin = time.perf_counter()
-            records = self._records(alike)
+            batch = alike[0].cell.batch
+            records = self._records(alike) if batch is None else self._batched(alike, batch)
             each = (time.perf_counter() - begin) / len(alike)
             yield from (replace(record, seconds=each) for record in records)
 
@@ -68,8 +74,8 @@ class ModelScorer:
         """Device, dtype and class of the model."""
         model = self.generator.model
         return {
-            "device": _device_name(model),
-            "dtype": str(getattr(model, "dtype", "unknown")).removeprefix("torch."),
+            "device": device_name(model),
+            "dtype": dtype_name(model),
             "model_class": type(model).__name__,
         }
 
@@ -88,18 +94,97 @@ class ModelScorer:
             problem = str(error)
             parts = [{"draws": self._failed(task.cell, problem)} for task in tasks]
         return [
-            CellRecord(
-                key=task.key,
-                address=task.cell.address,
-                kind=self.plan.scoring.kind,
-                **{"support": self.plan.support or (), **found},
-                numerics_floor=self._floor,
-                prompt_text=text,
-                prompt_tokens=length,
-                notes=(problem,) if problem else (),
-            )
+            self._record(task, found, text=text, length=length, problem=problem)
             for task, found in zip(tasks, parts, strict=True)
         ]
+
+    def _record(
+        self,
+        task: Task,
+        found: Mapping[str, Any],
+        *,
+        text: str = "",
+        length: int = 0,
+        problem: str = "",
+        batch: int = 1,
+    ) -> CellRecord:
+        return CellRecord(
+            key=task.key,
+            address=task.cell.address,
+            kind=self.plan.scoring.kind,
+            **{"support": self.plan.support or (), **found},
+            numerics_floor=self._floor,
+            prompt_text=text,
+            prompt_tokens=length,
+            notes=(problem,) if problem else (),
+            arithmetic=arithmetic_of(self.generator.model, task.cell.variant, batch),
+        )
+
+    def _batched(self, tasks: Sequence[Task], batch: Batch) -> list[CellRecord]:
+        """The records of tasks whose prompts share one pass with the others of their batch."""
+        self._room = None
+        self.generator.forget()
+        temperatures = sorted({task.cell.temperature for task in tasks})
+        asked: dict[Address, _Asked] = {}
+        for cell in batch.cells:
+            asked[cell.prompt_address] = self._asked(cell)
+        whole = [one for one in asked.values() if one.prompt is not None]
+        try:
+            with _enough_memory(batch.cells[0]):
+                self._together(whole, temperatures)
+        except GenerationError:
+            # Perhaps one of them fails alone as well, and the others do not.
+            for one in whole:
+                self._alone(one)
+            whole = [one for one in whole if not one.problem]
+            try:
+                with _enough_memory(batch.cells[0]):
+                    self._together(whole, temperatures)
+            except GenerationError as error:
+                for one in whole:
+                    one.problem = str(error)
+        records = []
+        for task in tasks:
+            one = asked[task.cell.prompt_address]
+            found = one.found.get(task.cell.temperature, {"draws": ()})
+            size = 1 if one.problem else len(whole)
+            records.append(
+                self._record(
+                    task, found, text=one.text, length=one.length, problem=one.problem, batch=size
+                )
+            )
+        return records
+
+    def _asked(self, cell: Cell) -> _Asked:
+        one = _Asked()
+        try:
+            one.text = cell.render(self.generator.tokenizer)
+            one.prompt = cell.prompt_ids(self.generator.tokenizer)
+            one.length = len(one.prompt.ids)
+        except GenerationError as error:
+            one.prompt, one.problem = None, str(error)
+        return one
+
+    def _alone(self, one: _Asked) -> None:
+        """Note what is wrong with a prompt by itself."""
+        try:
+            self.generator.distribution(one.prompt, self.spec, tails=self.plan.scoring.free)
+        except GenerationError as error:
+            one.problem = str(error)
+
+    def _together(self, asked: Sequence[_Asked], temperatures: list[float]) -> None:
+        if not asked:
+            return
+        found = self.generator.distribution(
+            [one.prompt for one in asked],
+            self.spec,
+            temperature=temperatures,
+            tails=self.plan.scoring.free,
+            together=True,
+            **self._cuts,
+        )
+        for one, distributions in zip(asked, found, strict=True):
+            one.found = dict(zip(temperatures, map(self._scored, distributions), strict=True))
 
     def _remember(self, cell: Cell) -> None:
         """Keep the beginning of this wording's prompts, and no other.
@@ -124,11 +209,11 @@ class ModelScorer:
         distributions = self.generator.distribution(
             prompt, self.spec, temperature=temperatures, tails=self.plan.scoring.free, **self._cuts
         )
-        parts = []
-        for distribution in distributions:
-            found = score_distribution(distribution.outcomes, self._score_of, self.plan.support)
-            parts.append({name: getattr(found, name) for name in type(found).__slots__})
-        return parts
+        return [self._scored(distribution) for distribution in distributions]
+
+    def _scored(self, distribution: Any) -> dict[str, Any]:
+        found = score_distribution(distribution.outcomes, self._score_of, self.plan.support)
+        return {name: getattr(found, name) for name in type(found).__slots__}
 
     def _mode(self, prompt: PromptIds) -> dict[str, Any]:
         budget = self.plan.scoring.max_new_tokens
@@ -182,9 +267,22 @@ class ModelScorer:
         return tuple(Draw(i, None, seed=seed, failure=problem) for i, seed in enumerate(seeds))
 
 
-def _prompt_of(task: Task) -> Any:
-    """What cells share whose prompts are the same: all of the address but the temperature."""
-    return replace(task.cell.address, temperature=0.0)
+@dataclass(slots=True)
+class _Asked:
+    """One prompt of a batch, and what became of it."""
+
+    text: str = ""
+    prompt: PromptIds | None = None
+    length: int = 0
+    problem: str = ""
+    found: dict[float, dict[str, Any]] = field(default_factory=dict)
+
+
+def _pass_of(task: Task) -> Any:
+    """What cells share whose values come from one pass of the model: a prompt, or a batch."""
+    if task.cell.batch is not None:
+        return task.cell.batch.cells[0].prompt_address
+    return task.cell.prompt_address
 
 
 @contextmanager
@@ -211,12 +309,3 @@ def _numerics_floor(model: Any) -> float | None:
     import torch
 
     return FLOOR_OF_EPSILON * float(torch.finfo(dtype).eps)
-
-
-def _device_name(model: Any) -> str:
-    device = str(getattr(model, "device", "unknown"))
-    if device.startswith("cuda"):
-        import torch
-
-        return f"{device} ({torch.cuda.get_device_name(device)})"
-    return device

@@ -81,11 +81,14 @@ class LoadedModels:
             "device": variant.device,
             "dtype": variant.dtype,
             "quantize": variant.quantisation,
+            "attention": variant.attention,
             "trust_remote_code": variant.trust_remote_code,
             "notify": self._notify,
         }
         self.loads += 1
         if not adapters:
+            if variant.merge:
+                options |= {"adapter": variant.adapter, "merge": True}
             model, tokenizer = load_model(variant.model, **options)
         else:
             named = {f"a{place}": path for place, path in enumerate(adapters)}
@@ -108,9 +111,11 @@ class LoadedModels:
         return (*shared, variant.adapter) if shared in self._apart else shared
 
     def _adapters(self, variant: Variant) -> list[str]:
-        """The adapters of the variants that share a base, each once, in order."""
+        """The adapters that are switched on a base, each once, in order."""
+        if variant.merge:
+            return []
         base = self._base_of(variant)
-        alike = [v for v in self.plan.variants if self._base_of(v) == base]
+        alike = [v for _, v in self.plan.computing if self._base_of(v) == base]
         return list(dict.fromkeys(v.adapter for v in alike if v.adapter is not None))
 
     def _adapter_name(self, variant: Variant) -> str:
@@ -136,4 +141,6 @@ def shared_base(variant: Variant) -> tuple[Any, ...]:
         variant.quantisation,
         variant.trust_remote_code,
         variant.endpoint,
+        variant.attention,
+        variant.adapter if variant.merge else None,
     )

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 from constrained.consistency.plan import Cell, Plan, Variant, cell_key
 from constrained.consistency.records import CellRecord
 
-__all__ = ["Scorer", "Scorers", "Task", "tasks_of"]
+__all__ = ["Scorer", "Scorers", "Task", "environment_name", "tasks_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +50,9 @@ def tasks_of(plan: Plan, hashes: Mapping[str, str]) -> Iterator[Task]:
     """
     for cell in plan.cells():
         yield Task(cell_key(plan, cell, hashes), cell)
+
+
+def environment_name(cell: Cell) -> str:
+    """Under which name it is stored where a cell was scored: its variant, in its numerical room."""
+    room = cell.address.numerics
+    return f"{cell.variant.name} ({room})" if room else cell.variant.name

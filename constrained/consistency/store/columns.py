@@ -24,12 +24,12 @@ Floats = NDArray[np.float64]
 CHUNK = 20_000
 """Rows turned into arrays at a time."""
 
-ORDER = ("item", "prompt", "format", "variant", "temperature", "order")
+ORDER = ("item", "prompt", "format", "variant", "temperature", "order", "numerics")
 """By what the rows are sorted."""
 
 CELL_COLUMNS = (
     "key, item, prompt, format, variant, ordering, temperature, kind, support, local, free, "
-    "removed_mass, numerics_floor, text, prompt_tokens, seconds, notes, draws"
+    "removed_mass, numerics_floor, text, prompt_tokens, seconds, notes, draws, numerics, arithmetic"
 )
 
 
@@ -37,16 +37,17 @@ CELL_COLUMNS = (
 class Columns:
     """All cells of a run, one row each; n is the number of cells, m of draws, K of scores.
 
-    Rows are sorted by item, prompt, format, variant, temperature and order (the codes of each
-    facet, and those are in the order of `names`), so equal runs give equal columns, in whatever
-    order their cells were scored.
+    Rows are sorted by item, prompt, format, variant, temperature, order and numerics (the codes
+    of each facet, and those are in the order of `names`), so equal runs give equal columns, in
+    whatever order their cells were scored.
 
     Scores of pairwise judgements are pairs: `support`, `mean`, `variance`, `error` and `draw_mean`
     then have a last axis of 2 (first answer shown, second answer shown).
     """
 
     names: Mapping[str, tuple[Any, ...]]
-    """The levels of item, prompt, format, variant, temperature (floats) and order, sorted."""
+    """The levels of item, prompt, format, variant, temperature (floats), order and numerics,
+    sorted."""
     codes: Mapping[str, NDArray[np.int32]]
     """For each facet the place in `names` of every cell; shape (n,)."""
     kind: NDArray[np.int8]
@@ -92,7 +93,11 @@ class Columns:
         return len(self.kind)
 
     def __repr__(self) -> str:
-        levels = " x ".join(f"{len(names):,} {facet}" for facet, names in self.names.items())
+        levels = " x ".join(
+            f"{len(names):,} {facet}"
+            for facet, names in self.names.items()
+            if facet != "numerics" or any(names)
+        )
         return f"Columns({len(self):,} cells: {levels})"
 
     def cells(self) -> Cells:
@@ -115,7 +120,7 @@ def _read(connection: sqlite3.Connection, path: Path) -> Columns:
     cursor = connection.execute(f"SELECT {CELL_COLUMNS}, crc, id FROM cells ORDER BY id")
     while rows := cursor.fetchmany(CHUNK):
         for row in rows:
-            if cell_checksum(row) != row[18]:
+            if cell_checksum(row) != row[20]:
                 raise damaged(path, f"cell {row[0]}")
         table.take(rows, path)
     if table.filled != n:  # the count comes from the index of the keys, the rows from the table
@@ -199,7 +204,7 @@ class _Table:
             raise damaged(path, "more cells than keys")
         here = slice(first, last)
         columns = list(zip(*rows, strict=True))
-        self.levels[:, here] = columns[1:6]
+        self.levels[:, here] = [*columns[1:6], columns[18]]
         self.temperature[here] = columns[6]
         self.kind[here] = columns[7]
         self.support[here] = columns[8]
@@ -210,7 +215,7 @@ class _Table:
         self.tokens[here] = columns[14]
         self.seconds[here] = columns[15]
         self.drawn[here] = columns[17]
-        self.id[here] = columns[19]
+        self.id[here] = columns[21]
         self.filled = last
 
     def _matrix(

@@ -6,8 +6,10 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-from constrained.consistency.records import Score
+from constrained.consistency.records import Arithmetic, Score
 from constrained.consistency.store.rows import (
+    arithmetic_of,
+    arithmetic_text,
     support_of,
     support_text,
     text_checksum,
@@ -15,10 +17,13 @@ from constrained.consistency.store.rows import (
 )
 from constrained.consistency.store.schema import damaged
 
-__all__ = ["FACETS", "Names", "read_levels", "read_supports"]
+__all__ = ["FACETS", "NO_ROOM", "Names", "read_arithmetics", "read_levels", "read_supports"]
 
-FACETS = ("item", "prompt", "format", "variant", "order")
+FACETS = ("item", "prompt", "format", "variant", "order", "numerics")
 """The facets whose levels have names; temperatures are numbers and stand in the cells."""
+
+NO_ROOM = 0
+"""Stands for the empty name of a cell's numerical room, which has no row of its own."""
 
 MOST_TEXTS = 50_000
 """Digests of prompt texts that are remembered; looked up in the file beyond."""
@@ -34,16 +39,20 @@ class Names:
         self._connection = connection
         self._levels: dict[tuple[str, str], int] = {}
         self._supports: dict[tuple[Score, ...], int] = {}
+        self._arithmetics: dict[Arithmetic, int] = {}
         self._texts: dict[bytes, int] = {}
 
     def forget(self) -> None:
         """Ask the file again."""
         self._levels.clear()
         self._supports.clear()
+        self._arithmetics.clear()
         self._texts.clear()
 
     def level(self, facet: str, name: str) -> int:
         """The number of a level."""
+        if facet == "numerics" and not name:
+            return NO_ROOM
         known = self._levels.get((facet, name))
         if known is None:
             known = self._number(
@@ -73,6 +82,23 @@ class Names:
             self._supports[support] = known
         return known
 
+    def arithmetic(self, arithmetic: Arithmetic | None) -> int:
+        """The number of an arithmetic; 0 when it is not known."""
+        if arithmetic is None:
+            return 0
+        known = self._arithmetics.get(arithmetic)
+        if known is None:
+            body = arithmetic_text(arithmetic)
+            known = self._number("SELECT id FROM arithmetics WHERE body = ?", (body,))
+            if known is None:
+                known = self._next("arithmetics")
+                self._connection.execute(
+                    "INSERT INTO arithmetics VALUES (?, ?, ?)",
+                    (known, body, text_checksum(known, body)),
+                )
+            self._arithmetics[arithmetic] = known
+        return known
+
     def text(self, text: str) -> int:
         """The number of a prompt's text."""
         digest = text_digest(text)
@@ -100,7 +126,7 @@ class Names:
 
 def read_levels(connection: sqlite3.Connection, path: Path) -> dict[int, tuple[str, str]]:
     """Facet and name of every level by number; `RecordError` when one is damaged."""
-    levels = {}
+    levels = {NO_ROOM: ("numerics", "")}
     for number, facet, name, crc in connection.execute("SELECT id, facet, name, crc FROM levels"):
         if crc != text_checksum(number, facet, name):
             raise damaged(path, f"the name of level {number}")
@@ -116,3 +142,13 @@ def read_supports(connection: sqlite3.Connection, path: Path) -> dict[int, tuple
             raise damaged(path, f"support {number}")
         supports[number] = support_of(scores)
     return supports
+
+
+def read_arithmetics(connection: sqlite3.Connection, path: Path) -> dict[int, Arithmetic | None]:
+    """Every arithmetic by number (0: not known); `RecordError` when one is damaged."""
+    found: dict[int, Arithmetic | None] = {0: None}
+    for number, body, crc in connection.execute("SELECT id, body, crc FROM arithmetics"):
+        if crc != text_checksum(number, body):
+            raise damaged(path, f"arithmetic {number}")
+        found[number] = arithmetic_of(body)
+    return found

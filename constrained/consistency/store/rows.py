@@ -10,15 +10,18 @@ import json
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import asdict
 from hashlib import blake2b
 from typing import Any, get_args
 from zlib import crc32
 
-from constrained.consistency.records import CellRecord, Draw, Kind, Score
+from constrained.consistency.records import Arithmetic, CellRecord, Draw, Kind, Score
 from constrained.errors import RecordError
 
 __all__ = [
     "KINDS",
+    "arithmetic_of",
+    "arithmetic_text",
     "cell_checksum",
     "checked_record",
     "draw_checksum",
@@ -37,6 +40,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 """The kinds of scoring; a cell's row holds the place in this list."""
 
 CELL = struct.Struct("<6qd2q2d2qdq")
+ROOM = struct.Struct("<2q")
 DRAW = struct.Struct("<2q2dq")
 TOLERANCE = 1e-6
 """How far the probabilities of a cell may be from a sum of 1."""
@@ -72,6 +76,8 @@ def cell_checksum(row: Sequence[Any]) -> int:
     """The checksum of a row of `cells`: everything but its number and the checksum itself."""
     (key, item, prompt, format_, variant, ordering, temperature, kind, support) = row[:9]
     (local, free, removed, floor, text, tokens, seconds, notes, draws) = row[9:18]
+    # A row of before version 3 says neither, and keeps its checksum.
+    room = ROOM.pack(*row[18:20]) if any(row[18:20]) else b""
     head = CELL.pack(
         (local is not None) + 2 * (free is not None),
         item,
@@ -89,7 +95,7 @@ def cell_checksum(row: Sequence[Any]) -> int:
         seconds,
         draws,
     )
-    return crc32(b"".join((head, key.encode(), notes.encode(), local or b"", free or b"")))
+    return crc32(b"".join((head, key.encode(), notes.encode(), local or b"", free or b"", room)))
 
 
 def draw_checksum(key: str, row: Sequence[Any]) -> int:
@@ -160,6 +166,18 @@ def support_text(support: Sequence[Score]) -> str:
 def support_of(text: str) -> tuple[Score, ...]:
     """What `support_text` wrote."""
     return tuple(tuple(s) if isinstance(s, list) else s for s in json.loads(text))
+
+
+def arithmetic_text(arithmetic: Arithmetic) -> str:
+    """What a cell was computed with, as JSON."""
+    said = {**asdict(arithmetic), "versions": dict(arithmetic.versions)}
+    return json.dumps(said, sort_keys=True)
+
+
+def arithmetic_of(text: str) -> Arithmetic:
+    """What `arithmetic_text` wrote."""
+    said = json.loads(text)
+    return Arithmetic(**{**said, "versions": tuple(sorted(said["versions"].items()))})
 
 
 def checked_record(record: CellRecord) -> CellRecord:

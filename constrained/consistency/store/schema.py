@@ -115,6 +115,16 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         "INSERT INTO environments (body, crc) SELECT environment, checksum(environment) FROM run",
         "ALTER TABLE run DROP COLUMN environment",
     ),
+    # Numerical rooms, and what each cell was computed with; 0: no room, not known.
+    2: (
+        "ALTER TABLE cells ADD COLUMN numerics INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE cells ADD COLUMN arithmetic INTEGER NOT NULL DEFAULT 0",
+        """CREATE TABLE arithmetics (
+            id INTEGER PRIMARY KEY,
+            body TEXT NOT NULL UNIQUE,
+            crc INTEGER NOT NULL
+        )""",
+    ),
 }
 """What turns a file of each version into one of the next."""
 

@@ -9,9 +9,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from constrained.consistency.records import Address, CellRecord, Draw, Score
-from constrained.consistency.store.columns import Columns, read_columns
-from constrained.consistency.store.names import FACETS, Names, read_levels, read_supports
+from constrained.consistency.records import Address, Arithmetic, CellRecord, Draw, Score
+from constrained.consistency.store.columns import CELL_COLUMNS, Columns, read_columns
+from constrained.consistency.store.names import (
+    FACETS,
+    NO_ROOM,
+    Names,
+    read_arithmetics,
+    read_levels,
+    read_supports,
+)
 from constrained.consistency.store.rows import (
     KINDS,
     cell_checksum,
@@ -37,8 +44,12 @@ PAGE = 512
 
 COLUMN_OF = {**{facet: facet for facet in FACETS}, "order": "ordering"}
 
-PLACE = "item, prompt, format, variant, temperature, ordering"
+PLACE = "item, prompt, format, variant, temperature, ordering, numerics"
 """The columns that say where a cell is, in the order of `Address`."""
+
+
+NAMED = "SELECT id FROM levels WHERE facet ="
+"""The numbers of levels that have names."""
 
 
 class PlanLike(Protocol):
@@ -82,6 +93,7 @@ class Store:
         self._names = Names(self._connection)
         self._levels: Mapping[int, tuple[str, str]] = {}
         self._supports: Mapping[int, tuple[Score, ...]] = {}
+        self._arithmetics: Mapping[int, Arithmetic | None] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -185,8 +197,8 @@ class Store:
     def records(self, where: Mapping[str, Any] | None = None) -> Iterator[CellRecord]:
         """All records, or those of some levels, in the order in which they came in.
 
-        `where` maps facets (item, prompt, format, variant, temperature, order) to a level or a
-        list of them. Raises `RecordError` for a facet that there is not.
+        `where` maps facets (item, prompt, format, variant, temperature, order, numerics) to
+        a level or a list of them. Raises `RecordError` for a facet that there is not.
 
         >>> from tempfile import mkdtemp
         >>> with Store(mkdtemp() + "/run.db") as store:
@@ -200,10 +212,13 @@ class Store:
             marks = ", ".join("?" * len(levels))
             if facet == "temperature":
                 conditions.append(f"temperature IN ({marks})")
+            elif facet == "numerics" and "" in levels:
+                conditions.append(
+                    f"numerics IN (SELECT {NO_ROOM} UNION {NAMED} '{facet}' AND name IN ({marks}))"
+                )
             elif facet in COLUMN_OF:
                 conditions.append(
-                    f"{COLUMN_OF[facet]} IN "
-                    f"(SELECT id FROM levels WHERE facet = '{facet}' AND name IN ({marks}))"
+                    f"{COLUMN_OF[facet]} IN ({NAMED} '{facet}' AND name IN ({marks}))"
                 )
             else:
                 raise RecordError(
@@ -277,7 +292,7 @@ class Store:
             except BaseException:
                 # Numbers of names that were given in the transaction that was undone.
                 self._names.forget()
-                self._levels, self._supports = {}, {}
+                self._levels, self._supports, self._arithmetics = {}, {}, {}
                 raise
 
     @contextmanager
@@ -308,9 +323,10 @@ class Store:
         if execute("SELECT 1 FROM cells WHERE key = ?", (record.key,)).fetchone():
             return False
         address = record.address
+        *levels, room = (self._names.level(facet, getattr(address, facet)) for facet in FACETS)
         row = (
             record.key,
-            *(self._names.level(facet, getattr(address, facet)) for facet in FACETS),
+            *levels,
             float(address.temperature),
             KINDS.index(record.kind),
             self._names.support(record.support),
@@ -323,9 +339,13 @@ class Store:
             float(record.seconds),
             json.dumps(record.notes) if record.notes else "",
             len(record.draws),
+            room,
+            self._names.arithmetic(record.arithmetic),
         )
         marks = ", ".join("?" * (len(row) + 1))
-        cursor = execute(f"INSERT INTO cells VALUES (NULL, {marks})", (*row, cell_checksum(row)))
+        cursor = execute(
+            f"INSERT INTO cells ({CELL_COLUMNS}, crc) VALUES ({marks})", (*row, cell_checksum(row))
+        )
         if record.draws:
             cell = int(cursor.lastrowid or 0)
             self._connection.executemany(
@@ -340,7 +360,9 @@ class Store:
 
     def _numbered(self, clause: str, values: Sequence[Any]) -> list[tuple[int, CellRecord]]:
         with decoding(self.path), self._moment():
-            rows = self._connection.execute(f"SELECT * FROM cells {clause}", values).fetchall()
+            rows = self._connection.execute(
+                f"SELECT id, {CELL_COLUMNS}, crc FROM cells {clause}", values
+            ).fetchall()
             return [(row[0], self._record(row)) for row in rows]
 
     def _record(self, row: Sequence[Any]) -> CellRecord:
@@ -348,10 +370,11 @@ class Store:
         if cell_checksum(content) != crc:
             raise damaged(self.path, f"cell {content[0]}")
         key, *levels, ordering, temperature, kind, support = content[:9]
-        local, free, removed, floor, text, tokens, seconds, notes, draws = content[9:]
+        local, free, removed, floor, text, tokens, seconds, notes, draws = content[9:18]
+        room, arithmetic = content[18:]
         return CellRecord(
             key=key,
-            address=self._address((*levels, temperature, ordering)),
+            address=self._address((*levels, temperature, ordering, room)),
             kind=KINDS[kind],
             support=self._support(support),
             local=floats(local),
@@ -363,13 +386,14 @@ class Store:
             prompt_tokens=tokens,
             seconds=seconds,
             notes=tuple(json.loads(notes)) if notes else (),
+            arithmetic=self._arithmetic(arithmetic),
         )
 
     def _address(self, row: Sequence[Any]) -> Address:
         """The address that the columns of `PLACE` hold."""
-        *levels, temperature, ordering = row
-        item, prompt, format_, variant, order = map(self._level_name, (*levels, ordering))
-        return Address(item, prompt, format_, variant, temperature, order)
+        *levels, temperature, ordering, room = row
+        item, prompt, format_, variant, *rest = map(self._level_name, (*levels, ordering, room))
+        return Address(item, prompt, format_, variant, temperature, *rest)
 
     def _level_name(self, number: int) -> str:
         if number not in self._levels:  # levels are only ever added
@@ -380,6 +404,11 @@ class Store:
         if number not in self._supports:
             self._supports = read_supports(self._connection, self.path)
         return self._supports[number]
+
+    def _arithmetic(self, number: int) -> Arithmetic | None:
+        if number not in self._arithmetics:
+            self._arithmetics = read_arithmetics(self._connection, self.path)
+        return self._arithmetics[number]
 
     def _draws(self, cell: int, key: str, count: int) -> tuple[Draw, ...]:
         rows: list[Sequence[Any]] = []
