@@ -89,7 +89,7 @@ def pairs() -> Analysis:
         ("item", "prompt", "order"),
         levels={"order": ["ab", "ba"]},
     )
-    shape = (8, 3, 1, 2, 1, 1, 5, 5)
+    shape = (8, 3, 1, 2, 1, 1, 1, 5, 5)
     grid = replace(grid, joint=joint.reshape(shape), joint_scale=tuple(scores))
     return analyse_grid(grid, title="Pairs", settings=Settings(replicates=50))
 

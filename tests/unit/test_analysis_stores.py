@@ -283,8 +283,8 @@ def test_a_part_of_a_run_can_be_analysed(path: Path) -> None:
         ),
         (
             {"wording": "kind"},
-            "a cell has no facet 'wording'; its facets are item, prompt, format, order, variant, "
-            "temperature",
+            "a cell has no facet 'wording'; its facets are item, prompt, format, order, "
+            "numerics, variant, temperature",
         ),
     ):
         with pytest.raises(RecordError) as caught:

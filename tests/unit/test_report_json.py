@@ -121,6 +121,7 @@ def test_keys_are_the_names_of_the_fields_and_come_with_a_version() -> None:
     assert set(judge) == {
         "name", "variant", "temperature", "rooms", "summary", "components", "agreement",
         "heat_maps", "flakiest", "prompts", "marks", "study", "gold", "pairwise", "quality",
+            "numerics",
     }  # fmt: skip
     assert judge["heat_maps"][0]["draws"][0][0] == "inf"
     assert judge["heat_maps"][1]["mean"][1][2] is None

@@ -18,7 +18,7 @@ from constrained.consistency.store.rows import KINDS, cell_checksum, draw_checks
 from constrained.consistency.store.schema import damaged, decoding
 from constrained.errors import RecordError
 
-__all__ = ["Columns", "read_columns"]
+__all__ = ["CELL_COLUMNS", "Columns", "read_columns"]
 
 Floats = NDArray[np.float64]
 CHUNK = 20_000
