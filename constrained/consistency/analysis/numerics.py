@@ -115,7 +115,7 @@ def _other_modes(one: Array, other: Array) -> float:
         return math.nan
     rows = np.arange(len(one))
     a, b = one.argmax(axis=1), other.argmax(axis=1)
-    lead = (one[rows, a] - one[rows, b]) + (other[rows, b] - other[rows, a])
+    lead = np.minimum(one[rows, a] - one[rows, b], other[rows, b] - other[rows, a])
     return float((lead > TIED).mean())
 
 
