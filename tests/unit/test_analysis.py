@@ -593,7 +593,7 @@ def test_room_pairs_average_to_the_flip_rate_of_the_item() -> None:
 
 def test_a_grid_of_draws_has_shares_where_there_are_draws() -> None:
     grid = grid_of_draws([[[1, 1, 2], [2, NAN, NAN]]], [0, 1, 2])
-    assert grid.probabilities[0, :, 0, 0, 0, 0].tolist() == [[0, 2 / 3, 1 / 3], [0, 0, 1]]
+    assert grid.probabilities[0, :, 0, 0, 0, 0, 0].tolist() == [[0, 2 / 3, 1 / 3], [0, 0, 1]]
     assert grid.cells.draws.ravel().tolist() == [3, 1]
 
 

@@ -73,7 +73,10 @@ def preview(plan: Plan, place: Path, *, measure: bool, json: bool) -> None:
             {**asdict(cost), "stored": stored, "levels": levels, "store": place, "prompt": text}
         )
         return
-    times = " x ".join(f"{n} {name}{'' if n == 1 else 's'}" for name, n in levels.items())
+    if levels["numerics"] == 1:
+        del levels["numerics"]
+    counted = {"numerical room" if name == "numerics" else name: n for name, n in levels.items()}
+    times = " x ".join(f"{n} {name}{'' if n == 1 else 's'}" for name, n in counted.items())
     typer.echo(f"{plan.name}: {times}, {plan.scoring.kind} scoring")
     typer.echo(str(cost))
     typer.echo(f"{stored:,} of the cells are stored already in {place}")
