@@ -1,4 +1,4 @@
-"""Concatenation and union of whole grammars, each with rules of its own.
+"""Concatenation, union and lists of whole grammars, each with rules of its own.
 
 Rules of the same name and body are shared. A rule whose name another grammar uses for something
 else gets a new name, ``name~2``, and so does every rule that leads to it.
@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from constrained.grammar.build import cat
-from constrained.grammar.nodes import Node, Ref
+from constrained.grammar.build import EMPTY, cat, optional, repeat
+from constrained.grammar.nodes import Empty, Node, Ref
 from constrained.grammar.passes.references import check_references, reachable_rules
 from constrained.grammar.passes.walk import Memo, fold, rebuilt, union, walk
 from constrained.grammar.rules import Grammar
 
-__all__ = ["concatenate", "unite"]
+__all__ = ["concatenate", "listed", "unite"]
 
 
 def concatenate(*grammars: Grammar) -> Grammar:
@@ -33,6 +33,24 @@ def unite(*grammars: Grammar) -> Grammar:
     """An output of any of the grammars."""
     starts, rules = _merged(grammars)
     return Grammar(union(starts), rules)
+
+
+def listed(item: Grammar, separator: Grammar, least: int, most: int | None) -> Grammar:
+    """From `least` to `most` outputs of `item`, with one of `separator` between any two.
+
+    >>> from constrained.grammar import literal
+    >>> from constrained.grammar.text import print_grammar
+    >>> print(print_grammar(listed(Grammar(literal("a")), Grammar(literal(",")), 1, None)))
+    "a" ",a"* ;
+    """
+    (body, between), rules = _merged((item, separator))
+    if most == 0:
+        return Grammar(EMPTY)
+    if isinstance(between, Empty):
+        return Grammar(repeat(body, least, most), rules)
+    others = repeat(cat(between, body), max(least - 1, 0), None if most is None else most - 1)
+    whole = cat(body, others)
+    return Grammar(whole if least else optional(whole), rules)
 
 
 def _merged(grammars: tuple[Grammar, ...]) -> tuple[list[Node], Mapping[str, Node]]:

@@ -9,16 +9,18 @@
 `json`               JSON of a pydantic model, a dataclass, a TypedDict or a JSON Schema
 `grammar`            a context-free grammar, as Lark or llama.cpp write it
 `tool_call`          calls of tools as JSON; `react`: steps in the ReAct style
+`many`               a format repeated: a list, with a separator
 `as_spec`            any of these, and Python's own ways to say it (``range(0, 11)``, ``int``)
 ===================  =====================================================================
 
-Specs are joined by ``+``, alternatives by ``|``.
+Specs are joined by ``+``, alternatives by ``|``; ``spec * 3`` is three of them.
 """
 
 from constrained.spec.cfg import grammar
 from constrained.spec.coerce import as_spec
 from constrained.spec.json_schema import json
 from constrained.spec.json_style import JsonStyle
+from constrained.spec.many import many
 from constrained.spec.numbers import integer, number
 from constrained.spec.regex import regex
 from constrained.spec.spec import Hole, Part, Spec
@@ -45,6 +47,7 @@ __all__ = [
     "integer",
     "json",
     "likert",
+    "many",
     "number",
     "react",
     "regex",

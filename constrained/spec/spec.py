@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from constrained.arguments import whole_number
 from constrained.engine import ByteEngine
-from constrained.errors import TextRejected, UnsupportedSpec
+from constrained.errors import InvalidSpec, TextRejected, UnsupportedSpec
 from constrained.grammar import Grammar
 from constrained.limits import DEFAULT_LIMITS, Limits, check_limits
 
@@ -229,6 +230,15 @@ class Spec(Generic[T_co]):
         from constrained.spec.compose import united
 
         return united(as_spec(other), self)
+
+    def __mul__(self, copies: object) -> Spec[Any]:
+        """So many outputs of this format, one after another; the value is the list of theirs."""
+        from constrained.spec.many import many
+
+        copies = whole_number(copies, "the number of copies", InvalidSpec, least=0)
+        return many(self, copies, copies)
+
+    __rmul__ = __mul__
 
     def __copy__(self) -> Spec[T_co]:
         """Itself: nothing of a spec ever changes, and equality is identity."""

@@ -24,7 +24,7 @@ from constrained.spec.so_far import text_so_far
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
 
-__all__ = ["text"]
+__all__ = ["LARGEST_COUNT", "text"]
 
 
 def text(
