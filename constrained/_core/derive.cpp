@@ -99,6 +99,22 @@ const Partition* Store::meet_all(std::vector<const Partition*>& all) {
   return intern_partition(acc);
 }
 
+// A class for each of the bytes, which are in order, and one for all others.
+const Partition* Store::partition_of_each(const std::vector<uint8_t>& bytes) {
+  Partition p;
+  constexpr uint16_t kNone = 256;
+  uint16_t others = kNone, classes = 0;
+  size_t k = 0;
+  for (unsigned b = 0; b < 256; ++b) {
+    const bool own = k < bytes.size() && bytes[k] == b;
+    if (!own && others == kNone) others = classes++;
+    p.class_of[b] = static_cast<uint8_t>(own ? classes++ : others);
+    k += own;
+  }
+  p.classes = classes;
+  return intern_partition(p);
+}
+
 const Partition* Store::partition_of_set(uint32_t id) {
   if (set_partitions_.size() <= id) set_partitions_.resize(sets_.size(), nullptr);
   const Partition*& known = set_partitions_[id];
@@ -163,6 +179,11 @@ const Partition* Store::partition_of(TermId t, Call& call) {
       case Kind::Call:
         all.push_back(inside_rule(term.a, [&](TermId body) { return edges(body, call)->partition; }, call));
         break;
+      case Kind::Substrings: {
+        const std::vector<uint8_t> next = substrings_of(term).next(occurrences(term));
+        all.push_back(next.size() == 1 ? partition_of_set((*this)[byte(next[0], call)].a) : partition_of_each(next));
+        break;
+      }
     }
   }
   if (all.size() == 1) return all[0];
@@ -275,6 +296,8 @@ TermId Store::derive(TermId t, uint8_t byte, Call& call) {
       return pruned(negation(derive_part(normal(term.a, call), byte, call), call), call);
     case Kind::Lexeme:
       return lexeme(derive_part(normal(term.a, call), byte, call), call);
+    case Kind::Substrings:
+      return occurrences(term.a, substrings_[term.a].after(occurrences(term), byte), call);
   }
   return kNothing;
 }

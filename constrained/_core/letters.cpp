@@ -155,6 +155,7 @@ Letters Store::letters(TermId t, TermId from, Call& call) {
       break;
     }
     case Kind::Call:
+    case Kind::Substrings:
     case Kind::Not: break;
   }
   return letters_[key] = result;

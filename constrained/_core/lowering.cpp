@@ -12,9 +12,10 @@ namespace constrained {
 
 namespace {
 
-enum Op : int32_t { Nothing, Empty, Bytes, Literal, Literals, Cat, Alt, Repeat, Ref, And, Not, Lexeme, Chars, Later };
+enum Op : int32_t { Nothing, Empty, Bytes, Literal, Literals, Cat, Alt, Repeat, Ref, And, Not, Lexeme, Chars, Substrings, Later };
 
 constexpr uint64_t kTypical = 40;  // nodes of a rule
+constexpr uint64_t kTextOfANode = 16;  // bytes and cuts of a text whose pieces are wanted
 
 // The names of the nodes' fields, interned once.
 struct Fields {
@@ -23,6 +24,7 @@ struct Fields {
   PyObject* data = PyUnicode_InternFromString("data");
   PyObject* options = PyUnicode_InternFromString("options");
   PyObject* ranges = PyUnicode_InternFromString("ranges");
+  PyObject* cuts = PyUnicode_InternFromString("cuts");
   PyObject* name = PyUnicode_InternFromString("name");
   PyObject* least = PyUnicode_InternFromString("least");
   PyObject* most = PyUnicode_InternFromString("most");
@@ -152,6 +154,15 @@ class Writer {
       if (known(node, value)) return;
       put({op, static_cast<int32_t>(options.size())});
       for (Py_ssize_t i = 0; i < options.size(); ++i) text(options[i]);
+    } else if (op == Substrings) {
+      const nb::object data = field(node, fields().data), cuts = field(node, fields().cuts);
+      const Members places(cuts.is_none() ? nb::object(nb::tuple()) : cuts);
+      weight += (bytes(data.ptr()).size() + places.size()) / kTextOfANode;
+      put({op, static_cast<int32_t>(places.size())});
+      text(data.ptr());
+      for (Py_ssize_t i = 0; i < places.size(); ++i) out_.code.push_back(times(nb::borrow(places[i])));
+      number_[node] = count_++;
+      return;
     } else if (op == Bytes || op == Chars) {
       const Members ranges(field(node, fields().ranges));
       std::vector<int32_t> bounds{op, static_cast<int32_t>(ranges.size())};

@@ -22,6 +22,7 @@ from constrained.grammar.nodes import (
     Nothing,
     Ref,
     Repeat,
+    Substrings,
 )
 from constrained.grammar.rules import Grammar, LaterRules
 from constrained.limits import DEFAULT_LIMITS, Limits
@@ -49,6 +50,7 @@ _KINDS = (
     Not,
     Lexeme,
     Chars,
+    Substrings,
 )
 
 

@@ -85,6 +85,8 @@ TermId Store::derive_written(TermId t, uint8_t byte, Call& call) {
       return alt(std::move(options), call);
     case Kind::Lexeme:
       return derive_written(term.a, byte, call);
+    case Kind::Substrings:
+      return kNothing;  // of many bytes: no mark
   }
   return kNothing;
 }

@@ -376,6 +376,8 @@ uint32_t Store::farthest(TermId start, std::unordered_map<TermId, uint32_t>& kno
       here = term.kind == Kind::Bytes;
     } else if (term.kind == Kind::Lexeme) {
       here = farthest(term.a, known, call);
+    } else if (term.kind == Kind::Substrings) {
+      here = substrings_of(term).longest();
     } else if (term.kind == Kind::Repeat) {
       here = plus(farthest(term.a, known, call), times(distance(term.a, call), std::max(term.low, 1u) - 1));
     } else if (term.kind == Kind::Alt) {
@@ -416,6 +418,7 @@ Store::Extent Store::extent(TermId start, Call& call) {
       case Kind::Nothing:
       case Kind::Empty:
       case Kind::Bytes:
+      case Kind::Substrings:
         if (known) here = static_cast<Extent>(known);
         break;
       case Kind::Cat:

@@ -7,7 +7,7 @@ namespace constrained {
 
 namespace {
 
-enum Op : int32_t { Nothing, Empty, Bytes, Literal, Literals, Cat, Alt, Repeat, Ref, And, Not, Lexeme, Chars, Later };
+enum Op : int32_t { Nothing, Empty, Bytes, Literal, Literals, Cat, Alt, Repeat, Ref, And, Not, Lexeme, Chars, Substrings, Later };
 
 struct Node {
   Op op;
@@ -15,6 +15,7 @@ struct Node {
   int32_t count;
 };
 
+constexpr size_t kTextOfANode = 16;  // bytes and cuts of a text whose pieces are wanted
 constexpr int kComplements = 64;  // in one another; each is a stratum of its own in `analyse`
 
 struct Loader {
@@ -70,6 +71,13 @@ struct Loader {
           n.args = p;
           p += 2;
           break;
+        case Substrings:
+          if (p >= end) throw malformed();
+          n.count = *p++;
+          n.args = p;
+          if (end - p < 2 || n.count < 0 || n.count > end - p - 2) throw malformed();
+          p += 2 + n.count;
+          break;
         case Repeat:
           n.args = p;
           n.count = 1;
@@ -90,7 +98,7 @@ struct Loader {
       check(n);
       nodes.push_back(n);
       if (nodes.size() > call.account.bounds.nodes) throw CoreError("max_nodes", "the grammar is too large");
-      const size_t weight = n.op == Literals ? n.count : 0;
+      const size_t weight = n.op == Literals ? n.count : n.op == Substrings ? (size_t(n.count) + n.args[1]) / kTextOfANode : 0;
       options += weight;
       if (options > call.account.bounds.nodes) throw CoreError("max_nodes", "the grammar is too large");
     }
@@ -105,6 +113,9 @@ struct Loader {
     if (n.op == Literals)
       for (int k = 1; k < n.count; ++k)
         if (text(n.args + 2 * k - 2) >= text(n.args + 2 * k)) throw malformed();
+    if (n.op == Substrings && n.args[1] < 1) throw malformed();
+    for (int k = 0; n.op == Substrings && k < n.count; ++k)
+      if (n.args[2 + k] <= (k ? n.args[1 + k] : 0) || n.args[2 + k] >= n.args[1]) throw malformed();
     if (n.op == Repeat && (n.args[1] < 0 || (n.args[2] >= 0 && n.args[2] < n.args[1]))) throw malformed();
     if (n.op == Later && (n.args[0] < 0 || static_cast<uint32_t>(n.args[0]) > (1u << 24))) throw malformed();
   }
@@ -304,6 +315,8 @@ struct Loader {
         for (int k = 0; k < node.count; ++k) all.emplace_back(text(node.args + 2 * k));
         return store.strings(all, call);
       }
+      case Substrings:
+        return store.substrings(text(node.args), {node.args + 2, node.args + 2 + node.count}, call);
       case Cat: {
         TermId t = kEmpty;
         for (int k = node.count; k-- > 0;) t = store.cat(term[child(node, k)], t, call);
@@ -428,7 +441,7 @@ struct Loader {
       if (has_children(node))
         for (int k = 0; k < node.count; ++k)
           if (node.args[k] < 0 || size_t(node.args[k]) >= i) throw malformed();
-      const int texts = node.op == Literal ? 1 : node.op == Literals ? node.count : 0;
+      const int texts = node.op == Literal || node.op == Substrings ? 1 : node.op == Literals ? node.count : 0;
       for (int k = 0; k < texts; ++k) text_bytes += text(node.args + 2 * k).size();
     }
     if (text_bytes > program.pool.size()) throw malformed();

@@ -6,11 +6,11 @@
 //   0 Nothing | 1 Empty | 2 Bytes n (low high)*n | 3 Literal offset length
 //   4 Literals n (offset length)*n, sorted | 5 Cat n node*n | 6 Alt n node*n
 //   7 Repeat node low high(-1: none) | 8 Ref rule | 9 And n node*n | 10 Not node | 11 Lexeme node
-//   12 Chars n (low high)*n | 13 Later key
+//   12 Chars n (low high)*n | 13 Substrings n offset length cut*n | 14 Later key
 //
 // `pool` holds the literals' bytes; `bodies[r]` is the node of rule r. A `Later` is a rule whose body
 // is fetched when it is first needed; `keys[r]` is the key by which later programs name rule r (-1:
-// none does).
+// none does). A `Substrings` without cuts is cut before every character.
 #pragma once
 
 #include <cstdint>

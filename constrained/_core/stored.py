@@ -28,6 +28,7 @@ from constrained.grammar.nodes import (
     Nothing,
     Ref,
     Repeat,
+    Substrings,
 )
 from constrained.grammar.rules import Grammar, LaterRules
 from constrained.limits import DEFAULT_LIMITS, Limits
@@ -195,6 +196,9 @@ def _raised(program: Program) -> Iterator[Node]:
                 return Lexeme(nodes[next(numbers)])
             case 12:
                 return Chars(pairs(next(numbers)))
+            case 13:
+                count = next(numbers)
+                return Substrings(texts(1)[0], tuple(take(count)) or None)
         raise _damaged()
 
     for operation in numbers:

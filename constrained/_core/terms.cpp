@@ -329,6 +329,26 @@ TermId Store::lexeme(TermId body, Call& call) {
   return intern(Kind::Lexeme, body, 0, 0, 0, nullptr, 0, t.nullable, call);
 }
 
+TermId Store::substrings(std::string_view text, const std::vector<uint32_t>& cuts, Call& call) {
+  const auto [known, fresh] = substrings_ids_.try_emplace({std::string(text), cuts}, kNothing);
+  if (!fresh) return known->second;
+  call.spend(text.size() / 16);
+  substrings_.emplace_back(text, cuts);
+  memory_ += substrings_.back().memory() + text.size() + cuts.size() * sizeof(uint32_t);
+  return known->second = occurrences(static_cast<TermId>(substrings_.size() - 1), substrings_.back().start(), call);
+}
+
+// Each knows its distance: a search among the states that follow would meet most of the text.
+TermId Store::occurrences(TermId text, const Occurrences& found, Call& call) {
+  const Substrings& all = substrings_[text];
+  if (found.none()) return kNothing;
+  if (all.must_end(found)) return kEmpty;
+  const size_t known = size_;
+  const TermId id = intern(Kind::Substrings, text, found.begin, found.end, found.depth, nullptr, 0, all.may_end(found), call);
+  if (id >= known) at(id).distance.store(all.distance(found), std::memory_order_relaxed);
+  return id;
+}
+
 TermId Store::chars(const std::vector<std::pair<uint32_t, uint32_t>>& ranges, Call& call) {
   auto found = chars_.find(ranges);
   if (found != chars_.end()) return found->second;

@@ -10,6 +10,7 @@
 //   Call(rule)          the body of a rule; the only way to be recursive
 //   And(parts), Not(a)  intersection and complement of regular terms
 //   Lexeme(a)           the same set as a; a mark that lets masks be shared (see masks.h)
+//   Substrings(t, o)    what is left of the pieces of a text that have begun so (substrings.h)
 //
 // The constructors simplify, so that terms of the same set are mostly the same term, and keep one
 // invariant that everything rests on: no term but `Nothing` is empty. Emptiness that only shows
@@ -33,6 +34,7 @@
 #include <vector>
 
 #include "byteset.h"
+#include "substrings.h"
 
 namespace constrained {
 
@@ -41,7 +43,7 @@ constexpr TermId kNothing = 0, kEmpty = 1;
 constexpr uint32_t kInfinite = UINT32_MAX;  // no upper bound; no finite distance
 constexpr uint32_t kUnknown = UINT32_MAX - 1;
 
-enum class Kind : uint8_t { Nothing, Empty, Bytes, Cat, Alt, Repeat, Call, And, Not, Lexeme };
+enum class Kind : uint8_t { Nothing, Empty, Bytes, Cat, Alt, Repeat, Call, And, Not, Lexeme, Substrings };
 
 // The one error that leaves the core. `limit` is the name of a field of Limits, or empty for a
 // grammar that cannot be run (then `message` says why).
@@ -102,7 +104,8 @@ struct Term {
   Kind kind = Kind::Nothing;
   bool nullable = false;
   uint8_t productive = 0;  // And and Not only: 0 not known, 1 not empty, 2 empty
-  TermId a = 0, b = 0;     // children; Bytes: a = set; Call: a = rule; Alt, And: b = count
+  TermId a = 0, b = 0;     // children; Bytes: a = set; Call: a = rule; Alt, And: b = count;
+                         // Substrings: a = text; b, low, high = the occurrences
   uint32_t low = 0, high = 0;
   const TermId* parts = nullptr;  // Alt, And
   uint64_t hash = 0;
@@ -151,6 +154,7 @@ class Store {
   TermId negation(TermId body, Call& call);
   TermId lexeme(TermId body, Call& call);
   TermId chars(const std::vector<std::pair<uint32_t, uint32_t>>& ranges, Call& call);
+  TermId substrings(std::string_view text, const std::vector<uint32_t>& cuts, Call& call);
   // The smallest term for a sorted, distinct list of strings.
   TermId strings(const std::vector<std::string>& sorted, Call& call);
 
@@ -158,6 +162,8 @@ class Store {
   TermId normal(TermId t, Call& call);
   const ByteSet& byte_set(const Term& t) const { return sets_[t.a]; }
   TermId everything() const { return everything_; }
+  static Occurrences occurrences(const Term& t) { return {t.b, t.low, t.high}; }
+  const Substrings& substrings_of(const Term& t) const { return substrings_[t.a]; }
 
   std::deque<Rule> rules;
   TermId body(uint32_t rule, Call& call);  // fetched first if need be (program.cpp)
@@ -243,10 +249,13 @@ class Store {
   std::unordered_map<TermId, bool> is_letter_;  // unions
   std::unordered_map<TermId, TermId> texts_in_;
   std::unordered_map<uint64_t, bool> is_text_;  // by the term and where it begins
+  std::deque<Substrings> substrings_;
+  std::map<std::pair<std::string, std::vector<uint32_t>>, TermId> substrings_ids_;  // their starts
   TermId everything_ = 0;
 
   TermId intern(Kind kind, TermId a, TermId b, uint32_t low, uint32_t high, const TermId* parts,
                 size_t count, bool nullable, Call& call);
+  TermId occurrences(TermId text, const Occurrences& found, Call& call);
   void grow_table();
   TermId raw_cat(TermId a, TermId b, Call& call);
   void merge_repeats(std::vector<TermId>& parts, Call& call);
@@ -258,6 +267,7 @@ class Store {
   const Partition* partition_of(TermId t, Call& call);
   const Partition* partition_of_part(TermId t, Call& call);
   const Partition* partition_of_set(uint32_t set);
+  const Partition* partition_of_each(const std::vector<uint8_t>& bytes);
   const Partition* meet(const Partition* p, const Partition* q);
   const Partition* meet_all(std::vector<const Partition*>& all);
   template <class Work>

@@ -8,6 +8,7 @@ denotes a set of byte strings:
 `Empty()`           the empty string
 `Literal(data)`     one non-empty byte string
 `Literals(options)` a finite set of byte strings (a choice of many texts, compiled to a trie)
+`Substrings(d, c)`  a piece of one text that is not empty, between any two of its cuts
 `Chars(ranges)`     one Unicode scalar value from the ranges, in UTF-8
 `Bytes(ranges)`     one byte from the ranges
 `Cat(parts)`        concatenation
@@ -44,6 +45,7 @@ from constrained.grammar.build import (
     minus,
     optional,
     repeat,
+    substrings,
 )
 from constrained.grammar.nodes import (
     Alt,
@@ -60,6 +62,7 @@ from constrained.grammar.nodes import (
     Nothing,
     Ref,
     Repeat,
+    Substrings,
 )
 from constrained.grammar.rules import Grammar, LaterRules
 
@@ -84,6 +87,7 @@ __all__ = [
     "Nothing",
     "Ref",
     "Repeat",
+    "Substrings",
     "alt",
     "byte_class",
     "cat",
@@ -97,4 +101,5 @@ __all__ = [
     "minus",
     "optional",
     "repeat",
+    "substrings",
 ]

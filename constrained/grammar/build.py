@@ -25,6 +25,7 @@ from constrained.grammar.nodes import (
     Nothing,
     Ranges,
     Repeat,
+    Substrings,
 )
 
 __all__ = [
@@ -50,6 +51,7 @@ __all__ = [
     "ranges_minus",
     "ranges_of",
     "repeat",
+    "substrings",
 ]
 
 NOTHING = Nothing()
@@ -120,6 +122,21 @@ def literals(texts: Iterable[str | bytes]) -> Node:
     if not options:
         return NOTHING
     return Literals(tuple(options)) if len(options) > 1 else literal(options[0])
+
+
+def substrings(text: str | bytes, cuts: Iterable[int] | None = None) -> Node:
+    """A piece of the text that is not empty, between any two of its ends and cuts.
+
+    Cuts are byte offsets; None is before every character.
+    """
+    data = text.encode("utf-8") if isinstance(text, str) else bytes(text)
+    if not data:
+        return NOTHING
+    if cuts is None:
+        whole = all(byte & 0xC0 == 0x80 for byte in data[1:])
+        return Literal(data) if whole else Substrings(data, None)
+    places = tuple(sorted({cut for cut in cuts if 0 < cut < len(data)}))
+    return Substrings(data, places) if places else Literal(data)
 
 
 @lru_cache(maxsize=4096)

@@ -24,6 +24,7 @@ __all__ = [
     "Ranges",
     "Ref",
     "Repeat",
+    "Substrings",
 ]
 
 Ranges = tuple[tuple[int, int], ...]
@@ -107,6 +108,20 @@ class Bytes(Node):
 
     def __init__(self, ranges: Ranges) -> None:
         self.ranges: Final = ranges
+
+
+class Substrings(Node):
+    """A piece of one text that is not empty, between any two of its cuts.
+
+    `cuts` are places in the text, in order and without its ends, which are cuts as well; None is
+    before every character. At least one cut, or the node is a `Literal`.
+    """
+
+    __match_args__ = ("data", "cuts")
+
+    def __init__(self, data: bytes, cuts: tuple[int, ...] | None) -> None:
+        self.data: Final = data
+        self.cuts: Final = cuts
 
 
 class Cat(Node):

@@ -22,6 +22,7 @@ from constrained.grammar.nodes import (
     Nothing,
     Ref,
     Repeat,
+    Substrings,
 )
 from constrained.grammar.rules import Grammar
 from constrained.limits import DEFAULT_LIMITS, Limits
@@ -150,6 +151,8 @@ def _atom(node: Node) -> str:
             return _quoted(data)
         case Literals(options):
             return "{" + ", ".join(map(_quoted, options)) + "}"
+        case Substrings(data, cuts):
+            return "%" + _quoted(data) if cuts is None else "%{" + _units(data, cuts) + "}"
         case Chars(ranges):
             if node == ANY_CHAR:
                 return "."
@@ -160,6 +163,11 @@ def _atom(node: Node) -> str:
         case Ref(name):
             return _name(name)
     raise TypeError(f"not a grammar node: {node!r}")
+
+
+def _units(data: bytes, cuts: tuple[int, ...]) -> str:
+    ends = zip((0, *cuts), (*cuts, len(data)), strict=True)
+    return ", ".join(_quoted(data[begin:end]) for begin, end in ends)
 
 
 def _span(low: int, high: int) -> str:

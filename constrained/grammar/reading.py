@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate
 from types import MappingProxyType
 
 from constrained.errors import InvalidSpec
@@ -20,6 +21,7 @@ from constrained.grammar.nodes import (
     Not,
     Ref,
     Repeat,
+    Substrings,
 )
 from constrained.grammar.rules import Grammar
 
@@ -32,7 +34,7 @@ TOKENS = re.compile(
       | (?P<bytes><[^>\n]*>)
       | (?P<name>[A-Za-z_][A-Za-z0-9_]*|`(?:[^`\\\n]|\\.)*`)
       | (?P<count>\{\s*[0-9]{1,12}\s*(?:,\s*[0-9]{0,12}\s*)?\}|[*+?])
-      | (?P<mark>[()|&!@;=.,{}])""",
+      | (?P<mark>[()|&!@;=.,{}%])""",
     re.VERBOSE,
 )
 ESCAPES = re.compile(
@@ -209,6 +211,8 @@ class _Reader:
                 return ANY_CHAR
             case "mark", "{":
                 return self.options(token)
+            case "mark", "%":
+                return self.substrings(token)
         raise self.error(f"unexpected {token.text!r}", token.offset)
 
     def count(self, token: _Token) -> tuple[int, int | None]:
@@ -222,20 +226,40 @@ class _Reader:
         return low, high
 
     def options(self, opened: _Token) -> Node:
-        found: set[bytes] = set()
+        found = set(self.texts())
+        if len(found) < 2:
+            raise self.error("{...} needs two different texts", opened.offset)
+        return Literals(tuple(sorted(found)))
+
+    def substrings(self, sign: _Token) -> Node:
+        token = self.take()
+        if token.kind == "string":
+            data = self.string(token)
+            if len(data) > 1:
+                return Substrings(data, None)
+        elif token.text == "{":
+            units = self.texts()
+            if len(units) > 1 and all(units):
+                return Substrings(b"".join(units), tuple(accumulate(map(len, units[:-1]))))
+        raise self.error(
+            "% needs a text of several characters, or several units that are not empty",
+            sign.offset,
+            'write %"text", or %{"one", " ", "two"}',
+        )
+
+    def texts(self) -> list[bytes]:
+        """The texts up to the closing brace."""
+        found: list[bytes] = []
         while True:
             token = self.take()
             if token.kind != "string":
                 raise self.error('expected "text" in {...}', token.offset)
-            found.add(self.string(token))
+            found.append(self.string(token))
             end = self.take()
             if end.text == "}":
-                break
+                return found
             if end.text != ",":
                 raise self.error("expected , or } in {...}", end.offset)
-        if len(found) < 2:
-            raise self.error("{...} needs two different texts", opened.offset)
-        return Literals(tuple(sorted(found)))
 
     def name(self, token: _Token) -> str:
         if not token.text.startswith("`"):

@@ -10,6 +10,8 @@ From tightest to loosest:
 ====================  ==============================================================
 ``"text"``            `Literal`; ``\xNN`` is one byte; ``""`` is `Empty`
 ``{"no", "yes"}``     `Literals`
+``%"text"``           `Substrings`: a piece of the text, cut between any two characters;
+                      ``%{"one", " ", "two"}`` between these units only
 ``[a-z\u{e9}]``       `Chars`; ``.`` is any character, ``[]`` is `Nothing`
 ``<00-7f ff>``        `Bytes`, in hexadecimal
 ``name``              `Ref`; other names than identifiers stand in backquotes

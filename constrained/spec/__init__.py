@@ -9,6 +9,7 @@
 `json`               JSON of a pydantic model, a dataclass, a TypedDict or a JSON Schema
 `grammar`            a context-free grammar, as Lark or llama.cpp write it
 `tool_call`          calls of tools as JSON; `react`: steps in the ReAct style
+`substring_of`       a piece of a given text: a quote
 `many`               a format repeated: a list, with a separator
 `as_spec`            any of these, and Python's own ways to say it (``range(0, 11)``, ``int``)
 ===================  =====================================================================
@@ -24,6 +25,7 @@ from constrained.spec.many import many
 from constrained.spec.numbers import integer, number
 from constrained.spec.regex import regex
 from constrained.spec.spec import Hole, Part, Spec
+from constrained.spec.substring import substring_of
 from constrained.spec.summary import Summary
 from constrained.spec.template import template
 from constrained.spec.text import text
@@ -51,6 +53,7 @@ __all__ = [
     "number",
     "react",
     "regex",
+    "substring_of",
     "template",
     "text",
     "tool_call",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from constrained.engine import ByteEngine
 from constrained.errors import InvalidSpec, UnsatisfiableSpec
 from constrained.grammar import (
@@ -24,7 +26,7 @@ from constrained.spec.so_far import text_so_far
 from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
 
-__all__ = ["LARGEST_COUNT", "text"]
+__all__ = ["LARGEST_COUNT", "check_lengths", "text"]
 
 
 def text(
@@ -51,7 +53,7 @@ def text(
     >>> text(stop="\n", max_length=20).parse("two words\n")
     'two words'
     """
-    _check_counts(min_length, max_length, lines)
+    check_lengths(min_length, max_length, lines)
     allowed = ANY_CHAR
     if alphabet is not None:
         check_text(alphabet)
@@ -98,7 +100,8 @@ LARGEST_COUNT = 2**31 - 1
 """What a grammar can count to."""
 
 
-def _check_counts(min_length: int, max_length: int | None, lines: int | None) -> None:
+def check_lengths(min_length: Any, max_length: Any, lines: Any = None) -> None:
+    """Raise `InvalidSpec` for what are no lengths, `UnsatisfiableSpec` where none is allowed."""
     for what, value, least in (
         ("min_length", min_length, 0),
         ("max_length", max_length, 0),

@@ -21,8 +21,9 @@ from constrained.grammar import (
     Nothing,
     Ref,
     Repeat,
+    Substrings,
 )
-from tests.oracle.spans import OracleError
+from tests.oracle.spans import OracleError, pieces
 
 __all__ = ["Language", "alive", "mask", "members", "shortest"]
 
@@ -70,6 +71,8 @@ class Language:
                 return self._keep([data])
             case Literals(options):
                 return self._keep(options)
+            case Substrings(data, cuts):
+                return self._keep(pieces(data, cuts))
             case Chars(ranges):
                 return self._keep(
                     char.encode()

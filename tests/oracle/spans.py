@@ -18,9 +18,10 @@ from constrained.grammar import (
     Nothing,
     Ref,
     Repeat,
+    Substrings,
 )
 
-__all__ = ["OracleError", "matches", "spans"]
+__all__ = ["OracleError", "matches", "pieces", "spans"]
 
 Ends = frozenset[int]
 
@@ -37,6 +38,14 @@ def matches(grammar: Grammar, data: bytes) -> bool:
 def spans(grammar: Grammar, data: bytes, start: int = 0) -> Ends:
     """The positions at which a match that begins at `start` can end."""
     return _Spans(grammar, data).solve(grammar.start, start)
+
+
+def pieces(text: bytes, cuts: tuple[int, ...] | None) -> set[bytes]:
+    """What lies between two cuts of `text`: every pair of them."""
+    if cuts is None:
+        cuts = tuple(i for i, byte in enumerate(text) if byte & 0xC0 != 0x80)
+    places = sorted({0, *cuts, len(text)})
+    return {text[begin:end] for begin in places for end in places if begin < end}
 
 
 def char_at(data: bytes, position: int) -> tuple[int, int] | None:
@@ -95,6 +104,8 @@ class _Spans:
                 return frozenset(
                     position + len(o) for o in options if data[position : position + len(o)] == o
                 )
+            case Substrings(text, cuts):
+                return self.look(Literals(tuple(pieces(text, cuts))), position, seen)
             case Chars(ranges):
                 char = char_at(data, position)
                 hit = char is not None and any(low <= char[0] <= high for low, high in ranges)

@@ -24,6 +24,7 @@ from constrained.grammar import (
     minus,
     optional,
     repeat,
+    substrings,
 )
 from constrained.grammar.build import EMPTY, NOTHING
 from constrained.vocabulary import Vocabulary
@@ -51,6 +52,9 @@ LEAVES: list[Node] = [
     literals(["a", "ab", "bb"]),
     literals(["", "aba"]),
     literals(["b", "é"]),
+    substrings("abaab"),
+    substrings("aéb"),
+    substrings("abbab", [2, 3]),
     char_class("ab"),
     char_class("b", "é"),
     char_class((0x61, 0x62), "é", "😀"),

@@ -21,6 +21,7 @@ from constrained.grammar.nodes import (
     Nothing,
     Ref,
     Repeat,
+    Substrings,
 )
 from constrained.grammar.passes.references import reachable_rules
 from constrained.grammar.passes.walk import Memo, children, components, fold, rebuilt
@@ -116,7 +117,7 @@ def without_dead_parts(grammar: Grammar) -> Grammar:
 
 def _nullable(node: Node, below: list[bool]) -> bool:
     match node:
-        case Nothing() | Literal() | Chars() | Bytes():
+        case Nothing() | Literal() | Chars() | Bytes() | Substrings():
             return False
         case Empty():
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise
 from unicodedata import category
 
 from constrained.errors import VocabularyError
@@ -18,6 +18,7 @@ from constrained.grammar.build import (
     ranges_minus,
     ranges_of,
     repeat,
+    substrings,
 )
 from constrained.grammar.nodes import (
     And,
@@ -29,10 +30,11 @@ from constrained.grammar.nodes import (
     Not,
     Nothing,
     Ranges,
+    Substrings,
 )
 from constrained.grammar.passes.analysis import without_dead_parts
 from constrained.grammar.passes.references import reachable_rules
-from constrained.grammar.passes.walk import Memo, fold, rebuilt
+from constrained.grammar.passes.walk import Memo, fold, rebuilt, union
 from constrained.grammar.printing import print_node
 from constrained.grammar.rules import Grammar
 from constrained.grammar.spelling import Spelling
@@ -139,6 +141,8 @@ class _Restriction:
             case Literals(options):
                 kept = [option for option in options if self.keeps(Literal(option), option)]
                 return node if len(kept) == len(options) else literals(kept)
+            case Substrings(data, cuts):
+                return self.substrings(node, data, cuts)
             case Chars(ranges):
                 return self.chars(node, ranges)
             case Bytes(ranges):
@@ -154,6 +158,23 @@ class _Restriction:
                     node, [p if bounded and isinstance(p, Not) else new for p, new in pairs]
                 )
         return rebuilt(node, below)
+
+    def substrings(self, node: Node, data: bytes, cuts: tuple[int, ...] | None) -> Node:
+        """Pieces of what lies between units that cannot be spelled."""
+        if self.spells(data):
+            return node
+        kept: list[Node] = []
+        begin, inner = 0, list[int]()
+        if cuts is None:
+            cuts = tuple(i for i, byte in enumerate(data) if i and byte & 0xC0 != 0x80)
+        for low, high in pairwise((0, *cuts, len(data))):
+            if not self.keeps(Literal(data[low:high]), data[low:high]):
+                kept.append(substrings(data[begin:low], [cut - begin for cut in inner]))
+                begin, inner = high, []
+            else:
+                inner.append(high)
+        kept.append(substrings(data[begin:], [cut - begin for cut in inner]))
+        return union(kept)
 
     def keeps(self, node: Node, data: bytes) -> bool:
         spelled = self.spells(data)
