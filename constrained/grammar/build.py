@@ -7,6 +7,7 @@ functions are pure.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -135,8 +136,9 @@ def substrings(text: str | bytes, cuts: Iterable[int] | None = None) -> Node:
     if cuts is None:
         whole = all(byte & 0xC0 == 0x80 for byte in data[1:])
         return Literal(data) if whole else Substrings(data, None)
-    places = tuple(sorted({cut for cut in cuts if 0 < cut < len(data)}))
-    return Substrings(data, places) if places else Literal(data)
+    places = sorted(set(cuts))
+    inner = tuple(places[bisect_right(places, 0) : bisect_left(places, len(data))])
+    return Substrings(data, inner) if inner else Literal(data)
 
 
 @lru_cache(maxsize=4096)

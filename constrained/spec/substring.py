@@ -67,16 +67,16 @@ def substring_of(
     check_switch(unit, "unit", InvalidSpec, known=("characters", "words"))
     check_switch(quoted, "quoted", InvalidSpec, known=(True, False))
     check_lengths(min_length, max_length)
-    source = call_source(
-        "substring_of",
-        [repr(text)],
-        {
-            "unit": (unit, "characters"),
-            "min_length": (min_length, 1),
-            "max_length": (max_length, None),
-            "quoted": (quoted, False),
-        },
-    )
+    options: dict[str, tuple[object, object]] = {
+        "unit": (unit, "characters"),
+        "min_length": (min_length, 1),
+        "max_length": (max_length, None),
+        "quoted": (quoted, False),
+    }
+
+    def source() -> str:
+        return call_source("substring_of", [repr(text)], options)
+
     units = _units(text, unit)
     body = _pieces(units, quoted)
     if min_length > 1 or max_length is not None:
@@ -126,7 +126,7 @@ def _pieces(units: list[str] | str, quoted: bool) -> Node:
 
 
 def _cuts(units: Iterable[str]) -> Iterable[int]:
-    return accumulate(len(one) if one.isascii() else len(one.encode("utf-8")) for one in units)
+    return accumulate(map(len, map(str.encode, units)))
 
 
 def _escaped(text: str) -> str:
@@ -143,8 +143,7 @@ def _check_satisfiable(
         raise UnsatisfiableSpec(
             "the text is empty, and so are its pieces (pass min_length=0 for the empty piece)"
         )
-    length = sum(map(len, units))
-    if least > length:
+    if least > 1 and least > (length := sum(map(len, units))):
         raise UnsatisfiableSpec(
             f"no piece has at least {least:,} characters: the text has {length:,}"
         )
