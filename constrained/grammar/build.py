@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
+from operator import lt
 
 from constrained.grammar.nodes import (
     Alt,
@@ -136,7 +137,9 @@ def substrings(text: str | bytes, cuts: Iterable[int] | None = None) -> Node:
     if cuts is None:
         whole = all(byte & 0xC0 == 0x80 for byte in data[1:])
         return Literal(data) if whole else Substrings(data, None)
-    places = sorted(set(cuts))
+    places = list(cuts)
+    if not all(map(lt, places, places[1:])):
+        places = sorted(set(places))
     inner = tuple(places[bisect_right(places, 0) : bisect_left(places, len(data))])
     return Substrings(data, inner) if inner else Literal(data)
 

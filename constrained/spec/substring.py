@@ -78,7 +78,7 @@ def substring_of(
         return call_source("substring_of", [repr(text)], options)
 
     units = _units(text, unit)
-    body = _pieces(units, quoted)
+    body = _pieces(text, units, quoted)
     if min_length > 1 or max_length is not None:
         letter = spelled_char(((0, 0x10FFFF),), "raw") if quoted else ANY_CHAR
         body = intersect(body, repeat(letter, min_length, max_length))
@@ -112,17 +112,12 @@ def _units(text: Any, unit: Unit) -> list[str] | str:
     return [one for one in text if one]
 
 
-def _pieces(units: list[str] | str, quoted: bool) -> Node:
-    if isinstance(units, str):
-        if not quoted:
-            return substrings(units)
-        escaped = _escaped(units)
-        if len(escaped) == len(units):
-            return substrings(escaped)
-        return substrings(escaped, _cuts(SPELLINGS.findall(escaped)))
-    if quoted:
-        units = [_escaped(one) for one in units]
-    return substrings("".join(units), _cuts(units))
+def _pieces(text: str | Sequence[str], units: list[str] | str, quoted: bool) -> Node:
+    whole = text if isinstance(text, str) else "".join(units)
+    if quoted and (escaped := _escaped(whole)) != whole:
+        whole = escaped
+        units = SPELLINGS.findall(whole) if isinstance(units, str) else list(map(_escaped, units))
+    return substrings(whole, None if isinstance(units, str) else _cuts(units))
 
 
 def _cuts(units: Iterable[str]) -> Iterable[int]:
