@@ -21,7 +21,7 @@ from constrained.spec.source import call_source
 from constrained.spec.spec import Spec
 from constrained.spec.text import check_lengths
 
-__all__ = ["substring_of"]
+__all__ = ["Unit", "pieces", "substring_of"]
 
 Unit = Literal["characters", "words"]
 
@@ -91,6 +91,16 @@ def substring_of(
     if quoted:
         return Spec(source, grammar, read_json, read_so_far=json_so_far)
     return Spec(source, grammar, str, read_so_far=text_so_far)
+
+
+def pieces(text: str | Sequence[str], unit: Unit = "characters") -> Node:
+    """The pieces of a text that are not empty, as `substring_of` has them.
+
+    >>> from constrained.grammar.text import print_node
+    >>> print_node(pieces("a b", "words"))
+    '%{"a", " ", "b"}'
+    """
+    return _pieces(text, _units(text, unit), quoted=False)
 
 
 def _units(text: Any, unit: Unit) -> list[str] | str:

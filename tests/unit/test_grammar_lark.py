@@ -402,8 +402,8 @@ REFUSED = [
      " (write its rules in this grammar)"),
     ('start: %lark { start: "a" }', "%lark", "at 1:8: a grammar in a grammar has names of its own"
      " (write its rules in the outer grammar, each under another name)"),
-    ('start: %regex {"substring_words": "a b"}', "%regex", "at 1:8: substrings of a text cannot be"
-     " written so (write the texts as alternatives)"),
+    ('start: %regex {"pattern": "a b"}', "%regex", "at 1:8: only the pieces of a text can be"
+     " written so (one of 'substring_words', 'substring_chars', 'substring_chunks' with its text)"),
     ('start: a\na[stop="x"]: /b/', "attribute stop", "at 2:3: the attribute stop cannot be enforced"
      ' so (use lazy, suffix="text" or capture, or leave it out)'),
     ("start: a\na[max_tokens=5]: /b/", "attribute max_tokens", "at 2:3: the attribute max_tokens"

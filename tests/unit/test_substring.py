@@ -315,3 +315,36 @@ def test_texts_beyond_the_limits_are_refused_when_they_are_needed() -> None:
     with pytest.raises(LimitExceeded, match="max_nodes"):
         Engine(spec.grammar, byte_vocabulary(), ct.Limits(max_nodes=1_000))
     assert list(ct.substring_of("", min_length=0).enumerate()) == [""]
+
+
+@pytest.mark.parametrize(
+    ("written", "spec"),
+    [
+        ('{"substring_words": "to be or"}', ct.substring_of("to be or", "words", min_length=0)),
+        ('{"substring_chars": "tobe"}', ct.substring_of("tobe", min_length=0)),
+        ('{"substring_chunks": ["to", " be", ""]}', ct.substring_of(["to", " be"], min_length=0)),
+        ('{"substring_chars": ""}', ct.as_spec("")),
+    ],
+    ids=["words", "characters", "chunks", "nothing"],
+)
+def test_grammars_of_lark_may_hold_the_pieces_of_a_text(written: str, spec: ct.Spec[str]) -> None:
+    for grammar in (f"start: %regex {written}", f"start: QUOTE\nQUOTE: %regex {written}"):
+        assert list(ct.grammar(grammar).enumerate()) == list(spec.enumerate())
+    named = ct.grammar(f'start: "<" QUOTE ">" QUOTE\nQUOTE: %regex {written}\n%ignore " "')
+    longest = list(spec.enumerate())[-1]
+    assert named.matches(f"<{longest}> {longest}")
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ('{"substring_words": ["a"]}', "at 1:8: substring_words takes a text"),
+        ('{"substring_chunks": "a"}', "at 1:8: substring_chunks takes a list of texts"),
+        ('{"substring_chunks": [1]}', "at 1:8: substring_chunks: 1 is no text"),
+        ("", "at 1:15: %regex needs its text in JSON: Expecting value"),
+    ],
+)
+def test_pieces_of_no_text_are_refused_with_their_place(written: str, message: str) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        ct.grammar(f"start: %regex {written}")
+    assert str(caught.value) == message

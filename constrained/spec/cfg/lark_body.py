@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from constrained.errors import InvalidSpec
 from constrained.grammar import Node, Ref, cat, char_class, literal, optional
 from constrained.grammar.text import line_and_column
 from constrained.spec.cfg.expression import Builder, Token, characters, known_names
 from constrained.spec.cfg.lark_tokens import Definition, is_terminal, shown
 from constrained.spec.cfg.terminals import pattern_terminal, text_ignoring_case
+from constrained.spec.substring import Unit, pieces
 
 if TYPE_CHECKING:
     from constrained.spec.cfg.lark import Lark
@@ -18,6 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["IGNORE", "Body"]
 
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "f": "\f", "\\": "\\", '"': '"', "'": "'", "/": "/"}
+SUBSTRINGS: dict[object, Unit] = {
+    "substring_words": "words",
+    "substring_chars": "characters",
+    "substring_chunks": "characters",
+}
+"""What ``%regex`` may ask for: pieces of a text; the chunks are a list of its units."""
+
 IGNORE = "%ignore"
 """The rule of what may stand after every terminal; no name of Lark's begins with %."""
 
@@ -153,6 +162,8 @@ class Body:
                 return self.reference(token)
             case "json" if not self.in_terminal:
                 return self.terminal(self.lark.schema(token))
+            case "substrings":
+                return self.terminal(self.substrings(token))
             case "token":
                 raise self.lark.refuse(
                     token,
@@ -207,6 +218,23 @@ class Body:
         if not single or high < text:
             raise self.lark.fail(token, "a range is one character, .. and a later one")
         return char_class((ord(text), ord(high)))
+
+    def substrings(self, token: Token) -> Node:
+        """A piece of a text, or none of it."""
+        asked = token.value if isinstance(token.value, dict) else {}
+        name, text = next(iter(asked.items()), ("", ""))
+        if len(asked) != 1 or name not in SUBSTRINGS:
+            known = ", ".join(map(repr, SUBSTRINGS))
+            problem = "only the pieces of a text can be written so"
+            raise self.lark.refuse(token, problem, f"one of {known} with its text", "%regex")
+        kind = list if name == "substring_chunks" else str
+        if not isinstance(text, kind):
+            wanted = "a text" if kind is str else "a list of texts"
+            raise self.lark.fail(token, f"{name} takes {wanted}")
+        try:
+            return optional(pieces(text, SUBSTRINGS[name]))
+        except InvalidSpec as error:
+            raise self.lark.fail(token, f"{name}: {error.problem}") from None
 
     def text_of(self, token: Token) -> str:
         """What a string token writes."""

@@ -30,7 +30,6 @@ NESTED = {
         "a grammar in a grammar has names of its own",
         "write its rules in the outer grammar, each under another name",
     ),
-    "%regex": ("substrings of a text cannot be written so", "write the texts as alternatives"),
 }
 """What brings another notation in braces: refused before the braces are read as Lark's."""
 
@@ -77,6 +76,9 @@ def scan(text: str) -> list[Token]:
             if match[0] == "%json":
                 kind = "json"
                 value, end = _json(text, end, "%json needs a JSON Schema")
+            elif match[0] == "%regex":
+                kind = "substrings"
+                value, end = _json(text, end, "%regex needs its text in JSON")
             elif match[0] == "%llguidance":
                 value, end = _json(text, end, "%llguidance needs its options in JSON")
             tokens.append(Token(kind, match[0], offset, first, value))
