@@ -1,6 +1,7 @@
 #include "substrings.h"
 
 #include <algorithm>
+#include <array>
 
 #include "suffixes.h"
 
@@ -8,7 +9,7 @@ namespace constrained {
 
 namespace {
 
-constexpr uint32_t kFew = 16;  // occurrences whose places are compared, so that equal futures are one
+constexpr uint32_t kFew = 8;  // occurrences whose places are compared, so that equal futures are one
 
 }  // namespace
 
@@ -59,10 +60,10 @@ Occurrences Substrings::same(const Occurrences& found) {
   const uint32_t count = found.end - found.begin;
   if (count == 1) return {starts_[found.begin] + found.depth, Occurrences::kOne, 0};
   if (count > kFew) return found;
-  std::vector<uint32_t> places(starts_.begin() + found.begin, starts_.begin() + found.end);
-  for (uint32_t& place : places) place += found.depth;
-  std::sort(places.begin(), places.end());
-  return few_.emplace(std::move(places), found).first->second;
+  std::array<uint32_t, kFew> places;
+  for (uint32_t i = 0; i < count; ++i) places[i] = starts_[found.begin + i] + found.depth;
+  std::sort(places.begin(), places.begin() + count);
+  return few_.emplace(std::string(reinterpret_cast<const char*>(places.data()), count * sizeof(uint32_t)), found).first->second;
 }
 
 bool Substrings::may_end(const Occurrences& found) const {

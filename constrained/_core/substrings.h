@@ -7,9 +7,9 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 namespace constrained {
@@ -50,7 +50,7 @@ class Substrings {
   std::vector<uint32_t> until_;   // by position: bytes to the next cut behind it
   std::vector<bool> cut_;         // by position, the end included
   std::vector<uint32_t> starts_;  // cuts where pieces may begin, in the order of their suffixes
-  std::map<std::vector<uint32_t>, Occurrences> few_;  // by the places where they go on
+  std::unordered_map<std::string, Occurrences> few_;  // by the places where they go on
   uint32_t longest_ = 0;
 };
 

@@ -16,7 +16,7 @@ using Numbers = std::vector<int32_t>;
 struct Sorting {
   const Numbers& text;
   const int32_t size;
-  std::vector<bool> small;
+  std::vector<uint8_t> small;
   Numbers first;  // by letter, and one more: where the suffixes that begin with it are
   Numbers order;
 
