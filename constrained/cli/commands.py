@@ -32,6 +32,7 @@ integer:0..10   number:0..10 step 0.5       a number in a range
 text:200                                    free text of that length
 schema:file.json                            JSON of that JSON Schema
 grammar:file.lark                           text of that grammar
+substring:file.txt                          any piece of that text
 ```
 A text with a hole needs no kind: "Essay score: {score:0..10} / 10".
 """

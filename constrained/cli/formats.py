@@ -154,6 +154,11 @@ def grammar_file(path: str | Path) -> Spec[Any]:
     return specs.grammar(read_text(Path(path), "the grammar file"))
 
 
+def text_file(path: str | Path) -> Spec[Any]:
+    """Any piece of the text in a file."""
+    return specs.substring_of(read_text(Path(path), "the text file"))
+
+
 def read_text(path: Path, what: str) -> str:
     """A UTF-8 file's text; `InvalidSpec` where there is none."""
     try:
@@ -175,5 +180,6 @@ KINDS: dict[str, Callable[[str], Spec[Any]]] = {
     "text": length,
     "schema": schema_file,
     "grammar": grammar_file,
+    "substring": text_file,
 }
 """What may stand before the colon of a SPEC."""

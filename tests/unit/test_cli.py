@@ -197,6 +197,12 @@ def test_schema_and_grammar_come_from_files(command, folder, tmp_path):
     assert (code, out.strip() in {"a", "b"}) == (0, True)
 
 
+def test_explain_tells_of_the_pieces_of_a_text_in_a_file(command, tmp_path):
+    (tmp_path / "essay.txt").write_text("abc", encoding="utf-8")
+    code, out, _ = command("explain", f"substring:{tmp_path / 'essay.txt'}")
+    assert (code, "6 outputs" in out) == (0, True)
+
+
 GOOD_SPECS = [
     (TEMPLATE, "Essay score: 10 / 10", "Essay score: 11 / 10"),
     ("template:{a:0..1}", "1", "2"),
@@ -245,6 +251,7 @@ def test_a_spec_that_says_nothing_clear_is_refused(text):
     [
         ["explain", "schema:PIPE"],
         ["explain", "grammar:PIPE"],
+        ["explain", "substring:PIPE"],
         ["generate", "Hi", "--schema", "PIPE"],
         ["generate", "Hi", "--grammar", "PIPE"],
         ["generate", "--prompt-file", "PIPE", "--integer", "0..1"],

@@ -663,8 +663,9 @@ def test_texts_stand_beside_the_score() -> None:
         "code": {"regex": "[A-Z]{2}"},
         "why": {"text": 5},
         "tone": {"grammar": 'start: "warm" | "cold"'},
+        "quote": {"substring": "I like phones."},
         "score": {"range": "1..3"},
     }
-    said = {"template": "{code} {tone}: {score} ({why})", "fields": fields}
+    said = {"template": "{code} {tone}: {score} ({why}) {quote}", "fields": fields}
     made = plan(spec=said, score="score", scoring={"kind": "sampled", "draws": 1})
-    assert made.score_of(made.spec_of().parse("AB warm: 3 (short)")) == 3
+    assert made.score_of(made.spec_of().parse("AB warm: 3 (short) like")) == 3

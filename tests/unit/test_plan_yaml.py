@@ -118,7 +118,7 @@ def test_paths_are_seen_from_the_plans_folder(
     assert here.variants[0].model == "smollm2"
 
 
-def test_schemas_and_grammars_may_be_in_files(folder: Path) -> None:
+def test_schemas_grammars_and_texts_may_be_in_files(folder: Path) -> None:
     (folder / "s.json").write_text('{"enum": [1, 2, 3]}')
     rest = "items: [{id: a}]\nprompts: [Grade.]\n"
     for said in ("{schema: s.json}", "{schema: {file: s.json}}", "{schema: {enum: [1, 2, 3]}}"):
@@ -132,6 +132,10 @@ def test_schemas_and_grammars_may_be_in_files(folder: Path) -> None:
     assert place_of(f"spec: {{grammar: {{file: no.lark}}}}\n{rest}", folder) == (
         "at plan.yaml:1:8 (spec.grammar): cannot read no.lark: No such file or directory"
     )
+    (folder / "a.txt").write_text("to be")
+    written = "{template: '{s:1..3} {q}', fields: {q: {substring: {file: a.txt}}}}"
+    plan = parse_plan(f"spec: {written}\n{rest}", folder=folder)
+    assert plan.spec_of().parse("2 o b") == {"s": 2, "q": "o b"}
 
 
 def place_of(text: str, folder: Path | str = ".") -> str:

@@ -40,6 +40,7 @@ class OutputFormat(Part):
     ``pydantic``    ``package.module:Model``
     ``grammar``     a Lark-style grammar
     ``text``        free text of at most so many characters
+    ``substring``   any piece of a text
     ==============  =====================================================================
 
     May be given as ``{kind: value}``, as ``"kind:value"``, or as the text of a template.
@@ -215,6 +216,7 @@ KINDS: dict[str, Callable[[Any, Mapping[str, Any]], Spec[Any]]] = {
     "schema": _schema,
     "pydantic": _pydantic,
     "grammar": _written(specs.grammar),
+    "substring": _written(specs.substring_of),
     "text": _text,
 }
 IMPORTABLE = "write package.module:Model; the module has to be importable where the plan runs"

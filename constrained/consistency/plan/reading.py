@@ -130,16 +130,16 @@ class _Files:
         return said
 
     def output(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        """An output format whose schema or grammar may be in a file."""
+        """An output format whose schema, grammar or text may be in a file."""
         made = dict(said)
-        for kind in ("schema", "grammar"):
+        for kind in ("schema", "grammar", "substring"):
             held = made.get(kind)
             named = held.get("file") if isinstance(held, Mapping) and len(held) == 1 else None
             if kind == "schema" and isinstance(held, str):
                 named = held
             if isinstance(named, str):
                 text = self.text(named, ("spec", kind))
-                made[kind] = text if kind == "grammar" else self.json(text, named, ("spec", kind))
+                made[kind] = self.json(text, named, ("spec", kind)) if kind == "schema" else text
         if isinstance(made.get("fields"), Mapping):
             made["fields"] = {
                 name: self.output(one) if isinstance(one, Mapping) else one
