@@ -156,3 +156,15 @@ def test_text_of_any_script_can_be_written(smollm2):
         assert answer(asked, ct.choice([word, "zz"])).value == word
     asked = [{"role": "user", "content": "Repeat exactly: 日本語"}]
     assert "日本語" in answer(asked, ct.text(max_length=12)).text
+
+
+def test_quotes_stand_in_the_essay(smollm2) -> None:
+    essay = bundled().essays[0].text
+    quote = ct.substring_of(essay, "words", min_length=8, max_length=120)
+    spec = ct.template("Quotes: {quotes}\nScore: {score:0..10}", quotes=ct.many(quote, 1, 2, "; "))
+    asked = f"Essay:\n{essay}\n\nQuote the best part, then grade the essay."
+    prompt = [{"role": "user", "content": asked}]
+    for seed in range(3):
+        result = ct.Generator(*smollm2)(prompt, spec, max_new_tokens=60, seed=seed)
+        assert all(one in essay and len(one) >= 8 for one in result.value["quotes"])
+        assert 0 <= result.value["score"] <= 10
