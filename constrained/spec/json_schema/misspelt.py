@@ -129,12 +129,19 @@ def meant_by(key: str) -> str:
     same = BY_LETTERS.get(letters)
     if same is not None:
         return same
+    if NEARBY.isdisjoint(_shortened(letters)):
+        return ""  # most keys
     near = [word for word in MEANT if len(word) >= SHORTEST and _one_slip(letters, _letters(word))]
     return difflib.get_close_matches(key, near, 1, 0.0)[0] if near else ""
 
 
 def _letters(key: str) -> str:
     return key.lower().replace("_", "").replace("-", "").replace(" ", "").lstrip("$@")
+
+
+def _shortened(letters: str) -> list[str]:
+    """The letters, and what is left of them without one: words of one slip have one in common."""
+    return [letters, *(letters[:at] + letters[at + 1 :] for at in range(len(letters)))]
 
 
 def _one_slip(one: str, other: str) -> bool:
@@ -156,3 +163,6 @@ def _one_slip(one: str, other: str) -> bool:
 
 KNOWN = frozenset((*KEYWORDS, *ANNOTATIONS.split()))
 BY_LETTERS = {_letters(word): word for word in MEANT}
+NEARBY = frozenset(
+    short for word in MEANT if len(word) >= SHORTEST for short in _shortened(_letters(word))
+)
